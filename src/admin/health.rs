@@ -1,0 +1,64 @@
+//! Whether backref can do its work: the store takes writes, the upstream answers.
+
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, Method, Uri, header};
+use tokio::sync::Mutex;
+
+use crate::handler::Handler;
+
+/// How long an answer stands: whoever asks in a loop costs the upstream one request a second.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// How long the upstream has.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+pub(super) struct Health {
+    handler: Handler,
+    last: Mutex<Option<(Instant, bool, String)>>,
+}
+
+impl Health {
+    pub(super) fn new(handler: Handler) -> Self {
+        Self { handler, last: Mutex::new(None) }
+    }
+
+    pub(super) fn handler(&self) -> &Handler {
+        &self.handler
+    }
+
+    /// Ready or not, and a line for each part.
+    pub(super) async fn ready(&self) -> (bool, String) {
+        let mut last = self.last.lock().await;
+        if let Some((_, ready, text)) = last.as_ref().filter(|(at, ..)| at.elapsed() < FRESH) {
+            return (*ready, text.clone());
+        }
+        let (store, upstream) = tokio::join!(self.store(), self.upstream());
+        let ready = store.is_ok() && upstream.is_ok();
+        let line = |part: &str, outcome: Result<(), String>| match outcome {
+            Ok(()) => format!("{part}: ready\n"),
+            Err(why) => format!("{part}: {why}\n"),
+        };
+        let text = line("store", store) + &line("upstream", upstream);
+        *last = Some((Instant::now(), ready, text.clone()));
+        (ready, text)
+    }
+
+    async fn store(&self) -> Result<(), String> {
+        let app = self.handler.app();
+        app.store.check(&app.config.upstream.name).await.map_err(|error| error.to_string())
+    }
+
+    /// Any answer below 500 to `GET /v2/` will do: that a caller has to log in is for callers.
+    async fn upstream(&self) -> Result<(), String> {
+        let host = self.handler.app().upstream_host.clone();
+        let headers = HeaderMap::from_iter([(header::HOST, host)]);
+        let ask = self.handler.upstream().ask(Method::GET, Uri::from_static("/v2/"), headers);
+        match tokio::time::timeout(PATIENCE, ask).await {
+            Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+            Ok(Err(error)) => Err(error.to_string()),
+            Ok(Ok(answer)) if answer.status().is_server_error() => Err(format!("answers {}", answer.status())),
+            Ok(Ok(_)) => Ok(()),
+        }
+    }
+}

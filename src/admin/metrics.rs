@@ -1,0 +1,98 @@
+//! What is counted, in Prometheus' words.
+
+use std::{sync::Mutex, time::Duration};
+
+use http::StatusCode;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+use crate::upstream::{Permission, Refusal};
+
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The counters; cheap to bump from any thread.
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    requests: Family<RequestLabels, Counter>,
+    seconds: Family<RouteLabels, Histogram>,
+    permits: Family<PermitLabels, Counter>,
+    /// Clients' connections that are open.
+    pub connections: Gauge,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RouteLabels {
+    route: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestLabels {
+    route: &'static str,
+    status: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PermitLabels {
+    outcome: PermitOutcome,
+}
+
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
+#[allow(non_camel_case_types, reason = "label values are lower case")]
+enum PermitOutcome {
+    remembered,
+    granted,
+    absent,
+    denied,
+    unclear,
+}
+
+/// From a tenth of a millisecond to more than a minute.
+const BUCKETS: [f64; 13] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0, 20.0, 80.0];
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("backref");
+        let requests = Family::default();
+        let seconds = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
+        let permits = Family::default();
+        let connections = Gauge::default();
+        registry.register("requests", "Requests answered, by route and status", requests.clone());
+        registry.register("request_seconds", "Time to the head of the answer", seconds.clone());
+        registry.register("permits", "Questions whether a caller may read, by outcome", permits.clone());
+        registry.register("connections", "Clients' connections that are open", connections.clone());
+        Self { registry: Mutex::new(registry), requests, seconds, permits, connections }
+    }
+}
+
+impl Metrics {
+    /// Counts a request that was answered.
+    pub fn request(&self, route: &'static str, status: StatusCode, elapsed: Duration) {
+        self.requests.get_or_create(&RequestLabels { route, status: status.as_u16() }).inc();
+        self.seconds.get_or_create(&RouteLabels { route }).observe(elapsed.as_secs_f64());
+    }
+
+    /// Counts a question for a permit.
+    pub fn permit(&self, permission: &Permission) {
+        let outcome = match (permission, permission.permit()) {
+            (Permission::Remembered(_), _) => PermitOutcome::remembered,
+            (_, Ok(_)) => PermitOutcome::granted,
+            (_, Err(Refusal::Absent)) => PermitOutcome::absent,
+            (_, Err(Refusal::Denied(..))) => PermitOutcome::denied,
+            (_, Err(Refusal::Unclear(..) | Refusal::Failed(_))) => PermitOutcome::unclear,
+        };
+        self.permits.get_or_create(&PermitLabels { outcome }).inc();
+    }
+
+    /// All of it as text.
+    pub fn render(&self) -> String {
+        let registry = self.registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut page = String::new();
+        if text::encode(&mut page, &registry).is_err() {
+            tracing::error!("metrics could not be rendered");
+        }
+        page
+    }
+}

@@ -1,0 +1,97 @@
+//! All wiring: what the requests of all workers share, made from the configuration.
+
+use std::{sync::Arc, time::Duration};
+
+use http::HeaderValue;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    admin::Metrics,
+    config::{Config, Origin},
+    error::Error,
+    store::{OpenError, OpenFor, SqliteStore, Store},
+    upstream::{Connector, Permits, TlsError},
+};
+
+/// What all requests share.
+pub struct App {
+    /// The settings.
+    pub config: Config,
+    /// Who refers to whom.
+    pub store: Arc<dyn Store>,
+    /// Who may read.
+    pub permits: Permits,
+    /// What was counted.
+    pub metrics: Metrics,
+    /// What buffered bodies may take, in KiB.
+    pub budget: Budget,
+    /// Pushes and deletes on their way: they go on when their client has gone, and a drain waits for them.
+    pub tasks: TaskTracker,
+    /// How to reach the upstream.
+    pub connector: Connector,
+    /// The upstream's `Host`.
+    pub upstream_host: HeaderValue,
+    /// Scheme and host by which clients know backref, where they are configured.
+    pub public_side: Option<(HeaderValue, HeaderValue)>,
+}
+
+/// Why backref can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// TLS to the upstream.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+impl App {
+    /// Opens the store; nothing is asked of the upstream yet.
+    pub fn build(config: Config) -> Result<Arc<Self>, BuildError> {
+        let authority = config.upstream.url.authority.as_str();
+        Ok(Arc::new(Self {
+            connector: Connector::new(&config.upstream)?,
+            store: Arc::new(SqliteStore::open(&config.store, OpenFor::Serving)?),
+            permits: Permits::new(&config.permit),
+            metrics: Metrics::default(),
+            budget: Budget::new(config.limits.buffered),
+            tasks: TaskTracker::new(),
+            // Invariant: an authority that parsed is made of visible ASCII.
+            upstream_host: HeaderValue::from_str(authority).unwrap_or(HeaderValue::from_static("upstream")),
+            public_side: public_side(config.public_url.as_ref()),
+            config,
+        }))
+    }
+}
+
+fn public_side(url: Option<&Origin>) -> Option<(HeaderValue, HeaderValue)> {
+    // Invariant: both parsed as parts of a URL, so they are visible ASCII.
+    let value = |text: &str| HeaderValue::from_str(text).ok();
+    url.and_then(|url| Some((value(url.scheme.as_str())?, value(url.authority.as_str())?)))
+}
+
+/// A bound on what is held in memory at a time.
+pub struct Budget {
+    kib: Arc<Semaphore>,
+    all: u32,
+}
+
+/// How long room in the budget is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Budget {
+    fn new(bytes: usize) -> Self {
+        let all = u32::try_from(bytes >> 10).unwrap_or(u32::MAX).max(1);
+        Self { kib: Arc::new(Semaphore::new(all as usize)), all }
+    }
+
+    /// Room for `bytes`, until it is dropped. [`Error::Busy`] where there is none for a while.
+    pub async fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Error> {
+        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(self.all);
+        let room = tokio::time::timeout(PATIENCE, self.kib.clone().acquire_many_owned(kib)).await;
+        // Invariant: the semaphore is never closed.
+        room.map_err(|_| Error::Busy)?.map_err(|_| Error::Busy)
+    }
+}

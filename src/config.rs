@@ -1,0 +1,132 @@
+//! The configuration: one file, `BACKREF_*` variables, flags; the later wins. Parsed whole, to the types that the
+//! program uses, so that every mistake is reported at once.
+
+mod parse;
+mod sources;
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+pub use parse::Origin;
+pub use sources::{Mistake, Sources};
+
+/// Everything that can be set.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "deploy/backref.example.toml says what each setting is, and a test keeps it whole")]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub admin: SocketAddr,
+    pub public_url: Option<Origin>,
+    pub workers: usize,
+    pub upstream: Upstream,
+    pub store: PathBuf,
+    pub limits: Limits,
+    pub permit: Permit,
+    pub referrers: Referrers,
+    pub log: Log,
+}
+
+/// `[upstream]`
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "see Config")]
+pub struct Upstream {
+    pub url: Origin,
+    pub name: Arc<str>,
+    pub ca_file: Option<PathBuf>,
+    pub rewrite_realm: bool,
+    pub connect_timeout: Duration,
+    pub answer_timeout: Duration,
+    pub idle_timeout: Duration,
+    pub idle_connections: usize,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "see Config")]
+pub struct Limits {
+    pub connections: usize,
+    pub head: usize,
+    pub buffered: usize,
+    pub head_timeout: Duration,
+    pub stall_timeout: Duration,
+    pub drain_timeout: Duration,
+}
+
+/// `[permit]`
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "see Config")]
+pub struct Permit {
+    pub ttl: Duration,
+    pub entries: u64,
+}
+
+/// `[referrers]`
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "see Config")]
+pub struct Referrers {
+    pub without_subject: bool,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "see Config")]
+pub struct Log {
+    pub filter: String,
+    pub format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines, one object a line.
+    Json,
+}
+
+impl Config {
+    /// Reads every setting from its sources. `Err` names every mistake.
+    pub fn load(mut sources: Sources) -> Result<Self, Vec<Mistake>> {
+        use parse::{address, at_most, count, duration, flag, log_filter, log_format, origin, path, size, store, text};
+        let s = &mut sources;
+        let minute = Duration::from_secs(60);
+        let url = s.required("upstream.url", origin);
+        let config = Self {
+            listen: s.or("listen", address, SocketAddr::from(([127, 0, 0, 1], 5080))),
+            admin: s.or("admin", address, SocketAddr::from(([127, 0, 0, 1], 5081))),
+            public_url: s.optional("public_url", origin),
+            workers: s.or("workers", count, 0),
+            upstream: Upstream {
+                name: s.optional("upstream.name", text).unwrap_or_else(|| {
+                    url.as_ref().map_or_else(String::new, |url| url.authority.to_string())
+                }).into(),
+                url: url.unwrap_or_else(Origin::nowhere),
+                ca_file: s.optional("upstream.ca_file", path),
+                rewrite_realm: s.or("upstream.rewrite_realm", flag, false),
+                connect_timeout: s.or("upstream.connect_timeout", duration, Duration::from_secs(5)),
+                answer_timeout: s.or("upstream.answer_timeout", duration, 5 * minute),
+                idle_timeout: s.or("upstream.idle_timeout", duration, Duration::from_secs(30)),
+                idle_connections: s.or("upstream.idle_connections", count, 64),
+            },
+            store: s.or("store.url", store, PathBuf::from("backref.db")),
+            limits: Limits {
+                connections: s.or("limits.connections", count, 10_000),
+                head: s.or("limits.head", size, 32 << 10),
+                buffered: s.or("limits.buffered", size, 32 << 20),
+                head_timeout: s.or("limits.head_timeout", duration, minute),
+                stall_timeout: s.or("limits.stall_timeout", duration, minute),
+                drain_timeout: s.or("limits.drain_timeout", duration, minute / 2),
+            },
+            permit: Permit {
+                ttl: s.or("permit.ttl", at_most(minute), minute),
+                entries: s.or("permit.entries", count, 100_000) as u64,
+            },
+            referrers: Referrers { without_subject: s.or("referrers.without_subject", flag, false) },
+            log: Log {
+                filter: s.or("log.filter", log_filter, "info".into()),
+                format: s.or("log.format", log_format, LogFormat::Text),
+            },
+        };
+        let mistakes = sources.finish();
+        if mistakes.is_empty() { Ok(config) } else { Err(mistakes) }
+    }
+}

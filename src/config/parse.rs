@@ -1,0 +1,150 @@
+//! Values: text in, the type that the program uses out, or what was expected.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use http::uri::{Authority, Scheme, Uri};
+
+use super::LogFormat;
+
+type Parsed<T> = Result<T, String>;
+
+/// `http://host[:port]` or `https://host[:port]`, nothing behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// `http` or `https`.
+    pub scheme: Scheme,
+    /// `host[:port]`, as it was written.
+    pub authority: Authority,
+}
+
+impl Origin {
+    /// The port, by the scheme where it isn't written.
+    pub fn port(&self) -> u16 {
+        self.authority.port_u16().unwrap_or(if self.scheme == Scheme::HTTPS { 443 } else { 80 })
+    }
+
+    /// What stands where the one that has to be given was not: it is never used, since that is a mistake.
+    pub(super) fn nowhere() -> Self {
+        Self { scheme: Scheme::HTTP, authority: Authority::from_static("nowhere.invalid") }
+    }
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.authority)
+    }
+}
+
+pub(super) fn origin(text: &str) -> Parsed<Origin> {
+    let refuse = || format!("{text:?} is not http://HOST[:PORT] or https://HOST[:PORT]");
+    let uri: Uri = text.parse().map_err(|_| refuse())?;
+    let parts = uri.into_parts();
+    let path = parts.path_and_query.as_ref().map_or("/", http::uri::PathAndQuery::as_str);
+    match (parts.scheme, parts.authority) {
+        (Some(scheme), Some(authority))
+            if path == "/"
+                && !authority.as_str().contains('@')
+                && (scheme == Scheme::HTTP || scheme == Scheme::HTTPS) =>
+        {
+            Ok(Origin { scheme, authority })
+        }
+        _ => Err(refuse()),
+    }
+}
+
+pub(super) fn address(text: &str) -> Parsed<SocketAddr> {
+    text.parse().map_err(|_| format!("{text:?} is not an address such as 127.0.0.1:5080 or [::]:5080"))
+}
+
+pub(super) fn count(text: &str) -> Parsed<usize> {
+    text.parse().map_err(|_| format!("{text:?} is not a whole number"))
+}
+
+pub(super) fn flag(text: &str) -> Parsed<bool> {
+    text.parse().map_err(|_| format!("{text:?} is neither true nor false"))
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "one shape for all parsers")]
+pub(super) fn text(text: &str) -> Parsed<String> {
+    Ok(text.to_owned())
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "one shape for all parsers")]
+pub(super) fn path(text: &str) -> Parsed<PathBuf> {
+    Ok(PathBuf::from(text))
+}
+
+pub(super) fn store(text: &str) -> Parsed<PathBuf> {
+    match text.strip_prefix("sqlite:") {
+        Some(path) if !path.is_empty() => Ok(PathBuf::from(path)),
+        _ => Err(format!("{text:?} is not sqlite:PATH")),
+    }
+}
+
+pub(super) fn duration(text: &str) -> Parsed<Duration> {
+    let refuse = || format!("{text:?} is not a duration such as 500ms, 30s or 5m");
+    let duration: jiff::SignedDuration = text.parse().map_err(|_| refuse())?;
+    Duration::try_from(duration).ok().filter(|duration| !duration.is_zero()).ok_or_else(refuse)
+}
+
+/// A duration of at most `most`; zero is one, and means never.
+pub(super) fn at_most(most: Duration) -> impl Fn(&str) -> Parsed<Duration> {
+    move |text| {
+        let parsed = if matches!(text, "0" | "0s") { Ok(Duration::ZERO) } else { duration(text) }?;
+        if parsed <= most { Ok(parsed) } else { Err(format!("{text:?} is more than {}s", most.as_secs())) }
+    }
+}
+
+pub(super) fn size(text: &str) -> Parsed<usize> {
+    let refuse = || format!("{text:?} is not a size such as 4096, 32KiB or 4MiB");
+    let unit = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit);
+    let shift = match unit.trim() {
+        "" | "B" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return Err(refuse()),
+    };
+    number.parse::<usize>().ok().and_then(|number| number.checked_mul(1 << shift)).ok_or_else(refuse)
+}
+
+pub(super) fn log_filter(text: &str) -> Parsed<String> {
+    tracing_subscriber::EnvFilter::try_new(text).map_err(|error| error.to_string())?;
+    Ok(text.to_owned())
+}
+
+pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(format!("{text:?} is neither text nor json")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins() {
+        for good in ["http://a", "https://registry-1.docker.io/", "http://[::1]:5000"] {
+            assert!(origin(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a:5000", "ftp://a", "http://a/v2", "http://user@a", "http://a?x", "//a"] {
+            assert!(origin(bad).is_err(), "{bad}");
+        }
+        assert_eq!(origin("https://a").unwrap().port(), 443);
+    }
+
+    #[test]
+    fn sizes_and_durations() {
+        assert_eq!(size("32KiB"), Ok(32 << 10));
+        assert_eq!(size("7"), Ok(7));
+        assert!(size("7MB").is_err() && size("KiB").is_err() && size("99999999999GiB").is_err());
+        assert_eq!(duration("1m 30s"), Ok(Duration::from_secs(90)));
+        assert!(duration("0s").is_err() && duration("-1s").is_err() && duration("5").is_err());
+        assert!(at_most(Duration::from_secs(60))("61s").is_err());
+        assert_eq!(at_most(Duration::from_secs(60))("0"), Ok(Duration::ZERO));
+    }
+}

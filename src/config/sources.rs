@@ -1,0 +1,217 @@
+//! Where settings come from, and every mistake in them with its place.
+
+use std::{collections::BTreeMap, fmt, path::Path};
+
+use toml::de::{DeTable, DeValue};
+
+/// What was given, by key, the strongest source last; what was found wrong on the way.
+#[derive(Default)]
+pub struct Sources {
+    settings: BTreeMap<String, Setting>,
+    variables: BTreeMap<String, String>,
+    mistakes: Vec<Mistake>,
+    known: Vec<&'static str>,
+}
+
+struct Setting {
+    text: String,
+    place: String,
+}
+
+/// One thing that is wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// `FILE:LINE:COLUMN`, a variable's name, or a flag.
+    pub place: String,
+    /// What is wrong, in one sentence.
+    pub what: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.what)
+    }
+}
+
+impl Sources {
+    /// Adds a file.
+    pub fn file(&mut self, path: &Path) {
+        match std::fs::read_to_string(path) {
+            Ok(text) => self.toml(&path.display().to_string(), &text),
+            Err(error) => self.mistake(&path.display().to_string(), format!("cannot be read: {error}")),
+        }
+    }
+
+    /// Adds a file's text, called `name` in messages.
+    pub fn toml(&mut self, name: &str, text: &str) {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        let place = |at: usize| {
+            let before = &text[..at.min(text.len())];
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().map_or(0, str::len) + 1;
+            format!("{name}:{line}:{column}")
+        };
+        for error in errors {
+            self.mistake(&place(error.span().map_or(0, |span| span.start)), error.message().to_owned());
+        }
+        self.table("", table.get_ref(), &place);
+    }
+
+    fn table(&mut self, above: &str, table: &DeTable<'_>, place: &dyn Fn(usize) -> String) {
+        for (name, value) in table {
+            let key = format!("{above}{}", name.get_ref());
+            let place_of_value = place(value.span().start);
+            let text = match value.get_ref() {
+                DeValue::Table(inner) => {
+                    self.table(&format!("{key}."), inner, place);
+                    continue;
+                }
+                DeValue::String(text) => text.to_string(),
+                DeValue::Integer(number) => number.to_string(),
+                DeValue::Boolean(flag) => flag.to_string(),
+                other => {
+                    self.mistake(&place_of_value, format!("{key} cannot be {}", other.type_str()));
+                    continue;
+                }
+            };
+            self.settings.insert(key, Setting { text, place: place_of_value });
+        }
+    }
+
+    /// Adds `BACKREF_*` variables.
+    pub fn environment(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
+        self.variables.extend(variables.into_iter().filter(|(name, _)| name.starts_with("BACKREF_")));
+    }
+
+    /// Adds a flag's value.
+    pub fn flag(&mut self, flag: &str, key: &str, value: Option<&str>) {
+        if let Some(text) = value {
+            // A flag is stronger than a variable of the same setting.
+            self.variables.remove(&variable(key));
+            self.settings.insert(key.to_owned(), Setting { text: text.to_owned(), place: flag.to_owned() });
+        }
+    }
+
+    pub(super) fn optional<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        self.known.push(key);
+        let from_file = self.settings.remove(key);
+        let name = variable(key);
+        let setting = match self.variables.remove(&name) {
+            Some(text) => Setting { text, place: name },
+            None => from_file?,
+        };
+        parse(&setting.text)
+            .map_err(|what| self.mistake(&setting.place, format!("{key}: {what}")))
+            .ok()
+    }
+
+    pub(super) fn or<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, String>, default: T) -> T {
+        self.optional(key, parse).unwrap_or(default)
+    }
+
+    pub(super) fn required<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        let before = self.mistakes.len();
+        let value = self.optional(key, parse);
+        if value.is_none() && self.mistakes.len() == before {
+            let (section, name) = key.split_once('.').unwrap_or(("", key));
+            let what = format!("give it as --{section}, {}, or `{name}` under [{section}] in the file", variable(key));
+            self.mistake(key, what);
+        }
+        value
+    }
+
+    fn mistake(&mut self, place: &str, what: String) {
+        self.mistakes.push(Mistake { place: place.to_owned(), what });
+    }
+
+    /// Every mistake, once every setting was asked for: what is left over is none.
+    pub(super) fn finish(mut self) -> Vec<Mistake> {
+        for (key, setting) in std::mem::take(&mut self.settings) {
+            self.mistake(&setting.place, format!("{key} is no setting; those there are: {}", self.known.join(", ")));
+        }
+        for name in std::mem::take(&mut self.variables).into_keys().filter(|name| !of_kubernetes(name)) {
+            self.mistake(&name, "names no setting".to_owned());
+        }
+        self.mistakes
+    }
+}
+
+/// `upstream.ca_file` is `BACKREF_UPSTREAM_CA_FILE`; a last `url` isn't said: `BACKREF_UPSTREAM`.
+fn variable(key: &str) -> String {
+    let key = key.strip_suffix(".url").unwrap_or(key);
+    format!("BACKREF_{}", key.replace('.', "_").to_uppercase())
+}
+
+/// Kubernetes sets such variables in every pod beside a service called `backref`; `BACKREF_CONFIG` names the file.
+fn of_kubernetes(name: &str) -> bool {
+    name.starts_with("BACKREF_SERVICE_") || name.starts_with("BACKREF_PORT") || name == "BACKREF_CONFIG"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn load(file: &str, variables: &[(&str, &str)], flag: Option<&str>) -> Result<Config, Vec<String>> {
+        let mut sources = Sources::default();
+        sources.toml("f.toml", file);
+        sources.environment(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        sources.flag("--upstream", "upstream.url", flag);
+        Config::load(sources).map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn the_later_source_wins() {
+        let file = "[upstream]\nurl = \"http://file\"\n";
+        let host = |config: Result<Config, _>| config.unwrap().upstream.url.authority.to_string();
+        assert_eq!(host(load(file, &[], None)), "file");
+        assert_eq!(host(load(file, &[("BACKREF_UPSTREAM", "http://env")], None)), "env");
+        assert_eq!(host(load(file, &[("BACKREF_UPSTREAM", "http://env")], Some("http://flag"))), "flag");
+    }
+
+    #[test]
+    fn every_mistake_is_reported_with_its_place() {
+        let file = "listen = \"x\"\nwhat = 1\n[limits]\nhead = \"1x\"\nbuffered = [1]\n= 3\n";
+        let mistakes = load(file, &[("BACKREF_ADMIN", "y"), ("BACKREF_TYPO", "1"), ("BACKREF_PORT", "tcp://")], None);
+        let mistakes = mistakes.unwrap_err();
+        for part in ["f.toml:1:10: listen", "f.toml:2:8: what", "f.toml:4:8: limits.head", "f.toml:5:12: limits.buffered",
+            "f.toml:6:1", "BACKREF_ADMIN: admin", "BACKREF_TYPO: names no setting", "upstream.url: give it as --upstream"]
+        {
+            assert!(mistakes.iter().any(|mistake| mistake.starts_with(part)), "{part}: {mistakes:#?}");
+        }
+        assert_eq!(mistakes.len(), 8, "{mistakes:#?}");
+    }
+
+    #[test]
+    fn the_example_file_names_every_setting_with_its_default() {
+        let example = include_str!("../../deploy/backref.example.toml");
+        let settings: String = example
+            .lines()
+            .filter_map(|line| {
+                let line = line.strip_prefix('#').unwrap_or(line);
+                (line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '))).then_some(line)
+            })
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        let mut sources = Sources::default();
+        sources.toml("example", &settings);
+        let mut named: Vec<String> = sources.settings.keys().cloned().collect();
+        let mut ask = Sources::default();
+        ask.flag("--upstream", "upstream.url", Some("http://127.0.0.1:5000"));
+        // What has no default is shown by an example.
+        let mut defaults = Config::load(ask).unwrap();
+        let given = Config::load(sources).unwrap();
+        defaults.public_url.clone_from(&given.public_url);
+        defaults.upstream.ca_file.clone_from(&given.upstream.ca_file);
+        assert_eq!(given, defaults);
+
+        let mut known = Sources::default();
+        known.flag("--what", "what", Some("1"));
+        let leftover = Config::load(known).unwrap_err();
+        let list = leftover.iter().find_map(|mistake| mistake.what.split_once("those there are: ")).unwrap().1;
+        let mut known: Vec<String> = list.split(", ").map(str::to_owned).collect();
+        named.sort();
+        known.sort();
+        assert_eq!(named, known);
+    }
+}

@@ -1,0 +1,142 @@
+//! Every way in which a request can fail, and the one place where that becomes an HTTP answer in the OCI shape
+//! (distribution-spec 1.1, "Error codes").
+//!
+//! Which to use: a variant of its own where something else than the message differs; [`Error::Request`] with a
+//! sentence for what a client can mend.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use serde_json::json;
+
+use crate::{
+    oci::{ErrorCode, ManifestError},
+    route::PathError,
+    store::StoreError,
+    stall::Stalled,
+    upstream::{Body, BodyError, Refusal, UpstreamError},
+};
+
+/// Why a request is not answered as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The client can mend it: a status, a code, and a sentence that says what was wrong and what to do.
+    #[error("{2}")]
+    Request(StatusCode, ErrorCode, String),
+    /// No path that is read in one way only.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// No manifest that is read in one way only.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The upstream said no, or nothing.
+    #[error("the upstream gives no permission")]
+    Refused(Refusal),
+    /// The upstream did not answer.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// The client's body ended early.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    /// The store can't be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No room to buffer more.
+    #[error("too many manifests are on their way; try again in a moment")]
+    Busy,
+    /// A bug; the log has it.
+    #[error("backref failed on this request")]
+    Bug,
+}
+
+/// How long clients are asked to wait when something of ours is out of order.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+
+impl Error {
+    /// A 400 with a sentence.
+    pub fn bad(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self::Request(StatusCode::BAD_REQUEST, code, message.into())
+    }
+
+    /// The answer to the client. What only the operator should know is logged, not said.
+    pub fn answer(self) -> Response<Body> {
+        let mut headers = HeaderMap::new();
+        let (status, code, message) = match self {
+            Self::Request(status, code, message) => (status, code, message),
+            Self::Path(error @ PathError::Digest { .. }) => {
+                (StatusCode::BAD_REQUEST, ErrorCode::DigestInvalid, error.to_string())
+            }
+            Self::Path(error) => (StatusCode::BAD_REQUEST, ErrorCode::NameInvalid, error.to_string()),
+            Self::Manifest(error) => (StatusCode::BAD_REQUEST, ErrorCode::ManifestInvalid, error.to_string()),
+            Self::Body(BodyError::Stalled(Stalled(limit))) => of_upstream(&UpstreamError::ClientStalled(limit)),
+            Self::Body(_) => of_upstream(&UpstreamError::ClientLeft),
+            Self::Upstream(error) | Self::Refused(Refusal::Failed(error)) => of_upstream(&error),
+            Self::Refused(Refusal::Denied(status, from_upstream)) => {
+                headers = from_upstream;
+                let unauthorized = status == StatusCode::UNAUTHORIZED;
+                let code = if unauthorized { ErrorCode::Unauthorized } else { ErrorCode::Denied };
+                (status, code, "the registry does not let you read this repository".to_owned())
+            }
+            Self::Refused(Refusal::Unclear(status, from_upstream)) => {
+                headers = from_upstream;
+                unclear(status)
+            }
+            // A caller that turns it into an empty list comes first; to no other does it say more.
+            Self::Refused(Refusal::Absent) => (StatusCode::NOT_FOUND, ErrorCode::Unknown, "not found".to_owned()),
+            Self::Store(error) => {
+                tracing::error!(%error, "the store refused");
+                headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+                let message = "the record of referrers cannot be read or written now; try again later";
+                (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message.to_owned())
+            }
+            Self::Busy => {
+                headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+                (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TooManyRequests, Self::Busy.to_string())
+            }
+            Self::Bug => (StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Unknown, Self::Bug.to_string()),
+        };
+        let mut answer = Response::new(Body::from(body(code, &message)));
+        *answer.status_mut() = status;
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        *answer.headers_mut() = headers;
+        answer
+    }
+}
+
+/// An error body.
+pub fn body(code: ErrorCode, message: &str) -> Bytes {
+    json!({"errors": [{"code": code.as_str(), "message": message}]}).to_string().into()
+}
+
+fn of_upstream(error: &UpstreamError) -> (StatusCode, ErrorCode, String) {
+    let stalled = |limit: &Duration| format!("nothing of the request's body came for {limit:?}");
+    let (status, code, message) = match error {
+        UpstreamError::ClientStalled(limit) => (StatusCode::REQUEST_TIMEOUT, ErrorCode::SizeInvalid, stalled(limit)),
+        UpstreamError::ClientLeft => (StatusCode::BAD_REQUEST, ErrorCode::SizeInvalid, error.to_string()),
+        UpstreamError::Timeout(_) => {
+            (StatusCode::GATEWAY_TIMEOUT, ErrorCode::Unavailable, "the registry did not answer in time".to_owned())
+        }
+        UpstreamError::Connect(_) => {
+            (StatusCode::BAD_GATEWAY, ErrorCode::Unavailable, "the registry cannot be reached".to_owned())
+        }
+        UpstreamError::Lost(_) => {
+            (StatusCode::BAD_GATEWAY, ErrorCode::Unavailable, "the registry's connection failed".to_owned())
+        }
+    };
+    if status.is_server_error() {
+        tracing::warn!(%error, "no answer from the upstream");
+    }
+    (status, code, message)
+}
+
+/// The upstream neither said yes nor no: what it said, where clients know what to do about it, else 502.
+fn unclear(status: StatusCode) -> (StatusCode, ErrorCode, String) {
+    tracing::warn!(%status, "the upstream could not say whether the caller may read");
+    let (status, code) = match status {
+        StatusCode::TOO_MANY_REQUESTS => (status, ErrorCode::TooManyRequests),
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => (status, ErrorCode::Unavailable),
+        _ => (StatusCode::BAD_GATEWAY, ErrorCode::Unavailable),
+    };
+    (status, code, "the registry cannot say now whether you may read this repository".to_owned())
+}

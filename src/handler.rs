@@ -1,0 +1,101 @@
+//! Requests of clients, from a parsed route to an answer. One worker's: the connections to the upstream are its own.
+
+mod delete;
+mod evidence;
+mod exchange;
+mod proxy;
+mod push;
+mod referrers;
+mod settle;
+
+use std::{sync::Arc, time::Instant};
+
+use http::{Method, Request, Response, StatusCode, Version, header};
+use hyper::body::{Body as _, Incoming};
+
+use crate::{
+    app::App,
+    error::Error,
+    oci::ErrorCode,
+    route::Route,
+    upstream::{Body, Client, headers::Side},
+};
+use exchange::Exchange;
+
+/// Answers requests. Cheap to clone.
+#[derive(Clone)]
+pub struct Handler {
+    app: Arc<App>,
+    upstream: Arc<Client>,
+}
+
+impl Handler {
+    /// A worker's handler.
+    pub fn new(app: Arc<App>) -> Self {
+        let upstream = Client::new(app.connector.clone(), &app.config.upstream, &app.config.limits);
+        Self { app, upstream: Arc::new(upstream) }
+    }
+
+    /// The worker's way to the upstream.
+    pub fn upstream(&self) -> &Client {
+        &self.upstream
+    }
+
+    /// What all workers share.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Answers one request. `side` is how its connection's two ends see each other.
+    pub async fn handle(&self, request: Request<Incoming>, side: &Side) -> Response<Body> {
+        let start = Instant::now();
+        let line = tracing::enabled!(target: "backref::access", tracing::Level::DEBUG)
+            .then(|| format!("{} {}", request.method(), request.uri().path()));
+        let (route, answer) = match admit(&request).and_then(|()| Ok(Route::parse(request.method(), request.uri())?)) {
+            Ok(route) => (route.name(), self.route(route, request, side).await),
+            Err(error) => ("refused", Err(error)),
+        };
+        let answer = answer.unwrap_or_else(Error::answer);
+        self.app.metrics.request(route, answer.status(), start.elapsed());
+        if let Some(line) = line {
+            let (status, elapsed, peer) = (answer.status().as_u16(), start.elapsed(), &side.peer);
+            tracing::debug!(target: "backref::access", route, status, ?elapsed, ?peer, "{line}");
+        }
+        answer
+    }
+
+    async fn route(&self, route: Route, request: Request<Incoming>, side: &Side) -> Result<Response<Body>, Error> {
+        let exchange = Exchange::new(self, request, side);
+        match route {
+            Route::Referrers(repository, digest) => exchange.referrers(repository, digest).await,
+            Route::Push(repository, reference) => exchange.push(repository, reference).await,
+            Route::Delete(repository, digest) => exchange.delete(repository, digest).await,
+            Route::Proxy => exchange.proxy().await,
+        }
+    }
+}
+
+/// Refuses what two servers could take for different requests, or for more than one.
+fn admit(request: &Request<Incoming>) -> Result<(), Error> {
+    let headers = request.headers();
+    let refuse = |message: &str| Err(Error::bad(ErrorCode::Unsupported, message));
+    if request.method() == Method::CONNECT {
+        let message = "CONNECT is not for registries".to_owned();
+        return Err(Error::Request(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::Unsupported, message));
+    }
+    if headers.contains_key(header::UPGRADE) {
+        return refuse("this is a registry, which speaks HTTP/1.1 here and upgrades to nothing else");
+    }
+    if request.version() < Version::HTTP_11 && !request.body().is_end_stream() {
+        return refuse("HTTP/1.0 requests can't have a body here: use HTTP/1.1");
+    }
+    let mut hosts = headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next(), request.uri().authority()) {
+        (Some(host), None, Some(authority)) if host.as_bytes() != authority.as_str().as_bytes() => {
+            refuse("the Host header and the request line name different hosts")
+        }
+        (_, Some(_), _) => refuse("there is more than one Host header"),
+        (None, ..) if request.version() >= Version::HTTP_11 => refuse("the Host header is missing"),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,108 @@
+//! Attempts, and what the upstream said about them: consistency.md's "Attempts" and "Evidence".
+
+use std::time::Duration;
+
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+
+use super::exchange::Hop;
+use crate::{
+    error::Error,
+    oci::{Digest, ErrorCode},
+    referrers::ManifestKey,
+    store::{Applied, Attempt, AttemptId, AttemptKind, Basis, Seen, StoreError, Verdict, now_micros},
+    upstream::{Body, UpstreamError, headers, manifest_uri},
+};
+
+/// How often the upstream is asked again while others change the same digest; each time one of them has come through.
+const ROUNDS: usize = 16;
+
+impl Hop {
+    pub(super) fn attempt(&self, kind: AttemptKind, key: &ManifestKey, subject: Option<Digest>) -> Attempt {
+        let upstream = &self.handler.app.config.upstream;
+        // Twice: the upstream may act on a request for as long again as it is waited for.
+        let longest = 2 * (upstream.connect_timeout + upstream.answer_timeout);
+        Attempt {
+            id: AttemptId(crate::random::u64().cast_signed()),
+            kind,
+            key: key.clone(),
+            subject,
+            deadline: now_micros() + micros(longest),
+        }
+    }
+
+    /// Forwards the request of an attempt, which stays open when its outcome is unknown.
+    pub(super) async fn forward_attempt(&self, request: Request<Body>, id: AttemptId) -> Result<Response<Body>, Error> {
+        match self.forward(request).await {
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                let sent = !matches!(error, Error::Upstream(UpstreamError::Connect(_)));
+                self.end(id, sent).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends an attempt that the upstream did not carry out, or may not have. Only a definite no forgets it.
+    pub(super) async fn end_unsuccessful(&self, id: AttemptId, status: StatusCode) {
+        self.end(id, !status.is_client_error()).await;
+    }
+
+    async fn end(&self, id: AttemptId, unknown: bool) {
+        let store = &self.handler.app.store;
+        let ended = if unknown { store.release(id).await } else { store.drop_attempt(id).await };
+        if let Err(error) = ended {
+            // It stays open until its deadline, and is settled after that.
+            tracing::warn!(%error, "an attempt could not be ended");
+        }
+    }
+
+    /// Applies the upstream's word on a push or delete, and closes the attempt. If others changed the digest
+    /// meanwhile, asks the upstream what holds now, and applies that. An error leaves the attempt open.
+    pub(super) async fn conclude(
+        &self,
+        caller: &HeaderMap,
+        key: &ManifestKey,
+        mut verdict: Verdict,
+        seen: Seen,
+        id: AttemptId,
+    ) -> Result<(), Error> {
+        let store = &self.handler.app.store;
+        let concluded = async {
+            let mut basis = Basis { version: seen.version, alone: true };
+            let held = match &verdict {
+                Verdict::Held(_) => verdict.clone(),
+                _ => Verdict::Seen,
+            };
+            for _ in 0..ROUNDS {
+                match store.apply(key, verdict, basis, Some(id)).await? {
+                    Applied::Done => return Ok(()),
+                    Applied::Outdated(seen) => basis = Basis { version: seen.version, alone: false },
+                }
+                verdict = if self.holds(caller, key).await? { held.clone() } else { Verdict::Deleted };
+            }
+            Err(StoreError::Database("others change this manifest all the time".into()).into())
+        };
+        let concluded = concluded.await;
+        if concluded.is_err() {
+            self.end(id, true).await;
+        }
+        concluded
+    }
+
+    /// Whether the upstream holds a manifest. An error where it can't say, or not to this caller.
+    pub(super) async fn holds(&self, caller: &HeaderMap, key: &ManifestKey) -> Result<bool, Error> {
+        let ask = self.handler.upstream.ask(Method::HEAD, manifest_uri(key), headers::on_behalf(caller));
+        match ask.await?.status() {
+            StatusCode::OK => Ok(true),
+            StatusCode::NOT_FOUND => Ok(false),
+            status => {
+                let message = format!("the registry answered {status} when asked whether it holds the manifest");
+                Err(Error::Request(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message))
+            }
+        }
+    }
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 2)
+}

@@ -1,0 +1,71 @@
+//! One request and its two sides.
+
+use http::{HeaderMap, Request, Response, Uri, header, request};
+use hyper::body::Incoming;
+
+use super::Handler;
+use crate::{
+    error::Error,
+    oci::{Digest, Repository},
+    referrers::ManifestKey,
+    upstream::{
+        Access, Body,
+        headers::{Addresses, Side, to_upstream},
+    },
+};
+
+/// A client's request, its head already as the upstream is to see it.
+pub(super) struct Exchange {
+    pub(super) head: request::Parts,
+    pub(super) body: Incoming,
+    pub(super) hop: Hop,
+}
+
+/// The way between this client and the upstream.
+pub(super) struct Hop {
+    pub(super) handler: Handler,
+    side: Side,
+}
+
+impl Exchange {
+    pub(super) fn new(handler: &Handler, request: Request<Incoming>, side: &Side) -> Self {
+        let (mut head, body) = request.into_parts();
+        let side = match &handler.app.public_side {
+            Some((scheme, host)) => Side { scheme: scheme.clone(), host: host.clone(), peer: side.peer.clone() },
+            None => Side {
+                scheme: side.scheme.clone(),
+                host: head.headers.get(header::HOST).unwrap_or(&side.host).clone(),
+                peer: side.peer.clone(),
+            },
+        };
+        to_upstream(&mut head.headers, &handler.app.upstream_host, &side);
+        if head.uri.authority().is_some() {
+            // The absolute form: the upstream gets path and query, as from everybody else.
+            head.uri = head.uri.path_and_query().cloned().map_or_else(Uri::default, Uri::from);
+        }
+        Self { head, body, hop: Hop { handler: handler.clone(), side } }
+    }
+}
+
+impl Hop {
+    /// Sends a request of this client's to the upstream, and gives the answer as the client is to see it.
+    pub(super) async fn forward(&self, request: Request<Body>) -> Result<Response<Body>, Error> {
+        let mut answer = self.handler.upstream.send(request).await?;
+        self.to_client(answer.headers_mut());
+        Ok(answer)
+    }
+
+    /// Headers of the upstream's as the client is to see them.
+    pub(super) fn to_client(&self, headers: &mut HeaderMap) {
+        let upstream = &self.handler.app.config.upstream;
+        Addresses { upstream: &upstream.url, realm: upstream.rewrite_realm }.to_client(headers, &self.side);
+    }
+
+    pub(super) fn access<'a>(&'a self, caller: &'a HeaderMap) -> Access<'a> {
+        Access { permits: &self.handler.app.permits, client: &self.handler.upstream, caller }
+    }
+
+    pub(super) fn key(&self, repository: Repository, digest: Digest) -> ManifestKey {
+        ManifestKey { upstream: self.handler.app.config.upstream.name.clone(), repository, digest }
+    }
+}

@@ -1,0 +1,132 @@
+//! A manifest PUT, from top to bottom: read, parse, note, forward, record, answer.
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::BodyExt;
+use hyper::body::Body as _;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::exchange::{Exchange, Hop};
+use crate::{
+    error::Error,
+    oci::{Algorithm, Digest, ErrorCode, Manifest, RawManifest, Reference, Repository},
+    referrers::{ManifestKey, Relation},
+    store::{AttemptKind, Verdict},
+    upstream::{Body, ClientBody},
+};
+
+/// The most that registries have to take (distribution-spec 1.1, "Pushing Manifests").
+pub(super) const MAX_MANIFEST: usize = 4 << 20;
+
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+
+impl Exchange {
+    pub(super) async fn push(self, repository: Repository, reference: Reference) -> Result<Response<Body>, Error> {
+        let Self { mut head, body, hop } = self;
+        let (bytes, room) = read(&hop, body, &head.extensions).await?;
+        let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let (raw, manifest) = RawManifest::parse(bytes, content_type)?;
+        let digest = digest_of(&raw, &manifest, reference)?;
+
+        head.headers.remove(header::EXPECT); // all of it is here
+        let request = Request::from_parts(head, Body::from(raw.bytes.clone()));
+        if manifest.subject.is_none() {
+            return hop.forward(request).await.map(|mut answer| {
+                answer.headers_mut().remove(OCI_SUBJECT);
+                answer
+            });
+        }
+        let referrer = hop.key(repository, digest);
+        let tasks = hop.handler.app.tasks.clone();
+        // A client that leaves changes nothing from here on.
+        let task = tasks.spawn(async move {
+            let _room = room;
+            record(&hop, request, referrer, &raw, &manifest).await
+        });
+        task.await.map_err(|_| Error::Bug)?
+    }
+}
+
+/// Takes the whole body: at most [`MAX_MANIFEST`], within the budget.
+async fn read(
+    hop: &Hop,
+    body: hyper::body::Incoming,
+    extensions: &http::Extensions,
+) -> Result<(Bytes, OwnedSemaphorePermit), Error> {
+    let too_large = || {
+        let message = format!("a manifest may have {MAX_MANIFEST} bytes");
+        Error::Request(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::SizeInvalid, message)
+    };
+    let hint = body.size_hint();
+    let expected = hint.upper().and_then(|upper| usize::try_from(upper).ok());
+    if hint.lower() > MAX_MANIFEST as u64 {
+        return Err(too_large());
+    }
+    let room = hop.handler.app.budget.take(expected.unwrap_or(MAX_MANIFEST)).await?;
+    let stall_timeout = hop.handler.app.config.limits.stall_timeout;
+    let mut body = Body::Client(ClientBody::new(body, extensions, stall_timeout, false));
+    let mut bytes = BytesMut::with_capacity(expected.unwrap_or(0));
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(Error::from)?.into_data() else { continue };
+        if bytes.len() + data.len() > MAX_MANIFEST {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok((bytes.freeze(), room))
+}
+
+/// The digest under which the manifest is pushed, checked against its bytes.
+fn digest_of(raw: &RawManifest, manifest: &Manifest, reference: Reference) -> Result<Digest, Error> {
+    let Reference::Digest(digest) = reference else { return Ok(raw.digest(Algorithm::Sha256)) };
+    match digest.algorithm() {
+        Some(algorithm) => {
+            let actual = raw.digest(algorithm);
+            if actual == digest {
+                return Ok(digest);
+            }
+            let message = format!("the manifest's digest is {actual}, but it was pushed as {digest}");
+            Err(Error::bad(ErrorCode::DigestInvalid, message))
+        }
+        // Without a subject nothing rests on it, and the upstream may know the algorithm.
+        None if manifest.subject.is_none() => Ok(digest),
+        None => {
+            let message = format!("{digest} can't be verified: push a manifest with a subject by sha256 or sha512");
+            Err(Error::bad(ErrorCode::DigestInvalid, message))
+        }
+    }
+}
+
+/// From the noted attempt to the answer.
+async fn record(
+    hop: &Hop,
+    request: Request<Body>,
+    referrer: ManifestKey,
+    raw: &RawManifest,
+    manifest: &Manifest,
+) -> Result<Response<Body>, Error> {
+    let subject = manifest.subject.as_ref().map(|subject| subject.digest.clone());
+    let caller = request.headers().clone();
+    let attempt = hop.attempt(AttemptKind::Push, &referrer, subject);
+    let store = &hop.handler.app.store;
+    let seen = store.begin(&attempt).await?;
+
+    let mut answer = hop.forward_attempt(request, attempt.id).await?;
+    let Some(relation) = Relation::held(answer.status(), referrer.clone(), raw, manifest) else {
+        hop.end_unsuccessful(attempt.id, answer.status()).await;
+        return Ok(answer);
+    };
+    let digest = HeaderValue::from_str(referrer.digest.as_str());
+    let subject = HeaderValue::from_str(relation.subject.as_str());
+    let verdict = Verdict::Held(Box::new(relation));
+    hop.conclude(&caller, &referrer, verdict, seen, attempt.id).await?;
+
+    *answer.status_mut() = StatusCode::CREATED;
+    // Invariant: digests in their grammar are visible ASCII.
+    if let (Ok(digest), Ok(subject)) = (digest, subject) {
+        answer.headers_mut().insert(CONTENT_DIGEST, digest);
+        answer.headers_mut().insert(OCI_SUBJECT, subject);
+    }
+    Ok(answer)
+}

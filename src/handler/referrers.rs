@@ -1,0 +1,131 @@
+//! A referrers query: authorise, list, render.
+
+use bytes::Bytes;
+use http::Response;
+use percent_encoding::percent_decode_str;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::exchange::{Exchange, Hop};
+use crate::{
+    dialect,
+    error::Error,
+    oci::{Digest, ErrorCode, Repository},
+    referrers::{Cursor, ManifestKey, Page, Query},
+    upstream::{Body, ReadPermit, Refusal},
+};
+
+/// How many referrers are asked about for a permit when the subject is not there.
+const TARGETS: usize = 3;
+
+/// Pages up to this size are made without a place in the budget.
+const SMALL: usize = 64 << 10;
+
+/// Artifact types that one query may name.
+const MAX_TYPES: usize = 32;
+
+impl Exchange {
+    pub(super) async fn referrers(self, repository: Repository, digest: Digest) -> Result<Response<Body>, Error> {
+        let Self { head, hop, .. } = self;
+        let subject = hop.key(repository, digest);
+        let query = parse(head.uri.query().unwrap_or_default(), subject, &hop)?;
+        let subject = &query.subject;
+        let store = &hop.handler.app.store;
+
+        // What the store knows is read before the upstream is asked, so that the answer can be held against it.
+        let mut seen = Ok(Vec::new());
+        let recorded = async {
+            seen = async {
+                let mut seen = Vec::new();
+                for digest in store.recorded(subject, TARGETS).await? {
+                    seen.push((digest.clone(), store.look(&subject.sibling(digest)).await?));
+                }
+                Ok::<_, Error>(seen)
+            }
+            .await;
+            seen.iter().flatten().map(|(digest, _)| digest.clone()).collect()
+        };
+        let permission = hop.access(&head.headers).read(subject, recorded).await;
+        let seen = seen?;
+        hop.handler.app.metrics.permit(&permission);
+        let (page, room) = match permission.permit() {
+            Ok(permit) => {
+                hop.learn(&permission, subject, &seen).await;
+                hop.settle(permit, &head.headers, subject).await?;
+                list(permit, &hop, query.clone()).await?
+            }
+            Err(Refusal::Absent) => (Page::new(&query), None),
+            Err(Refusal::Denied(status, mut headers)) => {
+                hop.to_client(&mut headers);
+                return Err(Error::Refused(Refusal::Denied(status, headers)));
+            }
+            Err(refusal) => return Err(Error::Refused(refusal)),
+        };
+        let answer = dialect::oci::render(page, &query, head.uri.path());
+        Ok(answer.map(|body| Body::from(held(body, room))))
+    }
+}
+
+/// A page of the list. A large one waits for its place in the budget.
+async fn list(_: &ReadPermit, hop: &Hop, mut query: Query) -> Result<(Page, Option<OwnedSemaphorePermit>), Error> {
+    let app = &hop.handler.app;
+    query.max_bytes = SMALL;
+    let page = app.store.list(&query).await?;
+    if !page.full {
+        return Ok((page, None));
+    }
+    let room = app.budget.take(Page::MAX_BYTES).await?;
+    query.max_bytes = Page::MAX_BYTES;
+    Ok((app.store.list(&query).await?, Some(room)))
+}
+
+/// Bytes that keep their place in the budget until they are sent.
+fn held(body: Vec<u8>, room: Option<OwnedSemaphorePermit>) -> Bytes {
+    struct Held(Vec<u8>, #[allow(dead_code, reason = "kept, not read")] OwnedSemaphorePermit);
+    impl AsRef<[u8]> for Held {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    match room {
+        Some(room) => Bytes::from_owner(Held(body, room)),
+        None => Bytes::from(body),
+    }
+}
+
+fn parse(text: &str, subject: ManifestKey, hop: &Hop) -> Result<Query, Error> {
+    let mut query = Query {
+        subject,
+        artifact_types: Vec::new(),
+        after: None,
+        limit: usize::MAX,
+        without_subject: hop.handler.app.config.referrers.without_subject,
+        opening: dialect::oci::OPENING,
+        max_bytes: Page::MAX_BYTES,
+    };
+    for (key, value) in text.split('&').filter_map(|pair| pair.split_once('=')) {
+        let decoded = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
+        match key {
+            "artifactType" if !value.is_empty() => {
+                query.artifact_types.push(decoded(value));
+                if value.contains('+') {
+                    // Some clients write a space as `+`, some a `+` as it is: types have both.
+                    query.artifact_types.push(decoded(&value.replace('+', " ")));
+                }
+            }
+            "n" => {
+                let n = value.parse().ok().filter(|n| *n > 0);
+                let refuse = || Error::bad(ErrorCode::PaginationInvalid, "n is not a whole number above zero");
+                query.limit = n.ok_or_else(refuse)?;
+            }
+            "nextToken" => {
+                let refuse = || Error::bad(ErrorCode::PaginationInvalid, "nextToken is none that this registry gave");
+                query.after = Some(Cursor::parse(&decoded(value)).ok_or_else(refuse)?);
+            }
+            _ => {}
+        }
+    }
+    if query.artifact_types.len() > MAX_TYPES {
+        return Err(Error::bad(ErrorCode::Unsupported, format!("a query may name {MAX_TYPES} artifact types")));
+    }
+    Ok(query)
+}

@@ -1,0 +1,15 @@
+//! The OCI specifications' own nouns, parsed: no network, no database, no async in here.
+
+mod descriptor;
+mod digest;
+mod error_code;
+mod manifest;
+mod media_type;
+mod repository;
+
+pub use descriptor::Descriptor;
+pub use digest::{Algorithm, Digest, DigestError};
+pub use error_code::ErrorCode;
+pub use manifest::{Manifest, ManifestError, RawManifest, Subject, Via};
+pub use media_type::{MANIFEST_ACCEPT, MediaType};
+pub use repository::{Reference, Repository};

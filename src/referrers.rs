@@ -1,0 +1,188 @@
+//! The domain: who refers to whom, and what a list of that is asked by. Pure.
+
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+
+use crate::oci::{Digest, Manifest, RawManifest, Repository, Via};
+
+/// One manifest in one repository of one upstream: what rows are keyed by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ManifestKey {
+    /// The upstream's name in the configuration.
+    pub upstream: std::sync::Arc<str>,
+    /// The repository.
+    pub repository: Repository,
+    /// The manifest's digest.
+    pub digest: Digest,
+}
+
+impl ManifestKey {
+    /// Another manifest of the same repository.
+    pub fn sibling(&self, digest: Digest) -> Self {
+        Self { upstream: self.upstream.clone(), repository: self.repository.clone(), digest }
+    }
+}
+
+/// A manifest that the upstream holds, and its subject.
+#[derive(Clone, Debug)]
+pub struct Relation {
+    /// The manifest that refers.
+    pub referrer: ManifestKey,
+    /// The digest it refers to.
+    pub subject: Digest,
+    /// How that is known.
+    pub via: Via,
+    /// For filters; as "Listing Referrers" derives it.
+    pub artifact_type: Option<String>,
+    /// The created annotation, in microseconds since 1970.
+    pub created: Option<i64>,
+    /// The descriptor as lists give it, rendered once.
+    pub descriptor: String,
+}
+
+impl Relation {
+    /// The relation that `manifest` states, if the upstream's `status` says that it holds it and it has a subject.
+    pub fn held(status: StatusCode, referrer: ManifestKey, raw: &RawManifest, manifest: &Manifest) -> Option<Self> {
+        let subject = manifest.subject.as_ref().filter(|_| status.is_success())?;
+        Some(Self {
+            subject: subject.digest.clone(),
+            via: subject.via,
+            artifact_type: manifest.artifact_type.clone(),
+            created: created(&manifest.annotations),
+            descriptor: raw.descriptor(&referrer.digest, manifest).render(),
+            referrer,
+        })
+    }
+}
+
+/// The four spellings of the created annotation, today's first.
+const CREATED: [&str; 4] = [
+    "org.opencontainers.image.created",
+    "org.opencontainers.artifact.created",
+    "org.oci.artifact.created",
+    "io.cncf.oras.artifact.created",
+];
+
+fn created(annotations: &BTreeMap<String, String>) -> Option<i64> {
+    let text = CREATED.iter().find_map(|key| annotations.get(*key))?;
+    Some(text.parse::<jiff::Timestamp>().ok()?.as_microsecond())
+}
+
+/// What a list is asked by.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// Whose referrers.
+    pub subject: ManifestKey,
+    /// Only these artifact types; none: all.
+    pub artifact_types: Vec<String>,
+    /// Only what comes after it.
+    pub after: Option<Cursor>,
+    /// At most this many.
+    pub limit: usize,
+    /// Those too whose bytes name no `subject`.
+    pub without_subject: bool,
+    /// What stands before the list in the answer's body, which is built in place.
+    pub opening: &'static str,
+    /// At most this many bytes of a list, but one descriptor always.
+    pub max_bytes: usize,
+}
+
+/// A place in a list, by what never changes about its entry: it stays right while others come and go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// Microseconds since 1970, or one more than the arrival before it.
+    pub arrival: i64,
+    /// Tells entries of one arrival apart.
+    pub digest: Digest,
+}
+
+impl Cursor {
+    /// Reads what [`Cursor::render`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (arrival, digest) = text.split_once('.')?;
+        Some(Self { arrival: arrival.parse().ok()?, digest: Digest::parse(digest).ok()? })
+    }
+
+    /// As it stands in a `Link`: opaque to clients, safe in a query.
+    pub fn render(&self) -> String {
+        format!("{}.{}", self.arrival, self.digest)
+    }
+}
+
+/// A piece of a list.
+#[derive(Debug)]
+pub struct Page {
+    /// The query's opening, and rendered descriptors with commas between them.
+    pub body: Vec<u8>,
+    /// Where the next piece starts; `None` at the end.
+    pub next: Option<Cursor>,
+    /// There was more, but no room for it.
+    pub full: bool,
+    max_len: usize,
+    empty: bool,
+}
+
+impl Page {
+    /// As much as several clients read of an answer (containerd's limit), less room for what stands around the list.
+    pub const MAX_BYTES: usize = (4 << 20) - 4096;
+
+    /// A page without entries.
+    pub fn new(query: &Query) -> Self {
+        let body = query.opening.as_bytes().to_vec();
+        Self { max_len: body.len() + query.max_bytes, body, next: None, full: false, empty: true }
+    }
+
+    /// Appends a descriptor; `false` when it doesn't fit, which the first always does.
+    pub fn push(&mut self, descriptor: &[u8]) -> bool {
+        if !self.empty {
+            self.full = self.body.len() + 1 + descriptor.len() > self.max_len;
+            if self.full {
+                return false;
+            }
+            self.body.push(b',');
+        }
+        self.empty = false;
+        self.body.extend_from_slice(descriptor);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_comes_back_as_it_went() {
+        let cursor = Cursor { arrival: -3, digest: Digest::parse("a+b.c:x=_-").unwrap() };
+        assert_eq!(Cursor::parse(&cursor.render()), Some(cursor));
+        assert_eq!(Cursor::parse("7"), None);
+        assert_eq!(Cursor::parse("x.sha256:00"), None);
+    }
+
+    #[test]
+    fn a_page_takes_what_fits_and_the_first_always() {
+        let subject = ManifestKey {
+            upstream: "up".into(),
+            repository: Repository::parse("a").unwrap(),
+            digest: Digest::parse("a:b").unwrap(),
+        };
+        let opening = "[";
+        let query =
+            Query { subject, artifact_types: vec![], after: None, limit: 9, without_subject: false, opening, max_bytes: 3 };
+        let mut page = Page::new(&query);
+        assert!(page.push(b"long") && !page.push(b"y") && page.full);
+        let mut page = Page::new(&query);
+        assert!(page.push(b"a") && page.push(b"b") && !page.push(b"c"));
+        assert_eq!(page.body, b"[a,b");
+    }
+
+    #[test]
+    fn created_is_read_in_each_spelling_and_zone() {
+        for key in CREATED {
+            let annotations = BTreeMap::from([(key.to_owned(), "1970-01-01T01:00:00.000001+01:00".to_owned())]);
+            assert_eq!(created(&annotations), Some(1));
+        }
+        assert_eq!(created(&BTreeMap::from([(CREATED[0].to_owned(), "yesterday".to_owned())])), None);
+    }
+}

@@ -1,0 +1,148 @@
+//! The one place that takes a path apart. What is forwarded is the path as it came, so whatever an upstream could
+//! read differently from what is read here is refused.
+
+use std::borrow::Cow;
+
+use http::{Method, Uri};
+
+use crate::oci::{Digest, DigestError, Reference, Repository};
+
+/// What a request is about.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Route {
+    /// `GET|HEAD /v2/<name>/referrers/<digest>`
+    Referrers(Repository, Digest),
+    /// `PUT /v2/<name>/manifests/<reference>`
+    Push(Repository, Reference),
+    /// `DELETE /v2/<name>/manifests/<digest>`
+    Delete(Repository, Digest),
+    /// Anything else: not about referrers.
+    Proxy,
+}
+
+/// Why a path is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum PathError {
+    #[error("the path holds {0}, which registries read in more than one way: send it without")]
+    Ambiguous(&'static str),
+    #[error("{digest:?} is no digest: {reason}")]
+    Digest { digest: String, reason: DigestError },
+}
+
+impl Route {
+    /// Reads method and path.
+    pub fn parse(method: &Method, uri: &Uri) -> Result<Self, PathError> {
+        let path = decode(uri.path())?;
+        let Some(rest) = path.strip_prefix("/v2/") else { return Ok(Self::Proxy) };
+        // Names are greedy: the last two segments say what it is, whatever stands before them.
+        let mut segments = rest.rsplitn(3, '/');
+        let (Some(last), Some(kind), Some(name)) = (segments.next(), segments.next(), segments.next()) else {
+            return Ok(Self::Proxy);
+        };
+        let refuse = |reason| PathError::Digest { digest: last.to_owned(), reason };
+        let Some(repository) = Repository::parse(name) else { return Ok(Self::Proxy) };
+        Ok(match (method, kind) {
+            (&Method::GET | &Method::HEAD, "referrers") => {
+                Self::Referrers(repository, Digest::parse(last).map_err(refuse)?)
+            }
+            (&Method::PUT, "manifests") => match Reference::parse(last).map_err(refuse)? {
+                Some(reference) => Self::Push(repository, reference),
+                None => Self::Proxy,
+            },
+            (&Method::DELETE, "manifests") => match Reference::parse(last).map_err(refuse)? {
+                Some(Reference::Digest(digest)) => Self::Delete(repository, digest),
+                _ => Self::Proxy,
+            },
+            _ => Self::Proxy,
+        })
+    }
+
+    /// For metrics and logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Referrers(..) => "referrers",
+            Self::Push(..) => "push",
+            Self::Delete(..) => "delete",
+            Self::Proxy => "proxy",
+        }
+    }
+}
+
+/// The path as an upstream reads it: percent-encoding undone. Refused is what some clean up and others don't.
+fn decode(raw: &str) -> Result<Cow<'_, str>, PathError> {
+    let path = if raw.contains('%') { Cow::Owned(percent_decode(raw)?) } else { Cow::Borrowed(raw) };
+    if path.contains("//") {
+        return Err(PathError::Ambiguous("an empty segment (`//`)"));
+    }
+    if path.contains("/.") && path.split('/').any(|segment| matches!(segment, "." | "..")) {
+        return Err(PathError::Ambiguous("a `.` or `..` segment"));
+    }
+    if path.starts_with("/v2/") {
+        if path.bytes().any(|b| !matches!(b, b'!'..=b'~') || matches!(b, b';' | b'\\' | b'%')) {
+            return Err(PathError::Ambiguous("a character that no name, tag or digest has"));
+        }
+        let count = |path: &str, c| path.matches(c).count();
+        if count(&path, '/') != count(raw, '/') || count(&path, '.') != count(raw, '.') {
+            return Err(PathError::Ambiguous("an encoded `/` or `.`"));
+        }
+    }
+    Ok(path)
+}
+
+fn percent_decode(raw: &str) -> Result<String, PathError> {
+    let mut pieces = raw.split('%');
+    let mut decoded = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let hex = piece.get(..2).filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+        let byte = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let byte = byte.ok_or(PathError::Ambiguous("a `%` without two hexadecimal digits"))?;
+        // Bytes outside ASCII become characters outside it, which is all that is asked about them.
+        decoded.push(char::from(byte));
+        decoded.push_str(&piece[2..]);
+    }
+    Ok(decoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(method: Method, path: &str) -> Result<Route, PathError> {
+        Route::parse(&method, &path.parse().unwrap())
+    }
+
+    #[test]
+    fn names_are_greedy() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let referrers = parse(Method::GET, &format!("/v2/foo/manifests/referrers/{digest}")).unwrap();
+        let name = Repository::parse("foo/manifests").unwrap();
+        assert_eq!(referrers, Route::Referrers(name, Digest::parse(&digest).unwrap()));
+        assert!(matches!(parse(Method::PUT, "/v2/a/referrers/manifests/tags"), Ok(Route::Push(..))));
+        for path in ["/v2/foo/referrers/tags/list", "/v2/", "/v2/_catalog", "/v2/foo/blobs/uploads/", "/", "/v2/Foo/manifests/a"] {
+            assert_eq!(parse(Method::GET, path), Ok(Route::Proxy), "{path}");
+        }
+        assert_eq!(parse(Method::DELETE, "/v2/foo/manifests/tag"), Ok(Route::Proxy));
+        assert_eq!(parse(Method::POST, &format!("/v2/foo/referrers/{digest}")), Ok(Route::Proxy));
+    }
+
+    #[test]
+    fn an_encoded_colon_is_a_colon() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let encoded = digest.replace(':', "%3A");
+        let delete = |digest: &str| parse(Method::DELETE, &format!("/%762/foo/manifests/{digest}")).unwrap();
+        assert_eq!(delete(&encoded), delete(&digest));
+    }
+
+    #[test]
+    fn what_could_be_read_in_two_ways_is_refused() {
+        for path in ["/v2/a/%2e%2e/b/manifests/x", "/v2//a", "/v2/a/../b", "/v2/a%2Fb/manifests/x", "/v2/a;b/c", "/a/..",
+            "/x%2F..%2Fv2/a", "/v2/a%5cb", "/v2/a%00/b", "/v2/a%25/b", "/v2/a%2", "/v2/a%zz", "/%2e%2e/v2/", "/v2/%c3%bc/x"]
+        {
+            assert!(matches!(parse(Method::GET, path), Err(PathError::Ambiguous(_))), "{path}");
+        }
+        assert_eq!(parse(Method::GET, "/api/v4/projects/group%2Fproject"), Ok(Route::Proxy));
+        assert!(matches!(parse(Method::GET, "/v2/a/referrers/sha256:00"), Err(PathError::Digest { .. })));
+        assert!(matches!(parse(Method::PUT, "/v2/a/manifests/sha256:00"), Err(PathError::Digest { .. })));
+    }
+}

@@ -1,0 +1,109 @@
+//! One client's connection.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use http::{HeaderValue, Request, StatusCode};
+use hyper::{body::Body as _, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    head::{Head, HeadGuard},
+    linger,
+};
+use crate::{
+    config::Limits,
+    error::Error,
+    handler::Handler,
+    oci::ErrorCode,
+    stall::WriteBound,
+    upstream::{OnEnd, headers::Side},
+};
+
+/// Read at a time at most, and the bound of what one connection holds of a body.
+const BUFFER: usize = 128 << 10;
+
+pub(super) struct Connection {
+    handler: Handler,
+    stream: TcpStream,
+    side: Arc<Side>,
+}
+
+impl Connection {
+    pub(super) fn new(handler: &Handler, stream: TcpStream, peer: SocketAddr) -> Self {
+        let value = |text: String| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"));
+        let host = stream.local_addr().map_or_else(|_| String::new(), |address| address.to_string());
+        let side = Side {
+            scheme: HeaderValue::from_static("http"),
+            host: value(host),
+            peer: value(peer.ip().to_canonical().to_string()),
+        };
+        Self { handler: handler.clone(), stream, side: Arc::new(side) }
+    }
+
+    /// Serves requests until the client leaves, or, once `stop` is cancelled, until the one on its way is answered.
+    pub(super) async fn serve(self, stop: CancellationToken) {
+        let Self { handler, stream, side } = self;
+        // Small answers must not wait for more to send; where that can't be set they do.
+        drop(stream.set_nodelay(true));
+        let Limits { head_timeout, stall_timeout, head: head_limit, .. } = handler.app().config.limits;
+        let head = Arc::new(Head::new(head_limit));
+        let io = WriteBound::new(HeadGuard::new(TokioIo::new(stream), head.clone()), stall_timeout);
+
+        let seen = head.clone();
+        let service = service_fn(move |mut request: Request<hyper::body::Incoming>| {
+            let (handler, side) = (handler.clone(), side.clone());
+            let has_body = !request.body().is_end_stream();
+            let framed_twice = seen.take(request.headers(), has_body);
+            if has_body {
+                let head = seen.clone();
+                request.extensions_mut().insert(OnEnd::new(move || head.expect()));
+            }
+            async move {
+                if framed_twice {
+                    let message = "a request has a Content-Length or a Transfer-Encoding, not both";
+                    return Ok::<_, std::convert::Infallible>(Error::bad(ErrorCode::Unsupported, message).answer());
+                }
+                Ok(handler.handle(request, &side).await)
+            }
+        });
+        let mut connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(head_timeout)
+            .max_buf_size(BUFFER)
+            .preserve_header_case(true)
+            .serve_connection(io, service);
+        let served = tokio::select! {
+            biased;
+            served = &mut connection => served,
+            () = stop.cancelled() => {
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
+                (&mut connection).await
+            }
+        };
+        let Err(error) = served else { return };
+        tracing::debug!(%error, "a client's connection ended early");
+        if let Some(answer) = refusal(&head, &error, head_timeout) {
+            let stream = connection.into_parts().io.into_inner().into_inner().into_inner();
+            linger::answer_and_close(stream, answer).await;
+        }
+    }
+}
+
+/// What to tell a client whose request never became one.
+fn refusal(head: &Head, error: &hyper::Error, head_timeout: Duration) -> Option<Error> {
+    let (status, message) = if head.is_too_large() {
+        let message = format!("the request line and headers take more than {} bytes", head.limit());
+        (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message)
+    } else if error.is_timeout() && head.is_begun() {
+        (StatusCode::REQUEST_TIMEOUT, format!("the request's head was not complete within {head_timeout:?}"))
+    } else {
+        return None;
+    };
+    Some(Error::Request(status, ErrorCode::SizeInvalid, message))
+}

@@ -1,0 +1,166 @@
+//! The store: an index of who refers to whom. The trait is SQL's vocabulary, without decisions: whoever calls it
+//! decides, and says on what knowledge (see [`Basis`]).
+
+mod sqlite;
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+
+use crate::{
+    oci::Digest,
+    referrers::{ManifestKey, Page, Query, Relation},
+};
+
+pub use sqlite::{OpenFor, SqliteStore};
+
+/// What every store can do. Reads are answered on the calling thread: a hop to another costs more than the read.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Notes that a push or delete is about to be sent. Survives `kill -9`; not synced, since nothing is acknowledged.
+    async fn begin(&self, attempt: &Attempt) -> Result<Seen, StoreError>;
+
+    /// Forgets an attempt that certainly changed nothing.
+    async fn drop_attempt(&self, id: AttemptId) -> Result<(), StoreError>;
+
+    /// Gives up an attempt of unknown outcome: whoever asks about its subject next may settle it.
+    async fn release(&self, id: AttemptId) -> Result<(), StoreError>;
+
+    /// What is known about a digest just now.
+    async fn look(&self, key: &ManifestKey) -> Result<Seen, StoreError>;
+
+    /// Applies what the upstream said about a digest, durably, and closes the attempt that asked; nothing of it if
+    /// the knowledge under `basis` is out of date.
+    async fn apply(
+        &self,
+        key: &ManifestKey,
+        verdict: Verdict,
+        basis: Basis,
+        close: Option<AttemptId>,
+    ) -> Result<Applied, StoreError>;
+
+    /// A page of a subject's listed referrers, by arrival.
+    async fn list(&self, query: &Query) -> Result<Page, StoreError>;
+
+    /// Up to `limit` referrers of a subject, listed before missing, newest first.
+    async fn recorded(&self, subject: &ManifestKey, limit: usize) -> Result<Vec<Digest>, StoreError>;
+
+    /// A subject's attempts that nobody works on any more: their owner is gone, or their deadline.
+    async fn orphans(&self, subject: &ManifestKey) -> Result<Vec<Orphan>, StoreError>;
+
+    /// Writes something small, the time of this check: an error says why a push with a subject would be refused now.
+    async fn check(&self, upstream: &str) -> Result<(), StoreError>;
+}
+
+/// A push or delete on its way.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// Random.
+    pub id: AttemptId,
+    /// Push or delete.
+    pub kind: AttemptKind,
+    /// Of which manifest.
+    pub key: ManifestKey,
+    /// The manifest's subject, where it is known.
+    pub subject: Option<Digest>,
+    /// When the upstream can no longer act on it: microseconds since 1970.
+    pub deadline: i64,
+}
+
+/// What an [`Attempt`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttemptKind {
+    /// A manifest PUT.
+    Push,
+    /// A manifest DELETE.
+    Delete,
+}
+
+/// Names an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttemptId(pub i64);
+
+/// An attempt that nobody works on any more.
+#[derive(Clone, Debug)]
+pub struct Orphan {
+    /// Which.
+    pub id: AttemptId,
+    /// Of which manifest.
+    pub digest: Digest,
+    /// Its request can't reach the upstream any more, so that a 404 is the last word.
+    pub expired: bool,
+}
+
+/// What the store knew about a digest when it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Grows with every change of any of the digest's rows.
+    pub version: i64,
+    /// Another attempt on it was open.
+    pub contended: bool,
+}
+
+/// The knowledge on which a verdict rests (consistency.md's "Evidence").
+#[derive(Clone, Copy, Debug)]
+pub struct Basis {
+    /// The version read before the upstream was asked.
+    pub version: i64,
+    /// Refuse while another attempt is open. Off once the upstream was asked again: the other will find the version
+    /// changed, and ask for itself.
+    pub alone: bool,
+}
+
+/// What the upstream said about a digest.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// It holds the manifest that states this relation.
+    Held(Box<Relation>),
+    /// It holds it; a row that was missing is listed again.
+    Seen,
+    /// It deleted it: listed no more, and remembered for a while, so that nothing slow brings it back.
+    Deleted,
+    /// It answered 404 beside a 200: missing; dropped when that was so a day ago already.
+    Absent,
+}
+
+/// What became of [`Store::apply`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// It is durable.
+    Done,
+    /// Somebody else changed the digest meanwhile: ask the upstream again.
+    Outdated(Seen),
+}
+
+/// Why the store can't do what it was asked for now.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refused, for example since the disk is full.
+    #[error("the store cannot be used: {0}")]
+    Database(String),
+    /// The file at the path is not the one that was opened.
+    #[error("the store's file {0} was moved, deleted or replaced while in use; restart backref to use what is there now")]
+    Moved(PathBuf),
+    /// The writer has ended.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// Why a store can't be opened. The file is as it was.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum OpenError {
+    #[error("cannot open the store {path}: {reason}")]
+    Unusable { path: PathBuf, reason: String },
+    #[error("{0} is not a backref store: choose another path with --store sqlite:PATH")]
+    Foreign(PathBuf),
+    #[error("{path} was written by a newer backref (schema {found}, this one knows {known}): use that release")]
+    Newer { path: PathBuf, found: i64, known: i64 },
+    #[error("{0} is in use by another `backref serve`: stop it, or choose another path with --store sqlite:PATH")]
+    InUse(PathBuf),
+}
+
+/// Microseconds since 1970.
+pub fn now_micros() -> i64 {
+    jiff::Timestamp::now().as_microsecond()
+}

@@ -1,0 +1,117 @@
+//! The store in a SQLite file: one writer thread that commits what waits together, one reading connection a thread.
+
+mod changes;
+mod open;
+mod reads;
+mod writer;
+
+use std::{cell::RefCell, fs::File, path::Path, path::PathBuf, sync::Arc};
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use thread_local::ThreadLocal;
+
+use super::{
+    Applied, Attempt, AttemptId, Basis, OpenError, Orphan, Seen, Store, StoreError, Verdict, now_micros,
+};
+use crate::{
+    oci::Digest,
+    referrers::{ManifestKey, Page, Query},
+};
+use writer::{Durability, Writer};
+
+/// Who opens a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenFor {
+    /// `backref serve`: the only one on this file, so that every attempt it finds there is an orphan.
+    Serving,
+    /// A command, beside a running `serve` or alone.
+    Command,
+}
+
+/// A store in a SQLite file.
+pub struct SqliteStore {
+    path: PathBuf,
+    /// Names this process in its attempts.
+    owner: Arc<str>,
+    writer: Writer,
+    readers: ThreadLocal<RefCell<Connection>>,
+    /// Held, not read: the lock goes with it.
+    _serving: Option<File>,
+}
+
+impl SqliteStore {
+    /// Opens or makes the file. What is no store of backref's, or a newer one's, is refused and left as it is.
+    pub fn open(path: &Path, purpose: OpenFor) -> Result<Self, OpenError> {
+        let serving = (purpose == OpenFor::Serving).then(|| open::lock(path)).transpose()?;
+        let connection = open::open(path, purpose)?;
+        Ok(Self {
+            path: path.to_owned(),
+            owner: format!("{:016x}", crate::random::u64()).into(),
+            writer: Writer::start(connection, path)?,
+            readers: ThreadLocal::new(),
+            _serving: serving,
+        })
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        let reader = self.readers.get_or_try(|| open::reader(&self.path).map(RefCell::new))?;
+        Ok(read(&reader.borrow())?)
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn begin(&self, attempt: &Attempt) -> Result<Seen, StoreError> {
+        let (attempt, owner) = (attempt.clone(), self.owner.clone());
+        let work = move |db: &Connection| changes::begin(db, &attempt, &owner);
+        self.writer.write(Durability::Process, work).await
+    }
+
+    async fn drop_attempt(&self, id: AttemptId) -> Result<(), StoreError> {
+        self.writer.write(Durability::Process, move |db| changes::drop_attempt(db, id)).await
+    }
+
+    async fn release(&self, id: AttemptId) -> Result<(), StoreError> {
+        self.writer.write(Durability::Process, move |db| changes::release(db, id)).await
+    }
+
+    async fn look(&self, key: &ManifestKey) -> Result<Seen, StoreError> {
+        self.read(|db| reads::look(db, key, None))
+    }
+
+    async fn apply(
+        &self,
+        key: &ManifestKey,
+        verdict: Verdict,
+        basis: Basis,
+        close: Option<AttemptId>,
+    ) -> Result<Applied, StoreError> {
+        let key = key.clone();
+        let work = move |db: &Connection| changes::apply(db, &key, &verdict, basis, close, now_micros());
+        self.writer.write(Durability::Disk, work).await
+    }
+
+    async fn list(&self, query: &Query) -> Result<Page, StoreError> {
+        self.read(|db| reads::list(db, query))
+    }
+
+    async fn recorded(&self, subject: &ManifestKey, limit: usize) -> Result<Vec<Digest>, StoreError> {
+        self.read(|db| reads::recorded(db, subject, limit))
+    }
+
+    async fn orphans(&self, subject: &ManifestKey) -> Result<Vec<Orphan>, StoreError> {
+        self.read(|db| reads::orphans(db, subject, now_micros()))
+    }
+
+    async fn check(&self, upstream: &str) -> Result<(), StoreError> {
+        let upstream = upstream.to_owned();
+        self.writer.write(Durability::Process, move |db| changes::check(db, &upstream, now_micros())).await
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error.to_string())
+    }
+}

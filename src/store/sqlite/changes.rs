@@ -1,0 +1,219 @@
+//! What is written: each function runs inside the writer's transaction.
+
+use rusqlite::{Connection, OptionalExtension, Result, named_params, params};
+
+use super::reads;
+use crate::{
+    oci::Via,
+    referrers::{ManifestKey, Relation},
+    store::{Applied, Attempt, AttemptId, AttemptKind, Basis, Seen, Verdict},
+};
+
+/// How long a deleted row stays, so that a slow import can't bring it back: longer than any request may take.
+const KEEP_DELETED: i64 = 3600 * 1_000_000;
+
+/// How long a row stays missing before a second 404 drops it.
+const KEEP_MISSING: i64 = 24 * 3600 * 1_000_000;
+
+pub(super) fn begin(db: &Connection, attempt: &Attempt, owner: &str) -> Result<Seen> {
+    let seen = reads::look(db, &attempt.key, Some(attempt.id))?;
+    let mut insert = db.prepare_cached(
+        "INSERT INTO attempt (id, kind, upstream, repository, digest, subject, owner, deadline)
+         VALUES (?1, ?2, ?3, ?4, ?5,
+                 coalesce(?6, (SELECT subject FROM referrer WHERE upstream = ?3 AND repository = ?4 AND digest = ?5)),
+                 ?7, ?8)",
+    )?;
+    insert.execute(params![
+        attempt.id.0,
+        match attempt.kind {
+            AttemptKind::Push => "push",
+            AttemptKind::Delete => "delete",
+        },
+        attempt.key.upstream,
+        attempt.key.repository.as_str(),
+        attempt.key.digest.as_str(),
+        attempt.subject.as_ref().map(crate::oci::Digest::as_str),
+        owner,
+        attempt.deadline,
+    ])?;
+    Ok(seen)
+}
+
+pub(super) fn drop_attempt(db: &Connection, id: AttemptId) -> Result<()> {
+    db.prepare_cached("DELETE FROM attempt WHERE id = ?")?.execute([id.0]).map(drop)
+}
+
+pub(super) fn release(db: &Connection, id: AttemptId) -> Result<()> {
+    db.prepare_cached("UPDATE attempt SET owner = NULL WHERE id = ?")?.execute([id.0]).map(drop)
+}
+
+/// At the start of the only `serve`: what earlier ones left open has no owner any more. Deletes of digests that no
+/// row names have nothing to settle.
+pub(super) fn adopt(db: &Connection, now: i64) -> Result<()> {
+    db.execute("UPDATE attempt SET owner = NULL WHERE owner IS NOT NULL", [])?;
+    db.execute("DELETE FROM attempt WHERE kind = 'delete' AND subject IS NULL AND deadline < ?", [now]).map(drop)
+}
+
+pub(super) fn check(db: &Connection, upstream: &str, now: i64) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO upstream (name, checked_at) VALUES (?1, ?2)
+         ON CONFLICT (name) DO UPDATE SET checked_at = ?2",
+    )?
+    .execute(params![upstream, now])
+    .map(drop)
+}
+
+pub(super) fn apply(
+    db: &Connection,
+    key: &ManifestKey,
+    verdict: &Verdict,
+    basis: Basis,
+    close: Option<AttemptId>,
+    now: i64,
+) -> Result<Applied> {
+    let seen = reads::look(db, key, close)?;
+    if seen.version != basis.version || (basis.alone && seen.contended) {
+        return Ok(Applied::Outdated(seen));
+    }
+    match verdict {
+        Verdict::Held(relation) => hold(db, relation, now)?,
+        Verdict::Seen => change_state(db, key, "missing", "listed", now)?,
+        Verdict::Deleted => delete(db, key, now)?,
+        Verdict::Absent => {
+            drop_missing(db, key, now)?;
+            change_state(db, key, "listed", "missing", now)?;
+        }
+    }
+    if let Some(id) = close {
+        drop_attempt(db, id)?;
+    }
+    Ok(Applied::Done)
+}
+
+/// Lists a relation. A repeated push keeps its arrival, one after a delete arrives anew.
+fn hold(db: &Connection, relation: &Relation, now: i64) -> Result<()> {
+    let (key, subject) = (&relation.referrer, relation.subject.as_str());
+    let version = bump(db, key, subject)?;
+    let kept = db
+        .prepare_cached(
+            "SELECT arrival FROM referrer WHERE upstream = ? AND repository = ? AND digest = ? AND subject = ?
+             AND state <> 'deleted'",
+        )?
+        .query_row(params![key.upstream, key.repository.as_str(), key.digest.as_str(), subject], |row| row.get(0))
+        .optional()?;
+    let arrival = kept.map_or_else(|| arrive(db, key, subject, now), Ok)?;
+    upsert(db, key, subject, &Row {
+        arrival,
+        state: "listed",
+        via: match relation.via {
+            Via::Subject => "subject",
+            Via::Refers => "refers",
+        },
+        artifact_type: relation.artifact_type.as_deref(),
+        created: relation.created,
+        descriptor: &relation.descriptor,
+        changed_at: now,
+        version,
+    })?;
+    db.prepare_cached(
+        "DELETE FROM referrer WHERE upstream = ? AND repository = ? AND subject = ?
+         AND state = 'deleted' AND changed_at < ?",
+    )?
+    .execute(params![key.upstream, key.repository.as_str(), subject, now - KEEP_DELETED])
+    .map(drop)
+}
+
+/// Marks a digest as deleted under every subject that a row or a push on its way names.
+fn delete(db: &Connection, key: &ManifestKey, now: i64) -> Result<()> {
+    let mut subjects = db.prepare_cached(
+        "SELECT subject FROM referrer WHERE upstream = ?1 AND repository = ?2 AND digest = ?3
+         UNION
+         SELECT subject FROM attempt WHERE upstream = ?1 AND repository = ?2 AND digest = ?3
+         AND kind = 'push' AND subject IS NOT NULL",
+    )?;
+    let of = params![key.upstream, key.repository.as_str(), key.digest.as_str()];
+    let subjects = subjects.query_map(of, |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>>>()?;
+    for subject in subjects {
+        let version = bump(db, key, &subject)?;
+        let arrival = arrive(db, key, &subject, now)?;
+        let row = Row { arrival, state: "deleted", via: "subject", changed_at: now, version, ..Row::default() };
+        upsert(db, key, &subject, &row)?;
+    }
+    Ok(())
+}
+
+fn change_state(db: &Connection, key: &ManifestKey, from: &str, to: &str, now: i64) -> Result<()> {
+    let mut subjects = db.prepare_cached(
+        "SELECT subject FROM referrer WHERE upstream = ? AND repository = ? AND digest = ? AND state = ?",
+    )?;
+    let of = params![key.upstream, key.repository.as_str(), key.digest.as_str(), from];
+    let subjects = subjects.query_map(of, |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>>>()?;
+    for subject in subjects {
+        let version = bump(db, key, &subject)?;
+        db.prepare_cached(
+            "UPDATE referrer SET state = ?, changed_at = ?, version = ?
+             WHERE upstream = ? AND repository = ? AND digest = ? AND subject = ?",
+        )?
+        .execute(params![to, now, version, key.upstream, key.repository.as_str(), key.digest.as_str(), subject])?;
+    }
+    Ok(())
+}
+
+/// A row that is missing for a day, and found so again, goes for good. The list doesn't change by it.
+fn drop_missing(db: &Connection, key: &ManifestKey, now: i64) -> Result<()> {
+    db.prepare_cached(
+        "DELETE FROM referrer WHERE upstream = ? AND repository = ? AND digest = ?
+         AND state = 'missing' AND changed_at < ?",
+    )?
+    .execute(params![key.upstream, key.repository.as_str(), key.digest.as_str(), now - KEEP_MISSING])
+    .map(drop)
+}
+
+/// Counts a change of the subject's set, and gives its new version.
+fn bump(db: &Connection, key: &ManifestKey, subject: &str) -> Result<i64> {
+    db.prepare_cached(
+        "INSERT INTO subject (upstream, repository, subject, version) VALUES (?, ?, ?, 1)
+         ON CONFLICT (upstream, repository, subject) DO UPDATE SET version = version + 1 RETURNING version",
+    )?
+    .query_row(params![key.upstream, key.repository.as_str(), subject], |row| row.get(0))
+}
+
+/// The next arrival: the clock's, but always after the one before. Follows a [`bump`], which makes the row.
+fn arrive(db: &Connection, key: &ManifestKey, subject: &str, now: i64) -> Result<i64> {
+    db.prepare_cached(
+        "UPDATE subject SET last_arrival = CASE WHEN last_arrival < ?1 THEN ?1 ELSE last_arrival + 1 END
+         WHERE upstream = ?2 AND repository = ?3 AND subject = ?4 RETURNING last_arrival",
+    )?
+    .query_row(params![now, key.upstream, key.repository.as_str(), subject], |row| row.get(0))
+}
+
+#[derive(Default)]
+struct Row<'a> {
+    arrival: i64,
+    state: &'a str,
+    via: &'a str,
+    artifact_type: Option<&'a str>,
+    created: Option<i64>,
+    descriptor: &'a str,
+    changed_at: i64,
+    version: i64,
+}
+
+fn upsert(db: &Connection, key: &ManifestKey, subject: &str, row: &Row<'_>) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO referrer (upstream, repository, subject, arrival, digest, state, via, artifact_type, created,
+                               descriptor, changed_at, version)
+         VALUES (:upstream, :repository, :subject, :arrival, :digest, :state, :via, :artifact_type, :created,
+                 :descriptor, :changed_at, :version)
+         ON CONFLICT (upstream, repository, digest, subject) DO UPDATE SET
+             arrival = :arrival, state = :state, via = :via, artifact_type = :artifact_type, created = :created,
+             descriptor = :descriptor, changed_at = :changed_at, version = :version",
+    )?
+    .execute(named_params! {
+        ":upstream": key.upstream, ":repository": key.repository.as_str(), ":subject": subject,
+        ":arrival": row.arrival, ":digest": key.digest.as_str(), ":state": row.state, ":via": row.via,
+        ":artifact_type": row.artifact_type, ":created": row.created, ":descriptor": row.descriptor,
+        ":changed_at": row.changed_at, ":version": row.version,
+    })
+    .map(drop)
+}

@@ -1,0 +1,103 @@
+//! What is read.
+
+use rusqlite::{Connection, Result, ToSql, params};
+
+use crate::{
+    oci::Digest,
+    referrers::{Cursor, ManifestKey, Page, Query},
+    store::{AttemptId, Orphan, Seen},
+};
+
+/// A digest's version, and whether an attempt on it other than `but` is open. The version is the sum over its rows:
+/// each only grows.
+pub(super) fn look(db: &Connection, key: &ManifestKey, but: Option<AttemptId>) -> Result<Seen> {
+    db.prepare_cached(
+        "SELECT (SELECT coalesce(sum(version), 0) FROM referrer
+                 WHERE upstream = ?1 AND repository = ?2 AND digest = ?3),
+                EXISTS (SELECT 1 FROM attempt
+                        WHERE upstream = ?1 AND repository = ?2 AND digest = ?3 AND id IS NOT ?4)",
+    )?
+    .query_row(
+        params![key.upstream, key.repository.as_str(), key.digest.as_str(), but.map(|id| id.0)],
+        |row| Ok(Seen { version: row.get(0)?, contended: row.get(1)? }),
+    )
+}
+
+pub(super) fn list(db: &Connection, query: &Query) -> Result<Page> {
+    let (key, types) = (&query.subject, &query.artifact_types);
+    let mut sql = String::from(
+        "SELECT arrival, digest, descriptor FROM referrer
+         WHERE upstream = ? AND repository = ? AND subject = ? AND state = 'listed'",
+    );
+    let mut values: Vec<&dyn ToSql> = Vec::with_capacity(6 + types.len());
+    let (repository, subject) = (key.repository.as_str(), key.digest.as_str());
+    values.extend([&key.upstream as &dyn ToSql, &repository, &subject]);
+    let after = query.after.as_ref().map(|cursor| (cursor.arrival, cursor.digest.as_str()));
+    if let Some((arrival, digest)) = &after {
+        sql.push_str(" AND (arrival, digest) > (?, ?)");
+        values.extend([arrival as &dyn ToSql, digest]);
+    }
+    if !query.without_subject {
+        sql.push_str(" AND via = 'subject'");
+    }
+    if let Some((first, others)) = types.split_first() {
+        sql.push_str(" AND artifact_type IN (?");
+        values.push(first);
+        for other in others {
+            sql.push_str(", ?");
+            values.push(other);
+        }
+        sql.push(')');
+    }
+    sql.push_str(" ORDER BY arrival, digest");
+
+    let mut page = Page::new(query);
+    let mut last = (0, String::new());
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut rows = statement.query(&*values)?;
+    let mut listed = 0;
+    while let Some(row) = rows.next()? {
+        if listed == query.limit || !page.push(row.get_ref(2)?.as_bytes()?) {
+            page.next = Some(Cursor { arrival: last.0, digest: digest(&last.1, 1)? });
+            break;
+        }
+        listed += 1;
+        last.0 = row.get(0)?;
+        last.1.clear();
+        last.1.push_str(row.get_ref(1)?.as_str()?);
+    }
+    Ok(page)
+}
+
+pub(super) fn recorded(db: &Connection, subject: &ManifestKey, limit: usize) -> Result<Vec<Digest>> {
+    let mut recorded = Vec::with_capacity(limit);
+    for state in ["listed", "missing"] {
+        let left = i64::try_from(limit - recorded.len()).unwrap_or(i64::MAX);
+        let mut newest = db.prepare_cached(
+            "SELECT digest FROM referrer WHERE upstream = ? AND repository = ? AND subject = ? AND state = ?
+             ORDER BY arrival DESC, digest DESC LIMIT ?",
+        )?;
+        let of = params![subject.upstream, subject.repository.as_str(), subject.digest.as_str(), state, left];
+        for row in newest.query_map(of, |row| digest(row.get_ref(0)?.as_str()?, 0))? {
+            recorded.push(row?);
+        }
+    }
+    Ok(recorded)
+}
+
+pub(super) fn orphans(db: &Connection, subject: &ManifestKey, now: i64) -> Result<Vec<Orphan>> {
+    db.prepare_cached(
+        "SELECT id, digest, deadline < ?4 FROM attempt
+         WHERE upstream = ?1 AND repository = ?2 AND subject = ?3 AND (owner IS NULL OR deadline < ?4)",
+    )?
+    .query_map(params![subject.upstream, subject.repository.as_str(), subject.digest.as_str(), now], |row| {
+        Ok(Orphan { id: AttemptId(row.get(0)?), digest: digest(row.get_ref(1)?.as_str()?, 1)?, expired: row.get(2)? })
+    })?
+    .collect()
+}
+
+fn digest(text: &str, column: usize) -> Result<Digest> {
+    Digest::parse(text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+    })
+}

@@ -1,0 +1,145 @@
+//! The one thread that writes. It takes all that waits into one transaction: many pushes, one sync.
+
+use std::{
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::store::{OpenError, StoreError};
+
+/// What a change has to survive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Durability {
+    /// The end of this process.
+    Process,
+    /// A power cut.
+    Disk,
+}
+
+/// How many changes one transaction takes at most, and how many may wait; beyond, callers wait to hand theirs over.
+const GROUP: usize = 128;
+
+type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+struct Job {
+    durability: Durability,
+    /// Runs inside the transaction, if there is one; says whether it went well, and gives what to call with the
+    /// commit's outcome.
+    run: Box<dyn FnOnce(Option<&Connection>) -> (bool, Finish) + Send>,
+}
+
+/// Hands changes to the writing thread, which ends with it.
+pub(super) struct Writer(mpsc::Sender<Job>);
+
+impl Writer {
+    pub(super) fn start(db: Connection, path: &Path) -> Result<Self, OpenError> {
+        let unusable = |error: std::io::Error| OpenError::Unusable { path: path.to_owned(), reason: error.to_string() };
+        let file = FileId::of(path).map_err(unusable)?;
+        let (sender, jobs) = mpsc::channel(GROUP);
+        let writing = Writing { db, path: path.to_owned(), file, synced: None };
+        std::thread::Builder::new().name("store".into()).spawn(move || writing.run(jobs)).map_err(unusable)?;
+        Ok(Self(sender))
+    }
+
+    /// Runs `work` in a transaction; answers once that is committed as `durability` asks.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        durability: Durability,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let run = move |db: Option<&Connection>| {
+            let result = db.map(work);
+            let well = matches!(result, Some(Ok(_)));
+            let finish = move |commit: Result<(), StoreError>| {
+                let answer = commit.and_then(|()| result.map_or(Err(StoreError::Closed), |result| Ok(result?)));
+                // Whoever asked may have gone; the change stands all the same.
+                drop(reply.send(answer));
+            };
+            (well, Box::new(finish) as Finish)
+        };
+        self.0.send(Job { durability, run: Box::new(run) }).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+struct Writing {
+    db: Connection,
+    path: PathBuf,
+    file: FileId,
+    synced: Option<Durability>,
+}
+
+impl Writing {
+    fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut group = Vec::with_capacity(GROUP);
+        while jobs.blocking_recv_many(&mut group, GROUP) > 0 {
+            let durability = group.iter().map(|job| job.durability).max().unwrap_or(Durability::Disk);
+            let mut finishes = Vec::with_capacity(group.len());
+            let outcome = self.transact(durability, group.drain(..), &mut finishes);
+            for finish in finishes {
+                finish(outcome.clone());
+            }
+        }
+    }
+
+    /// One transaction over the group. A job that fails is undone alone; an error here undoes them all.
+    fn transact(
+        &mut self,
+        durability: Durability,
+        group: impl Iterator<Item = Job>,
+        finishes: &mut Vec<Finish>,
+    ) -> Result<(), StoreError> {
+        let mut outcome = self.begin(durability);
+        for job in group {
+            outcome = outcome.and_then(|()| self.batch("SAVEPOINT job"));
+            let (well, finish) = (job.run)(outcome.is_ok().then_some(&self.db));
+            let end = if well { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
+            outcome = outcome.and_then(|()| self.batch(end));
+            finishes.push(finish);
+        }
+        let outcome = outcome.and_then(|()| self.commit());
+        if outcome.is_err() && !self.db.is_autocommit() {
+            // Nothing to do about a rollback that fails: the next BEGIN says so.
+            drop(self.batch("ROLLBACK"));
+        }
+        outcome
+    }
+
+    fn batch(&self, sql: &str) -> Result<(), StoreError> {
+        Ok(self.db.execute_batch(sql)?)
+    }
+
+    fn begin(&mut self, durability: Durability) -> Result<(), StoreError> {
+        if self.synced != Some(durability) {
+            let level = if durability == Durability::Disk { "FULL" } else { "NORMAL" };
+            self.db.pragma_update(None, "synchronous", level)?;
+            self.synced = Some(durability);
+        }
+        self.batch("BEGIN IMMEDIATE")
+    }
+
+    fn commit(&self) -> Result<(), StoreError> {
+        // SQLite goes on committing, without an error, into a file that was deleted under it.
+        if FileId::of(&self.path).ok() != Some(self.file) {
+            return Err(StoreError::Moved(self.path.clone()));
+        }
+        self.batch("COMMIT")
+    }
+}
+
+/// Which file stands at a path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        std::fs::metadata(path).map(|file| Self { device: file.dev(), inode: file.ino() })
+    }
+}

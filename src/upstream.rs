@@ -1,0 +1,15 @@
+//! The upstream: the connections to it, the headers between it and clients, the permission it gives.
+
+mod access;
+mod body;
+mod client;
+mod connect;
+pub mod headers;
+mod pool;
+mod upload;
+
+pub use access::{Access, Permission, Permits, ReadPermit, Refusal, manifest_uri};
+pub use body::{Body, BodyError};
+pub use client::{Client, UpstreamError};
+pub use connect::{Connector, TlsError};
+pub use upload::{ClientBody, OnEnd};
