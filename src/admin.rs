@@ -72,9 +72,7 @@ async fn answer(
         (&Method::GET | &Method::HEAD, "/metrics") => {
             (StatusCode::OK, metrics::CONTENT_TYPE, health.handler().app().metrics.render())
         }
-        (_, "/livez" | "/readyz" | "/metrics") => {
-            (StatusCode::METHOD_NOT_ALLOWED, TEXT, "ask with GET\n".to_owned())
-        }
+        (_, "/livez" | "/readyz" | "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, TEXT, "ask with GET\n".to_owned()),
         _ => (StatusCode::NOT_FOUND, TEXT, "here are /livez, /readyz and /metrics\n".to_owned()),
     };
     let mut answer = Response::new(Full::from(body));

@@ -35,7 +35,7 @@ pub enum Command {
 /// `backref serve`
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// The registry to stand in front of, for example http://127.0.0.1:5000.
+    /// The registry to stand in front of, for example <http://127.0.0.1:5000>.
     #[arg(long, value_name = "URL")]
     pub upstream: Option<String>,
     /// Where clients come in [default: 127.0.0.1:5080].

@@ -86,19 +86,25 @@ pub enum LogFormat {
 impl Config {
     /// Reads every setting from its sources. `Err` names every mistake.
     pub fn load(mut sources: Sources) -> Result<Self, Vec<Mistake>> {
+        let config = Self::read(&mut sources);
+        let mistakes = sources.finish();
+        if mistakes.is_empty() { Ok(config) } else { Err(mistakes) }
+    }
+
+    fn read(s: &mut Sources) -> Self {
         use parse::{address, at_most, count, duration, flag, log_filter, log_format, origin, path, size, store, text};
-        let s = &mut sources;
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         let url = s.required("upstream.url", origin);
-        let config = Self {
+        Self {
             listen: s.or("listen", address, SocketAddr::from(([127, 0, 0, 1], 5080))),
             admin: s.or("admin", address, SocketAddr::from(([127, 0, 0, 1], 5081))),
             public_url: s.optional("public_url", origin),
             workers: s.or("workers", count, 0),
             upstream: Upstream {
-                name: s.optional("upstream.name", text).unwrap_or_else(|| {
-                    url.as_ref().map_or_else(String::new, |url| url.authority.to_string())
-                }).into(),
+                name: s
+                    .optional("upstream.name", text)
+                    .unwrap_or_else(|| url.as_ref().map_or_else(String::new, |url| url.authority.to_string()))
+                    .into(),
                 url: url.unwrap_or_else(Origin::nowhere),
                 ca_file: s.optional("upstream.ca_file", path),
                 rewrite_realm: s.or("upstream.rewrite_realm", flag, false),
@@ -125,8 +131,6 @@ impl Config {
                 filter: s.or("log.filter", log_filter, "info".into()),
                 format: s.or("log.format", log_format, LogFormat::Text),
             },
-        };
-        let mistakes = sources.finish();
-        if mistakes.is_empty() { Ok(config) } else { Err(mistakes) }
+        }
     }
 }

@@ -13,8 +13,8 @@ use serde_json::json;
 use crate::{
     oci::{ErrorCode, ManifestError},
     route::PathError,
-    store::StoreError,
     stall::Stalled,
+    store::StoreError,
     upstream::{Body, BodyError, Refusal, UpstreamError},
 };
 

@@ -19,6 +19,7 @@ pub struct ManifestKey {
 
 impl ManifestKey {
     /// Another manifest of the same repository.
+    #[must_use]
     pub fn sibling(&self, digest: Digest) -> Self {
         Self { upstream: self.upstream.clone(), repository: self.repository.clone(), digest }
     }
@@ -168,8 +169,15 @@ mod tests {
             digest: Digest::parse("a:b").unwrap(),
         };
         let opening = "[";
-        let query =
-            Query { subject, artifact_types: vec![], after: None, limit: 9, without_subject: false, opening, max_bytes: 3 };
+        let query = Query {
+            subject,
+            artifact_types: vec![],
+            after: None,
+            limit: 9,
+            without_subject: false,
+            opening,
+            max_bytes: 3,
+        };
         let mut page = Page::new(&query);
         assert!(page.push(b"long") && !page.push(b"y") && page.full);
         let mut page = Page::new(&query);

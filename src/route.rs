@@ -119,7 +119,14 @@ mod tests {
         let name = Repository::parse("foo/manifests").unwrap();
         assert_eq!(referrers, Route::Referrers(name, Digest::parse(&digest).unwrap()));
         assert!(matches!(parse(Method::PUT, "/v2/a/referrers/manifests/tags"), Ok(Route::Push(..))));
-        for path in ["/v2/foo/referrers/tags/list", "/v2/", "/v2/_catalog", "/v2/foo/blobs/uploads/", "/", "/v2/Foo/manifests/a"] {
+        for path in [
+            "/v2/foo/referrers/tags/list",
+            "/v2/",
+            "/v2/_catalog",
+            "/v2/foo/blobs/uploads/",
+            "/",
+            "/v2/Foo/manifests/a",
+        ] {
             assert_eq!(parse(Method::GET, path), Ok(Route::Proxy), "{path}");
         }
         assert_eq!(parse(Method::DELETE, "/v2/foo/manifests/tag"), Ok(Route::Proxy));
@@ -136,9 +143,22 @@ mod tests {
 
     #[test]
     fn what_could_be_read_in_two_ways_is_refused() {
-        for path in ["/v2/a/%2e%2e/b/manifests/x", "/v2//a", "/v2/a/../b", "/v2/a%2Fb/manifests/x", "/v2/a;b/c", "/a/..",
-            "/x%2F..%2Fv2/a", "/v2/a%5cb", "/v2/a%00/b", "/v2/a%25/b", "/v2/a%2", "/v2/a%zz", "/%2e%2e/v2/", "/v2/%c3%bc/x"]
-        {
+        for path in [
+            "/v2/a/%2e%2e/b/manifests/x",
+            "/v2//a",
+            "/v2/a/../b",
+            "/v2/a%2Fb/manifests/x",
+            "/v2/a;b/c",
+            "/a/..",
+            "/x%2F..%2Fv2/a",
+            "/v2/a%5cb",
+            "/v2/a%00/b",
+            "/v2/a%25/b",
+            "/v2/a%2",
+            "/v2/a%zz",
+            "/%2e%2e/v2/",
+            "/v2/%c3%bc/x",
+        ] {
             assert!(matches!(parse(Method::GET, path), Err(PathError::Ambiguous(_))), "{path}");
         }
         assert_eq!(parse(Method::GET, "/api/v4/projects/group%2Fproject"), Ok(Route::Proxy));

@@ -105,10 +105,10 @@ impl<T: Write + Unpin> Write for WriteBound<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.bounded(cx, |inner, cx| inner.poll_flush(cx))
+        self.bounded(cx, T::poll_flush)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.bounded(cx, |inner, cx| inner.poll_shutdown(cx))
+        self.bounded(cx, T::poll_shutdown)
     }
 }

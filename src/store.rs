@@ -139,7 +139,9 @@ pub enum StoreError {
     #[error("the store cannot be used: {0}")]
     Database(String),
     /// The file at the path is not the one that was opened.
-    #[error("the store's file {0} was moved, deleted or replaced while in use; restart backref to use what is there now")]
+    #[error(
+        "the store's file {0} was moved, deleted or replaced while in use; restart backref to use what is there now"
+    )]
     Moved(PathBuf),
     /// The writer has ended.
     #[error("the store is closed")]

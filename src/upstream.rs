@@ -2,14 +2,17 @@
 
 mod access;
 mod body;
+mod challenge;
 mod client;
 mod connect;
 pub mod headers;
 mod pool;
+mod remote;
 mod upload;
 
 pub use access::{Access, Permission, Permits, ReadPermit, Refusal, manifest_uri};
 pub use body::{Body, BodyError};
 pub use client::{Client, UpstreamError};
 pub use connect::{Connector, TlsError};
+pub use remote::{Remote, RemoteError};
 pub use upload::{ClientBody, OnEnd};

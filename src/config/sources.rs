@@ -58,7 +58,8 @@ impl Sources {
     }
 
     fn table(&mut self, above: &str, table: &DeTable<'_>, place: &dyn Fn(usize) -> String) {
-        for (name, value) in table {
+        // Of an empty key the parser has complained already.
+        for (name, value) in table.iter().filter(|(name, _)| !name.get_ref().is_empty()) {
             let key = format!("{above}{}", name.get_ref());
             let place_of_value = place(value.span().start);
             let text = match value.get_ref() {
@@ -100,9 +101,7 @@ impl Sources {
             Some(text) => Setting { text, place: name },
             None => from_file?,
         };
-        parse(&setting.text)
-            .map_err(|what| self.mistake(&setting.place, format!("{key}: {what}")))
-            .ok()
+        parse(&setting.text).map_err(|what| self.mistake(&setting.place, format!("{key}: {what}"))).ok()
     }
 
     pub(super) fn or<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, String>, default: T) -> T {
@@ -127,7 +126,9 @@ impl Sources {
     /// Every mistake, once every setting was asked for: what is left over is none.
     pub(super) fn finish(mut self) -> Vec<Mistake> {
         for (key, setting) in std::mem::take(&mut self.settings) {
-            self.mistake(&setting.place, format!("{key} is no setting; those there are: {}", self.known.join(", ")));
+            let nearest = self.known.iter().min_by_key(|known| strsim::damerau_levenshtein(known, &key));
+            let nearest = nearest.copied().unwrap_or_default();
+            self.mistake(&setting.place, format!("{key} is no setting; the nearest is {nearest}"));
         }
         for name in std::mem::take(&mut self.variables).into_keys().filter(|name| !of_kubernetes(name)) {
             self.mistake(&name, "names no setting".to_owned());
@@ -174,9 +175,16 @@ mod tests {
         let file = "listen = \"x\"\nwhat = 1\n[limits]\nhead = \"1x\"\nbuffered = [1]\n= 3\n";
         let mistakes = load(file, &[("BACKREF_ADMIN", "y"), ("BACKREF_TYPO", "1"), ("BACKREF_PORT", "tcp://")], None);
         let mistakes = mistakes.unwrap_err();
-        for part in ["f.toml:1:10: listen", "f.toml:2:8: what", "f.toml:4:8: limits.head", "f.toml:5:12: limits.buffered",
-            "f.toml:6:1", "BACKREF_ADMIN: admin", "BACKREF_TYPO: names no setting", "upstream.url: give it as --upstream"]
-        {
+        for part in [
+            "f.toml:1:10: listen",
+            "f.toml:2:8: what",
+            "f.toml:4:8: limits.head",
+            "f.toml:5:12: limits.buffered",
+            "f.toml:6:1",
+            "BACKREF_ADMIN: admin",
+            "BACKREF_TYPO: names no setting",
+            "upstream.url: give it as --upstream",
+        ] {
             assert!(mistakes.iter().any(|mistake| mistake.starts_with(part)), "{part}: {mistakes:#?}");
         }
         assert_eq!(mistakes.len(), 8, "{mistakes:#?}");
@@ -189,7 +197,8 @@ mod tests {
             .lines()
             .filter_map(|line| {
                 let line = line.strip_prefix('#').unwrap_or(line);
-                (line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '))).then_some(line)
+                (line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')))
+                    .then_some(line)
             })
             .flat_map(|line| [line, "\n"])
             .collect();
@@ -205,11 +214,9 @@ mod tests {
         defaults.upstream.ca_file.clone_from(&given.upstream.ca_file);
         assert_eq!(given, defaults);
 
-        let mut known = Sources::default();
-        known.flag("--what", "what", Some("1"));
-        let leftover = Config::load(known).unwrap_err();
-        let list = leftover.iter().find_map(|mistake| mistake.what.split_once("those there are: ")).unwrap().1;
-        let mut known: Vec<String> = list.split(", ").map(str::to_owned).collect();
+        let mut ask = Sources::default();
+        Config::read(&mut ask);
+        let mut known = ask.known;
         named.sort();
         known.sort();
         assert_eq!(named, known);

@@ -8,8 +8,7 @@ use crate::{
 };
 
 /// What stands before the list.
-pub const OPENING: &str =
-    r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":["#;
+pub const OPENING: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":["#;
 
 const FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
 
@@ -33,11 +32,11 @@ pub fn render(page: Page, query: &Query, path: &str) -> Response<Vec<u8>> {
     if let Some(next) = &page.next {
         let mut link = format!("<{path}?nextToken={}", next.render());
         if query.limit != usize::MAX {
-            link.push_str(&format!("&n={}", query.limit));
+            link = format!("{link}&n={}", query.limit);
         }
         for artifact_type in &query.artifact_types {
             let encoded = percent_encoding::utf8_percent_encode(artifact_type, percent_encoding::NON_ALPHANUMERIC);
-            link.push_str(&format!("&artifactType={encoded}"));
+            link = format!("{link}&artifactType={encoded}");
         }
         link.push_str(">; rel=\"next\"");
         // Invariant: a path that parsed, a number, and what is percent-encoded are visible ASCII.

@@ -28,7 +28,9 @@ impl Hop {
             let verdict = if *is_there { Verdict::Seen } else { Verdict::Absent };
             let basis = Basis { version: seen.version, alone: true };
             // Out of date or not to be written: whoever asks next finds the same.
-            if let Err(error) = self.handler.app.store.apply(&subject.sibling(digest.clone()), verdict, basis, None).await {
+            if let Err(error) =
+                self.handler.app.store.apply(&subject.sibling(digest.clone()), verdict, basis, None).await
+            {
                 tracing::warn!(%error, "a missing referrer stays listed for now");
             }
         }
@@ -64,11 +66,13 @@ impl Hop {
     /// The relation that a manifest of the upstream's states; `None` where it isn't there.
     async fn fetch(&self, caller: &HeaderMap, key: &ManifestKey) -> Result<Option<Relation>, Error> {
         let answer = self.handler.upstream.ask(Method::GET, manifest_uri(key), headers::on_behalf(caller)).await?;
-        let (status, refuse) = (answer.status(), |what: &str| Err(Error::bad(crate::oci::ErrorCode::ManifestInvalid, what)));
+        let (status, refuse) =
+            (answer.status(), |what: &str| Err(Error::bad(crate::oci::ErrorCode::ManifestInvalid, what)));
         if status == StatusCode::NOT_FOUND {
             return Ok(None);
         }
-        let content_type = answer.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok().map(str::to_owned));
+        let content_type =
+            answer.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok().map(str::to_owned));
         let _room = self.handler.app.budget.take(MAX_MANIFEST).await?;
         let Ok(body) = Limited::new(answer.into_body(), MAX_MANIFEST).collect().await else {
             return refuse("the upstream's manifest could not be read");

@@ -118,7 +118,9 @@ mod tests {
             assert!(Digest::parse(good).is_ok(), "{good}");
         }
         let hex = "A".repeat(64);
-        for bad in ["", "sha256", "sha256:", ":00", "sha256:00", "Sha1:00", "a..b:00", "blake3:0/0", &format!("sha256:{hex}")] {
+        for bad in
+            ["", "sha256", "sha256:", ":00", "sha256:00", "Sha1:00", "a..b:00", "blake3:0/0", &format!("sha256:{hex}")]
+        {
             assert!(Digest::parse(bad).is_err(), "{bad}");
         }
     }

@@ -111,7 +111,8 @@ impl RawManifest {
             manifest.artifact_type = value("artifactType", artifact_type)?.filter(|text: &String| !text.is_empty());
             if let (None, Some(config), false) = (&manifest.artifact_type, config, media_type.is_index()) {
                 let [config_type] = fields(config.get().as_bytes(), ["mediaType"])?;
-                manifest.artifact_type = value("config.mediaType", config_type)?.filter(|text: &String| !text.is_empty());
+                manifest.artifact_type =
+                    value("config.mediaType", config_type)?.filter(|text: &String| !text.is_empty());
             }
         }
         Ok((Self { bytes, media_type }, manifest))
@@ -135,8 +136,8 @@ const TOP: [&str; 9] =
 fn subject_of(field: &'static str, raw: Option<&RawValue>) -> Result<Option<Digest>, ManifestError> {
     let Some(raw) = raw else { return Ok(None) };
     let refuse = |reason: String| ManifestError::Subject { field, reason };
-    let [digest, _media_type, _size] = fields(raw.get().as_bytes(), ["digest", "mediaType", "size"])
-        .map_err(|error| refuse(error.to_string()))?;
+    let [digest, _media_type, _size] =
+        fields(raw.get().as_bytes(), ["digest", "mediaType", "size"]).map_err(|error| refuse(error.to_string()))?;
     let digest: String = value("digest", digest)?.ok_or_else(|| refuse("it has no digest".into()))?;
     Digest::parse(&digest).map(Some).map_err(|error| refuse(error.to_string()))
 }

@@ -1,10 +1,6 @@
 //! One client's connection.
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Request, StatusCode};
 use hyper::{body::Body as _, server::conn::http1, service::service_fn};

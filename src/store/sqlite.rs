@@ -11,9 +11,7 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use thread_local::ThreadLocal;
 
-use super::{
-    Applied, Attempt, AttemptId, Basis, OpenError, Orphan, Seen, Store, StoreError, Verdict, now_micros,
-};
+use super::{Applied, Attempt, AttemptId, Basis, OpenError, Orphan, Seen, Store, StoreError, Verdict, now_micros};
 use crate::{
     oci::Digest,
     referrers::{ManifestKey, Page, Query},
@@ -34,9 +32,9 @@ pub struct SqliteStore {
     path: PathBuf,
     /// Names this process in its attempts.
     owner: Arc<str>,
-    writer: Writer,
     readers: ThreadLocal<RefCell<Connection>>,
-    /// Held, not read: the lock goes with it.
+    writer: Writer,
+    /// Held, not read: the lock goes with it, last.
     _serving: Option<File>,
 }
 

@@ -100,9 +100,20 @@ impl Permits {
 fn decides(name: &HeaderName) -> bool {
     !matches!(
         *name,
-        header::ACCEPT | header::ACCEPT_ENCODING | header::ACCEPT_LANGUAGE | header::USER_AGENT | header::CACHE_CONTROL
-            | header::PRAGMA | header::RANGE | header::CONTENT_LENGTH | header::CONTENT_TYPE | header::DATE
-            | header::IF_MATCH | header::IF_NONE_MATCH | header::IF_MODIFIED_SINCE | header::IF_UNMODIFIED_SINCE
+        header::ACCEPT
+            | header::ACCEPT_ENCODING
+            | header::ACCEPT_LANGUAGE
+            | header::USER_AGENT
+            | header::CACHE_CONTROL
+            | header::PRAGMA
+            | header::RANGE
+            | header::CONTENT_LENGTH
+            | header::CONTENT_TYPE
+            | header::DATE
+            | header::IF_MATCH
+            | header::IF_NONE_MATCH
+            | header::IF_MODIFIED_SINCE
+            | header::IF_UNMODIFIED_SINCE
     ) && !matches!(name.as_str(), "traceparent" | "tracestate" | "x-request-id")
 }
 
@@ -119,11 +130,7 @@ impl Access<'_> {
     /// A permit to list the referrers of `subject`: remembered, or asked for now, together with whoever asks the
     /// same. `recorded` gives referrers on record, newest first; it is awaited only when the subject itself is not
     /// there, and only by the one who asks.
-    pub async fn read(
-        &self,
-        subject: &ManifestKey,
-        recorded: impl Future<Output = Vec<Digest>>,
-    ) -> Permission {
+    pub async fn read(&self, subject: &ManifestKey, recorded: impl Future<Output = Vec<Digest>>) -> Permission {
         let key = self.permits.caller_key(self.caller, subject);
         if self.permits.granted.get(&key).await.is_some() {
             return Permission::Remembered(ReadPermit(()));

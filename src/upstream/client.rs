@@ -13,7 +13,10 @@ use super::{
     body::{Body, BodyError, UpstreamBody},
     pool::{Idle, InUse, Pool, Sent},
 };
-use crate::{config, stall::{Stalled, WriteBound}};
+use crate::{
+    config,
+    stall::{Stalled, WriteBound},
+};
 
 /// What a worker talks to the upstream by.
 pub struct Client {

@@ -3,8 +3,8 @@
 use std::{path::Path, sync::Arc};
 
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, pki_types::ServerName};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
+use rustls::{ClientConfig, pki_types::ServerName};
 use rustls_platform_verifier::Verifier;
 use tokio::{
     io::{AsyncRead, AsyncWrite},

@@ -65,9 +65,17 @@ pub fn to_upstream(headers: &mut HeaderMap, upstream: &HeaderValue, client: &Sid
 pub fn on_behalf(caller: &HeaderMap) -> HeaderMap {
     let mut headers = caller.clone();
     for name in [
-        header::IF_MATCH, header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE,
-        header::IF_RANGE, header::RANGE, header::EXPECT, header::CONTENT_LENGTH, header::CONTENT_TYPE,
-        header::CONTENT_ENCODING, header::ACCEPT_ENCODING,
+        header::IF_MATCH,
+        header::IF_NONE_MATCH,
+        header::IF_MODIFIED_SINCE,
+        header::IF_UNMODIFIED_SINCE,
+        header::IF_RANGE,
+        header::RANGE,
+        header::EXPECT,
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::CONTENT_ENCODING,
+        header::ACCEPT_ENCODING,
     ] {
         headers.remove(name);
     }
@@ -122,7 +130,8 @@ impl Addresses<'_> {
         let mut at = 0;
         while at < value.len() {
             let found = value[at..].starts_with(opening).then(|| at + opening.len());
-            if let Some((start, end)) = found.and_then(|start| Some((start, start + self.origin_len(&value[start..])?))) {
+            if let Some((start, end)) = found.and_then(|start| Some((start, start + self.origin_len(&value[start..])?)))
+            {
                 rewritten.extend_from_slice(&value[done..start]);
                 rewritten.extend_from_slice(client.scheme.as_bytes());
                 rewritten.extend_from_slice(b"://");
@@ -192,8 +201,11 @@ mod tests {
             (LOCATION, "/v2/a", "/v2/a"),
             (LINK, "<http://up:5000/v2/a?n=1>; rel=\"next\"", "<http://proxy:5080/v2/a?n=1>; rel=\"next\""),
             (LINK, "</v2/a>; rel=\"next\"", "</v2/a>; rel=\"next\""),
-            (WWW_AUTHENTICATE, "Bearer realm=\"http://up:5000/token\",service=\"x\"",
-                "Bearer realm=\"http://proxy:5080/token\",service=\"x\""),
+            (
+                WWW_AUTHENTICATE,
+                "Bearer realm=\"http://up:5000/token\",service=\"x\"",
+                "Bearer realm=\"http://proxy:5080/token\",service=\"x\"",
+            ),
         ] {
             assert_eq!(to_client(up, name, from), to);
         }
@@ -204,16 +216,32 @@ mod tests {
     #[test]
     fn what_belongs_to_one_hop_stays_there() {
         let mut headers = HeaderMap::new();
-        for (name, value) in [("connection", "close, X-Mine"), ("connection", "x-yours"), ("x-mine", "1"), ("x-yours", "1"),
-            ("te", "trailers"), ("forwarded", "host=evil"), ("x-forwarded-host", "evil"), ("x-forwarded-host", "more"),
-            ("authorization", "Basic Og==")]
-        {
+        for (name, value) in [
+            ("connection", "close, X-Mine"),
+            ("connection", "x-yours"),
+            ("x-mine", "1"),
+            ("x-yours", "1"),
+            ("te", "trailers"),
+            ("forwarded", "host=evil"),
+            ("x-forwarded-host", "evil"),
+            ("x-forwarded-host", "more"),
+            ("authorization", "Basic Og=="),
+        ] {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         to_upstream(&mut headers, &HeaderValue::from_static("up:5000"), &side());
-        let mut left: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        let mut left: Vec<String> =
+            headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
         left.sort();
-        assert_eq!(left, ["authorization: Basic Og==", "host: up:5000", "x-forwarded-for: 10.0.0.1",
-            "x-forwarded-host: proxy:5080", "x-forwarded-proto: http"]);
+        assert_eq!(
+            left,
+            [
+                "authorization: Basic Og==",
+                "host: up:5000",
+                "x-forwarded-for: 10.0.0.1",
+                "x-forwarded-host: proxy:5080",
+                "x-forwarded-proto: http"
+            ]
+        );
     }
 }

@@ -117,7 +117,9 @@ impl Upload {
             let waker = waker.take();
             *progress = next;
             drop(progress);
-            waker.map(Waker::wake);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
         }
     }
 

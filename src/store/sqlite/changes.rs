@@ -102,19 +102,24 @@ fn hold(db: &Connection, relation: &Relation, now: i64) -> Result<()> {
         .query_row(params![key.upstream, key.repository.as_str(), key.digest.as_str(), subject], |row| row.get(0))
         .optional()?;
     let arrival = kept.map_or_else(|| arrive(db, key, subject, now), Ok)?;
-    upsert(db, key, subject, &Row {
-        arrival,
-        state: "listed",
-        via: match relation.via {
-            Via::Subject => "subject",
-            Via::Refers => "refers",
+    upsert(
+        db,
+        key,
+        subject,
+        &Row {
+            arrival,
+            state: "listed",
+            via: match relation.via {
+                Via::Subject => "subject",
+                Via::Refers => "refers",
+            },
+            artifact_type: relation.artifact_type.as_deref(),
+            created: relation.created,
+            descriptor: &relation.descriptor,
+            changed_at: now,
+            version,
         },
-        artifact_type: relation.artifact_type.as_deref(),
-        created: relation.created,
-        descriptor: &relation.descriptor,
-        changed_at: now,
-        version,
-    })?;
+    )?;
     db.prepare_cached(
         "DELETE FROM referrer WHERE upstream = ? AND repository = ? AND subject = ?
          AND state = 'deleted' AND changed_at < ?",
@@ -154,7 +159,15 @@ fn change_state(db: &Connection, key: &ManifestKey, from: &str, to: &str, now: i
             "UPDATE referrer SET state = ?, changed_at = ?, version = ?
              WHERE upstream = ? AND repository = ? AND digest = ? AND subject = ?",
         )?
-        .execute(params![to, now, version, key.upstream, key.repository.as_str(), key.digest.as_str(), subject])?;
+        .execute(params![
+            to,
+            now,
+            version,
+            key.upstream,
+            key.repository.as_str(),
+            key.digest.as_str(),
+            subject
+        ])?;
     }
     Ok(())
 }

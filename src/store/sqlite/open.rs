@@ -88,6 +88,7 @@ pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(db)
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it is given where an error ends")]
 fn unusable(path: &Path, error: impl ToString) -> OpenError {
     OpenError::Unusable { path: path.to_owned(), reason: error.to_string() }
 }

@@ -17,10 +17,9 @@ pub(super) fn look(db: &Connection, key: &ManifestKey, but: Option<AttemptId>) -
                 EXISTS (SELECT 1 FROM attempt
                         WHERE upstream = ?1 AND repository = ?2 AND digest = ?3 AND id IS NOT ?4)",
     )?
-    .query_row(
-        params![key.upstream, key.repository.as_str(), key.digest.as_str(), but.map(|id| id.0)],
-        |row| Ok(Seen { version: row.get(0)?, contended: row.get(1)? }),
-    )
+    .query_row(params![key.upstream, key.repository.as_str(), key.digest.as_str(), but.map(|id| id.0)], |row| {
+        Ok(Seen { version: row.get(0)?, contended: row.get(1)? })
+    })
 }
 
 pub(super) fn list(db: &Connection, query: &Query) -> Result<Page> {

@@ -3,6 +3,7 @@
 use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    thread::JoinHandle,
 };
 
 use rusqlite::Connection;
@@ -22,17 +23,21 @@ pub(super) enum Durability {
 /// How many changes one transaction takes at most, and how many may wait; beyond, callers wait to hand theirs over.
 const GROUP: usize = 128;
 
+type Run = Box<dyn FnOnce(Option<&Connection>) -> (bool, Finish) + Send>;
 type Finish = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 struct Job {
     durability: Durability,
     /// Runs inside the transaction, if there is one; says whether it went well, and gives what to call with the
     /// commit's outcome.
-    run: Box<dyn FnOnce(Option<&Connection>) -> (bool, Finish) + Send>,
+    run: Run,
 }
 
-/// Hands changes to the writing thread, which ends with it.
-pub(super) struct Writer(mpsc::Sender<Job>);
+/// Hands changes to the writing thread. Dropped, it waits until that has done what it was given and closed the file.
+pub(super) struct Writer {
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
 
 impl Writer {
     pub(super) fn start(db: Connection, path: &Path) -> Result<Self, OpenError> {
@@ -40,8 +45,8 @@ impl Writer {
         let file = FileId::of(path).map_err(unusable)?;
         let (sender, jobs) = mpsc::channel(GROUP);
         let writing = Writing { db, path: path.to_owned(), file, synced: None };
-        std::thread::Builder::new().name("store".into()).spawn(move || writing.run(jobs)).map_err(unusable)?;
-        Ok(Self(sender))
+        let thread = std::thread::Builder::new().name("store".into()).spawn(move || writing.run(jobs));
+        Ok(Self { jobs: Some(sender), thread: Some(thread.map_err(unusable)?) })
     }
 
     /// Runs `work` in a transaction; answers once that is committed as `durability` asks.
@@ -61,8 +66,18 @@ impl Writer {
             };
             (well, Box::new(finish) as Finish)
         };
-        self.0.send(Job { durability, run: Box::new(run) }).await.map_err(|_| StoreError::Closed)?;
+        let jobs = self.jobs.as_ref().ok_or(StoreError::Closed)?;
+        jobs.send(Job { durability, run: Box::new(run) }).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
+            tracing::error!("the store's thread ended by a panic");
+        }
     }
 }
 

@@ -1,0 +1,133 @@
+//! cosign 3.1, offline: signatures as bundles (its default), by tag (its classic way), and as 1.1 referrers.
+
+use crate::stand::{Stand, text};
+use crate::support::{Home, Kind, http};
+
+const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+const SIGNATURE: &str = "application/vnd.dev.cosign.artifact.sig.v1+json";
+const BY_TAG: &str = "--new-bundle-format=false";
+const AS_REFERRER: &str = "--new-bundle-format=false --registry-referrers-mode oci-1-1";
+
+on_both_upstreams!(
+    a_bundle_is_a_referrer_and_verifies,
+    another_key_does_not_verify,
+    a_signature_by_tag_stays_a_tag_and_verifies,
+    a_signature_as_a_referrer_is_listed_and_verifies,
+    the_last_of_two_signatures_is_the_one_that_verifies,
+    an_attestation_is_a_referrer_and_verifies,
+    a_deleted_signature_verifies_no_more,
+);
+
+fn a_bundle_is_a_referrer_and_verifies(kind: Kind) {
+    let (stand, image) = up(kind);
+    sign(&stand.home, "", "ours", &image);
+
+    assert_eq!(types(&stand, &image), [BUNDLE]);
+    verify(&stand.home, "", "ours", &image);
+    stand.assert_no_referrers_tag("app");
+}
+
+fn another_key_does_not_verify(kind: Kind) {
+    let (stand, image) = up(kind);
+    sign(&stand.home, "", "ours", &image);
+    refuse(&stand.home, "", "theirs", &image, "no matching attestations");
+}
+
+fn a_signature_by_tag_stays_a_tag_and_verifies(kind: Kind) {
+    let (stand, image) = up(kind);
+    sign(&stand.home, BY_TAG, "ours", &image);
+
+    let tag = format!("{}.sig", digest_of(&image).replace(':', "-"));
+    assert!(stand.registry.tags("app").contains(&tag), "{tag} is in the upstream");
+    verify(&stand.home, BY_TAG, "ours", &image);
+    refuse(&stand.home, BY_TAG, "theirs", &image, "no matching signatures");
+    stand.assert_no_referrers_tag("app");
+}
+
+fn a_signature_as_a_referrer_is_listed_and_verifies(kind: Kind) {
+    let (stand, image) = up(kind);
+    sign(&stand.home, AS_REFERRER, "ours", &image);
+
+    assert_eq!(types(&stand, &image), [SIGNATURE]);
+    verify(&stand.home, "--new-bundle-format=false --experimental-oci11", "ours", &image);
+    stand.assert_no_referrers_tag("app");
+}
+
+/// cosign looks at the last entry of the list alone, so the list has to keep the order of arrival.
+fn the_last_of_two_signatures_is_the_one_that_verifies(kind: Kind) {
+    let (stand, image) = up(kind);
+    sign(&stand.home, AS_REFERRER, "theirs", &image);
+    sign(&stand.home, AS_REFERRER, "ours", &image);
+
+    assert_eq!(types(&stand, &image), [SIGNATURE, SIGNATURE]);
+    verify(&stand.home, "--new-bundle-format=false --experimental-oci11", "ours", &image);
+}
+
+fn an_attestation_is_a_referrer_and_verifies(kind: Kind) {
+    let (stand, image) = up(kind);
+    stand.home.write("predicate.json", r#"{"scanned": true}"#);
+    let flags = "--type custom --predicate predicate.json --tlog-upload=false --use-signing-config=false";
+    cosign(&stand.home, &format!("attest {flags} --key ours.key --allow-http-registry --yes {image}"));
+
+    assert_eq!(types(&stand, &image), [BUNDLE]);
+    let flags = "--type custom --insecure-ignore-tlog --allow-http-registry";
+    cosign(&stand.home, &format!("verify-attestation {flags} --key ours.pub {image}"));
+    stand.assert_no_referrers_tag("app");
+}
+
+fn a_deleted_signature_verifies_no_more(kind: Kind) {
+    let (stand, image) = up(kind);
+    sign(&stand.home, "", "ours", &image);
+    let listed = stand.listed("app", digest_of(&image));
+    let [signature] = listed.as_slice() else { panic!("one signature: {listed:?}") };
+
+    let reference = stand.at(&format!("app@{signature}"));
+    stand.home.run(&format!("oras manifest delete --force --plain-http {reference}"));
+    refuse(&stand.home, "", "ours", &image, "no signatures found");
+}
+
+/// An image, by digest, and two key pairs: `ours` and `theirs`.
+fn up(kind: Kind) -> (Stand, String) {
+    let stand = Stand::up(kind);
+    for pair in ["ours", "theirs"] {
+        cosign(&stand.home, &format!("generate-key-pair --output-key-prefix {pair}"));
+    }
+    let digest = stand.push_image("app:v1");
+    let image = stand.at(&format!("app@{digest}"));
+    (stand, image)
+}
+
+fn sign(home: &Home, flags: &str, pair: &str, image: &str) {
+    let offline = "--tlog-upload=false --use-signing-config=false --allow-http-registry --yes";
+    cosign(home, &format!("sign {offline} {flags} --key {pair}.key {image}"));
+}
+
+fn verify(home: &Home, flags: &str, pair: &str, image: &str) {
+    home.run(&verification(flags, pair, image));
+}
+
+/// Fails for that reason, and for no other.
+fn refuse(home: &Home, flags: &str, pair: &str, image: &str, reason: &str) {
+    let said = home.run_refused(&verification(flags, pair, image));
+    assert!(said.contains(reason), "not because of {reason:?}: {said}");
+}
+
+fn verification(flags: &str, pair: &str, image: &str) -> String {
+    format!("cosign verify --insecure-ignore-tlog --allow-http-registry {flags} --key {pair}.pub {image}")
+}
+
+fn cosign(home: &Home, line: &str) -> String {
+    // The key's password; and its leave to use the 1.1 referrers API.
+    home.run_with(&format!("cosign {line}"), &[("COSIGN_PASSWORD", ""), ("COSIGN_EXPERIMENTAL", "1")])
+}
+
+/// The artifact types that are listed for the image.
+fn types(stand: &Stand, image: &str) -> Vec<String> {
+    let referrers = http::referrers(stand.backref.host(), "app", digest_of(image), &[]);
+    referrers.iter().map(|referrer| text(&referrer["artifactType"])).collect()
+}
+
+fn digest_of(image: &str) -> &str {
+    let (_, digest) = image.split_once('@').expect("a reference by digest");
+    digest
+}

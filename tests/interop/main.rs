@@ -1,0 +1,20 @@
+//! Today's clients, and the OCI conformance suite, through backref in front of real registries.
+//!
+//! Every scenario runs on CNCF distribution 2.8 and on 3.x. The clients are the field's own binaries, built by
+//! `tests/tools/build`; nothing here reaches beyond this machine.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[macro_use]
+mod stand;
+
+mod auth;
+mod auth_tokens;
+mod concurrent;
+mod conformance;
+mod cosign;
+mod crane;
+mod oras;
+mod regctl;
+mod skopeo;

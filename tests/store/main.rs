@@ -1,0 +1,139 @@
+//! What every store has to do, run on each store there is.
+
+mod suite;
+
+use std::{path::Path, process::Command, sync::Arc};
+
+use backref::store::{OpenError, OpenFor, SqliteStore, Store};
+use tempfile::TempDir;
+
+/// Runs each case of the suite on a store of its own.
+macro_rules! on_sqlite {
+    ($($case:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test]
+            fn $case() {
+                let folder = super::folder();
+                let store = super::open(&folder.path().join("backref.db")).expect("a new store");
+                super::block_on(super::suite::$case(store));
+            })+
+        }
+    };
+}
+
+on_sqlite! {
+    a_held_relation_is_listed,
+    lists_go_by_arrival_and_a_repeated_push_keeps_its_place,
+    a_deleted_referrer_that_comes_back_goes_last,
+    lists_are_filtered_and_paged,
+    a_cursor_stays_right_while_rows_come_and_go,
+    repositories_and_upstreams_are_apart,
+    a_verdict_on_old_knowledge_is_refused,
+    a_verdict_beside_an_open_attempt_is_refused,
+    a_delete_marks_what_a_push_on_its_way_will_find,
+    a_missing_referrer_is_not_listed_until_seen_again,
+    attempts_are_orphans_once_released_or_late,
+    refers_counts_only_when_asked_for,
+}
+
+fn folder() -> TempDir {
+    tempfile::Builder::new().prefix("store-").tempdir().expect("a folder")
+}
+
+fn open(path: &Path) -> Result<Arc<dyn Store>, OpenError> {
+    Ok(Arc::new(SqliteStore::open(path, OpenFor::Serving)?))
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
+}
+
+/// Debian's `sqlite3`, as an operator would use it.
+fn sqlite3(path: &Path, sql: &str) -> String {
+    let output = Command::new("sqlite3").arg(path).arg(sql).output().expect("sqlite3, which tests/run installs");
+    assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+fn what_was_committed_outlives_the_process_that_wrote_it() {
+    let folder = folder();
+    let path = folder.path().join("backref.db");
+    let store = open(&path).expect("a new store");
+    block_on(suite::a_held_relation_is_listed(store.clone()));
+    drop(store);
+    let listed = block_on(suite::listed(&*open(&path).expect("the same store"), &suite::subject()));
+    assert_eq!(listed, [suite::key("a").digest]);
+}
+
+#[test]
+fn an_attempt_of_an_earlier_process_is_an_orphan_at_once() {
+    let folder = folder();
+    let path = folder.path().join("backref.db");
+    let attempt = suite::attempt("a", suite::FAR);
+    let store = open(&path).expect("a new store");
+    block_on(async { store.begin(&attempt).await.expect("room") });
+    assert!(block_on(store.orphans(&suite::subject())).expect("readable").is_empty());
+    drop(store);
+    let orphans = block_on(open(&path).expect("the same store").orphans(&suite::subject())).expect("readable");
+    assert_eq!(orphans.iter().map(|orphan| (orphan.id, orphan.expired)).collect::<Vec<_>>(), [(attempt.id, false)]);
+}
+
+#[test]
+fn one_serve_a_file() {
+    let folder = folder();
+    let path = folder.path().join("backref.db");
+    let first = open(&path).expect("a new store");
+    assert!(matches!(open(&path), Err(OpenError::InUse(_))));
+    assert!(SqliteStore::open(&path, OpenFor::Command).is_ok(), "commands work beside it");
+    drop(first);
+    assert!(open(&path).is_ok());
+}
+
+#[test]
+fn what_is_no_store_of_ours_is_refused_and_left_as_it_is() {
+    let folder = folder();
+    let text = folder.path().join("text");
+    std::fs::write(&text, "not a database, but long enough to be looked at as one").expect("writable");
+    let foreign = folder.path().join("foreign.db");
+    sqlite3(&foreign, "CREATE TABLE mine (x)");
+    let newer = folder.path().join("newer.db");
+    drop(open(&newer).expect("a new store"));
+    sqlite3(&newer, "PRAGMA user_version = 999");
+    for (path, part) in [(&text, "not a backref store"), (&foreign, "not a backref store"), (&newer, "newer backref")] {
+        let before = std::fs::read(path).expect("readable");
+        let error = open(path).err().expect("a refusal").to_string();
+        assert!(error.contains(part) && error.contains(&path.display().to_string()), "{error}");
+        assert_eq!(std::fs::read(path).expect("readable"), before);
+    }
+}
+
+#[test]
+fn a_file_that_is_moved_away_takes_no_more_writes() {
+    let folder = folder();
+    let path = folder.path().join("backref.db");
+    let store = open(&path).expect("a new store");
+    block_on(store.check("up")).expect("writable");
+    let away = folder.path().join("away.db");
+    std::fs::rename(&path, &away).expect("renamed");
+    let error = block_on(store.check("up")).expect_err("a refusal").to_string();
+    assert!(error.contains("moved"), "{error}");
+    std::fs::rename(&away, &path).expect("renamed");
+    block_on(store.check("up")).expect("writable again");
+}
+
+#[test]
+fn pushes_that_wait_together_are_all_recorded() {
+    let folder = folder();
+    let store = open(&folder.path().join("backref.db")).expect("a new store");
+    block_on(async {
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 0..500 {
+            let store = store.clone();
+            tasks.spawn(async move { suite::hold(&*store, &format!("n{number}")).await });
+        }
+        tasks.join_all().await;
+        let listed = suite::listed(&*store, &suite::subject()).await;
+        assert_eq!(listed.len(), 500);
+    });
+}

@@ -1,0 +1,172 @@
+//! The binary under test.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::process::Process;
+
+/// backref, not started yet.
+pub(crate) struct BackrefOptions {
+    upstream: String,
+    config: String,
+    store: Option<String>,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+}
+
+/// backref, answering.
+pub(crate) struct Backref {
+    options: BackrefOptions,
+    process: Option<Process>,
+    starts: u32,
+    listen: String,
+    admin: String,
+    directory: TempDir,
+}
+
+impl BackrefOptions {
+    /// The content of its configuration file, TOML.
+    pub(crate) fn config(mut self, toml: &str) -> Self {
+        toml.clone_into(&mut self.config);
+        self
+    }
+
+    /// Another store than a `SQLite` file of its own.
+    pub(crate) fn store(mut self, url: &str) -> Self {
+        self.store = Some(url.to_owned());
+        self
+    }
+
+    pub(crate) fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn start(self) -> Backref {
+        let directory = tempfile::Builder::new().prefix("backref-").tempdir().expect("a directory");
+        std::fs::write(directory.path().join("backref.toml"), &self.config).expect("a configuration file");
+        let any_port = || "127.0.0.1:0".to_owned();
+        let mut backref =
+            Backref { options: self, process: None, starts: 0, listen: any_port(), admin: any_port(), directory };
+        backref.start();
+        backref
+    }
+}
+
+impl Backref {
+    /// In front of the registry at that URL.
+    pub(crate) fn of(upstream: &str) -> BackrefOptions {
+        BackrefOptions {
+            upstream: upstream.to_owned(),
+            config: String::new(),
+            store: None,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+        }
+    }
+
+    /// Starts it, or starts it again: the same ports, the same store.
+    pub(crate) fn start(&mut self) {
+        assert!(self.process.is_none(), "backref runs already");
+        // Logs of its own for each start: the addresses are read from them.
+        self.starts += 1;
+        let mut command = self.command("serve");
+        command.args(["--listen", &self.listen, "--admin", &self.admin]).args(&self.options.arguments);
+        let name = format!("backref-{}", self.starts);
+        let mut process = Process::start(&name, &mut command, self.directory.path());
+        (self.listen, self.admin) =
+            process.wait_for("the line that says where it listens", |process| addresses(&process.stdout()));
+        self.process = Some(process);
+    }
+
+    /// One of its commands, on the same upstream, store and configuration.
+    pub(crate) fn command(&self, name: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_backref"));
+        // What whoever runs the tests has set for a backref of their own is not meant for this one.
+        let theirs = std::env::vars_os().map(|(name, _)| name);
+        for name in theirs.filter(|name| name.to_string_lossy().starts_with("BACKREF_")) {
+            command.env_remove(name);
+        }
+        command
+            .arg(name)
+            .args(["--upstream", &self.options.upstream, "--store", &self.store()])
+            .arg("--config")
+            .arg(self.directory.path().join("backref.toml"))
+            .envs(self.options.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// `host:port`, as it stands in references.
+    pub(crate) fn host(&self) -> &str {
+        &self.listen
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.listen)
+    }
+
+    pub(crate) fn admin_url(&self) -> String {
+        format!("http://{}", self.admin)
+    }
+
+    /// The URL of its store.
+    pub(crate) fn store(&self) -> String {
+        self.options.store.clone().unwrap_or_else(|| format!("sqlite:{}", self.database().display()))
+    }
+
+    /// The file of its `SQLite` store.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.directory().join("backref.db")
+    }
+
+    /// Where it keeps everything.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.running().pid()
+    }
+
+    /// Asks it to end, and waits until it has drained.
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        self.process.take().expect("backref runs").end(Signal::TERM)
+    }
+
+    /// Ends it without a warning.
+    pub(crate) fn kill(&mut self) {
+        self.process.take().expect("backref runs").end(Signal::KILL);
+    }
+
+    /// The most memory it ever held, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        self.running().peak_memory()
+    }
+
+    /// What it said since it was started last.
+    pub(crate) fn log(&self) -> String {
+        self.running().stderr()
+    }
+
+    fn running(&self) -> &Process {
+        self.process.as_ref().expect("backref runs")
+    }
+}
+
+/// The two addresses in `backref VERSION listens on http://A (admin http://B), upstream …`.
+fn addresses(stdout: &str) -> Option<(String, String)> {
+    // A line that has no end yet may be cut anywhere.
+    let (line, _) = stdout.split_once('\n')?;
+    let (_, rest) = line.split_once(" listens on http://").expect("the first line says where it listens");
+    let (listen, rest) = rest.split_once(" (admin http://").expect("and where its admin listener is");
+    let (admin, _) = rest.split_once(')').expect("in parentheses");
+    Some((listen.to_owned(), admin.to_owned()))
+}

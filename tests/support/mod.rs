@@ -1,0 +1,30 @@
+//! What the integration suites stand on: real registries, the real binary, real clients, real sockets.
+//!
+//! - [`Registry`]: an upstream (CNCF distribution 2.8 or 3), open, with a password file or with tokens.
+//! - [`TokenServer`]: who may do what, for a registry that asks for tokens.
+//! - [`Backref`]: the binary under test, in front of a registry.
+//! - [`Home`]: where a client runs, with credentials and files of its own.
+//! - [`http`]: single requests, for what no client shows.
+//!
+//! Everything listens on a port of the system's choice, keeps its files in a directory of its own, is waited for by a
+//! condition, and is killed by its process id when it is dropped. A suite takes it in with `mod support;`.
+
+// Each suite is a crate of its own and uses its own part of this.
+#![allow(dead_code, unused_imports)]
+
+mod backref;
+mod home;
+pub(crate) mod http;
+mod process;
+mod registry;
+mod registry_config;
+mod token_server;
+mod tools;
+mod wait;
+
+pub(crate) use backref::{Backref, BackrefOptions};
+pub(crate) use home::{Home, Outcome};
+pub(crate) use registry::{Kind, Registry, RegistryOptions};
+pub(crate) use token_server::{Grant, TokenServer};
+pub(crate) use tools::tool;
+pub(crate) use wait::until;

@@ -1,0 +1,20 @@
+//! Waiting for a condition, with a bound.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Long enough for a loaded machine; what is waited for comes within milliseconds.
+const BOUND: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Asks until there is an answer. Panics with `what` when it stays away.
+pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(started.elapsed() < BOUND, "waited {BOUND:?} in vain: {what}");
+        thread::sleep(PAUSE);
+    }
+}
