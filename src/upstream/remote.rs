@@ -1,6 +1,6 @@
 //! Any registry, as commands ask it: with the operator's credentials, tokens and all. Not on the request path.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use docker_credential::{CredentialRetrievalError, DockerCredential};
 use reqwest::{
@@ -142,8 +142,17 @@ fn credentials(host: &str) -> Result<Option<Credentials>, RemoteError> {
         Ok(DockerCredential::UsernamePassword(user, secret)) => Ok(Some(Credentials { user, secret })),
         Ok(DockerCredential::IdentityToken(secret)) => Ok(Some(Credentials { user: "<token>".into(), secret })),
         Err(CredentialRetrievalError::ConfigNotFound | CredentialRetrievalError::NoCredentialConfigured) => Ok(None),
+        // The crate says the same of a file that isn't there and of one that can't be read.
+        Err(CredentialRetrievalError::ConfigReadError) if !has_docker_config() => Ok(None),
         Err(error) => Err(RemoteError::Credentials { registry: host.to_owned(), reason: error.to_string() }),
     }
+}
+
+/// Whether there is a file in which Docker keeps credentials.
+fn has_docker_config() -> bool {
+    let folder = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
+    let folder = folder.or_else(|| Some(std::env::home_dir()?.join(".docker")));
+    folder.is_some_and(|folder| folder.join("config.json").exists())
 }
 
 fn is_loopback(host: &str) -> bool {
