@@ -35,8 +35,8 @@ pub enum Command {
 /// `backref serve`
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// The registry to stand in front of, for example <http://127.0.0.1:5000>.
-    #[arg(long, value_name = "URL")]
+    /// The registry to stand in front of.
+    #[arg(long, value_name = "URL", help = "The registry to stand in front of, such as http://127.0.0.1:5000")]
     pub upstream: Option<String>,
     /// Where clients come in [default: 127.0.0.1:5080].
     #[arg(long, value_name = "ADDRESS")]

@@ -6,10 +6,6 @@ use clap::Parser;
 
 use backref::{cli::Cli, commands};
 
-/// Measured faster than the system's on small requests.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     commands::run(Cli::parse())
 }

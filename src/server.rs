@@ -6,7 +6,12 @@ mod linger;
 
 use std::{sync::Arc, thread, time::Duration};
 
-use tokio::{net::TcpListener, runtime, sync::Semaphore};
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::{
+    net::TcpListener,
+    runtime,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{app::App, handler::Handler};
@@ -68,6 +73,18 @@ struct Worker {
 /// How long to wait when the system has no more sockets to give.
 const NO_SOCKETS: Duration = Duration::from_millis(50);
 
+/// A client's place, counted until it goes.
+struct Open {
+    _place: OwnedSemaphorePermit,
+    count: Gauge,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.count.dec();
+    }
+}
+
 impl Worker {
     async fn run(self) -> std::io::Result<()> {
         let listener = TcpListener::from_std(self.listener)?;
@@ -79,9 +96,11 @@ impl Worker {
                     Ok((stream, peer)) => {
                         let connection = Connection::new(&self.handler, stream, peer);
                         let stop = self.stop.clone();
+                        let open = Open { _place: place, count: self.handler.app().metrics.connections.clone() };
+                        open.count.inc();
                         clients.spawn(async move {
                             connection.serve(stop).await;
-                            drop(place);
+                            drop(open);
                         });
                     }
                     Err(error) => {
