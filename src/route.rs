@@ -108,17 +108,17 @@ fn percent_decode(raw: &str) -> Result<String, PathError> {
 mod tests {
     use super::*;
 
-    fn parse(method: Method, path: &str) -> Result<Route, PathError> {
-        Route::parse(&method, &path.parse().unwrap())
+    fn parse(method: &Method, path: &str) -> Result<Route, PathError> {
+        Route::parse(method, &path.parse().unwrap())
     }
 
     #[test]
     fn names_are_greedy() {
         let digest = format!("sha256:{}", "0".repeat(64));
-        let referrers = parse(Method::GET, &format!("/v2/foo/manifests/referrers/{digest}")).unwrap();
+        let referrers = parse(&Method::GET, &format!("/v2/foo/manifests/referrers/{digest}")).unwrap();
         let name = Repository::parse("foo/manifests").unwrap();
         assert_eq!(referrers, Route::Referrers(name, Digest::parse(&digest).unwrap()));
-        assert!(matches!(parse(Method::PUT, "/v2/a/referrers/manifests/tags"), Ok(Route::Push(..))));
+        assert!(matches!(parse(&Method::PUT, "/v2/a/referrers/manifests/tags"), Ok(Route::Push(..))));
         for path in [
             "/v2/foo/referrers/tags/list",
             "/v2/",
@@ -127,17 +127,17 @@ mod tests {
             "/",
             "/v2/Foo/manifests/a",
         ] {
-            assert_eq!(parse(Method::GET, path), Ok(Route::Proxy), "{path}");
+            assert_eq!(parse(&Method::GET, path), Ok(Route::Proxy), "{path}");
         }
-        assert_eq!(parse(Method::DELETE, "/v2/foo/manifests/tag"), Ok(Route::Proxy));
-        assert_eq!(parse(Method::POST, &format!("/v2/foo/referrers/{digest}")), Ok(Route::Proxy));
+        assert_eq!(parse(&Method::DELETE, "/v2/foo/manifests/tag"), Ok(Route::Proxy));
+        assert_eq!(parse(&Method::POST, &format!("/v2/foo/referrers/{digest}")), Ok(Route::Proxy));
     }
 
     #[test]
     fn an_encoded_colon_is_a_colon() {
         let digest = format!("sha256:{}", "0".repeat(64));
         let encoded = digest.replace(':', "%3A");
-        let delete = |digest: &str| parse(Method::DELETE, &format!("/%762/foo/manifests/{digest}")).unwrap();
+        let delete = |digest: &str| parse(&Method::DELETE, &format!("/%762/foo/manifests/{digest}")).unwrap();
         assert_eq!(delete(&encoded), delete(&digest));
     }
 
@@ -159,10 +159,10 @@ mod tests {
             "/%2e%2e/v2/",
             "/v2/%c3%bc/x",
         ] {
-            assert!(matches!(parse(Method::GET, path), Err(PathError::Ambiguous(_))), "{path}");
+            assert!(matches!(parse(&Method::GET, path), Err(PathError::Ambiguous(_))), "{path}");
         }
-        assert_eq!(parse(Method::GET, "/api/v4/projects/group%2Fproject"), Ok(Route::Proxy));
-        assert!(matches!(parse(Method::GET, "/v2/a/referrers/sha256:00"), Err(PathError::Digest { .. })));
-        assert!(matches!(parse(Method::PUT, "/v2/a/manifests/sha256:00"), Err(PathError::Digest { .. })));
+        assert_eq!(parse(&Method::GET, "/api/v4/projects/group%2Fproject"), Ok(Route::Proxy));
+        assert!(matches!(parse(&Method::GET, "/v2/a/referrers/sha256:00"), Err(PathError::Digest { .. })));
+        assert!(matches!(parse(&Method::PUT, "/v2/a/manifests/sha256:00"), Err(PathError::Digest { .. })));
     }
 }

@@ -217,8 +217,8 @@ mod tests {
         let mut ask = Sources::default();
         Config::read(&mut ask);
         let mut known = ask.known;
-        named.sort();
-        known.sort();
+        named.sort_unstable();
+        known.sort_unstable();
         assert_eq!(named, known);
     }
 }

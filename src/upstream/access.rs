@@ -232,7 +232,7 @@ mod tests {
     use http::HeaderValue;
 
     fn permits() -> Permits {
-        Permits::new(&config::Permit { ttl: Duration::from_secs(60), entries: 10 })
+        Permits::new(&config::Permit { ttl: Duration::from_mins(1), entries: 10 })
     }
 
     fn subject(repository: &str) -> ManifestKey {

@@ -15,6 +15,7 @@ pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
             return answer;
         }
         assert!(started.elapsed() < BOUND, "waited {BOUND:?} in vain: {what}");
+        #[allow(clippy::disallowed_methods, reason = "the pause between two looks at the condition")]
         thread::sleep(PAUSE);
     }
 }
