@@ -1,6 +1,7 @@
 //! Requests of clients, from a parsed route to an answer. One worker's: the connections to the upstream are its own.
 
 mod delete;
+mod discover;
 mod evidence;
 mod exchange;
 mod proxy;
@@ -67,7 +68,8 @@ impl Handler {
     async fn route(&self, route: Route, request: Request<Incoming>, side: &Side) -> Result<Response<Body>, Error> {
         let exchange = Exchange::new(self, request, side);
         match route {
-            Route::Referrers(repository, digest) => exchange.referrers(repository, digest).await,
+            Route::Referrers(repository, digest, dialect) => exchange.referrers(repository, digest, dialect).await,
+            Route::Discover => exchange.discover().await,
             Route::Push(repository, reference) => exchange.push(repository, reference).await,
             Route::Delete(repository, digest) => exchange.delete(repository, digest).await,
             Route::Proxy => exchange.proxy().await,

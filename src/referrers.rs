@@ -81,6 +81,10 @@ pub struct Query {
     pub after: Option<Cursor>,
     /// At most this many.
     pub limit: usize,
+    /// Which comes first.
+    pub order: Order,
+    /// As it was pushed, where the upstream holds another form.
+    pub originals: bool,
     /// Those too whose bytes name no `subject`.
     pub without_subject: bool,
     /// What stands before the list in the answer's body, which is built in place.
@@ -89,9 +93,20 @@ pub struct Query {
     pub max_bytes: usize,
 }
 
+/// Which comes first in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// What arrived first: cosign takes the last.
+    Arrival,
+    /// What was created last; without a created annotation, after all that have one.
+    Newest,
+}
+
 /// A place in a list, by what never changes about its entry: it stays right while others come and go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
+    /// Microseconds since 1970; [`i64::MIN`] without a created annotation. Counts for [`Order::Newest`].
+    pub created: i64,
     /// Microseconds since 1970, or one more than the arrival before it.
     pub arrival: i64,
     /// Tells entries of one arrival apart.
@@ -101,13 +116,18 @@ pub struct Cursor {
 impl Cursor {
     /// Reads what [`Cursor::render`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
-        let (arrival, digest) = text.split_once('.')?;
-        Some(Self { arrival: arrival.parse().ok()?, digest: Digest::parse(digest).ok()? })
+        let mut parts = text.splitn(3, '.');
+        let (created, arrival, digest) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(Self {
+            created: created.parse().ok()?,
+            arrival: arrival.parse().ok()?,
+            digest: Digest::parse(digest).ok()?,
+        })
     }
 
     /// As it stands in a `Link`: opaque to clients, safe in a query.
     pub fn render(&self) -> String {
-        format!("{}.{}", self.arrival, self.digest)
+        format!("{}.{}.{}", self.created, self.arrival, self.digest)
     }
 }
 
@@ -155,10 +175,10 @@ mod tests {
 
     #[test]
     fn a_cursor_comes_back_as_it_went() {
-        let cursor = Cursor { arrival: -3, digest: Digest::parse("a+b.c:x=_-").unwrap() };
+        let cursor = Cursor { created: i64::MIN, arrival: -3, digest: Digest::parse("a+b.c:x=_-").unwrap() };
         assert_eq!(Cursor::parse(&cursor.render()), Some(cursor));
         assert_eq!(Cursor::parse("7"), None);
-        assert_eq!(Cursor::parse("x.sha256:00"), None);
+        assert_eq!(Cursor::parse("1.x.a:b"), None);
     }
 
     #[test]
@@ -174,6 +194,8 @@ mod tests {
             artifact_types: vec![],
             after: None,
             limit: 9,
+            order: Order::Arrival,
+            originals: false,
             without_subject: false,
             opening,
             max_bytes: 3,

@@ -5,13 +5,18 @@ use std::borrow::Cow;
 
 use http::{Method, Uri};
 
-use crate::oci::{Digest, DigestError, Reference, Repository};
+use crate::{
+    dialect::Dialect,
+    oci::{Digest, DigestError, Reference, Repository},
+};
 
 /// What a request is about.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Route {
-    /// `GET|HEAD /v2/<name>/referrers/<digest>`
-    Referrers(Repository, Digest),
+    /// `GET|HEAD /v2/<name>/referrers/<digest>` and its older relatives.
+    Referrers(Repository, Digest, Dialect),
+    /// `GET /v2/_oci/ext/discover`, and the same of a repository.
+    Discover,
     /// `PUT /v2/<name>/manifests/<reference>`
     Push(Repository, Reference),
     /// `DELETE /v2/<name>/manifests/<digest>`
@@ -34,17 +39,22 @@ impl Route {
     /// Reads method and path.
     pub fn parse(method: &Method, uri: &Uri) -> Result<Self, PathError> {
         let path = decode(uri.path())?;
+        if matches!(*method, Method::GET | Method::HEAD)
+            && let Some(older) = Self::parse_older(&path, uri.query())?
+        {
+            return Ok(older);
+        }
         let Some(rest) = path.strip_prefix("/v2/") else { return Ok(Self::Proxy) };
         // Names are greedy: the last two segments say what it is, whatever stands before them.
         let mut segments = rest.rsplitn(3, '/');
         let (Some(last), Some(kind), Some(name)) = (segments.next(), segments.next(), segments.next()) else {
             return Ok(Self::Proxy);
         };
-        let refuse = |reason| PathError::Digest { digest: last.to_owned(), reason };
+        let refuse = refusal(last);
         let Some(repository) = Repository::parse(name) else { return Ok(Self::Proxy) };
         Ok(match (method, kind) {
             (&Method::GET | &Method::HEAD, "referrers") => {
-                Self::Referrers(repository, Digest::parse(last).map_err(refuse)?)
+                Self::Referrers(repository, Digest::parse(last).map_err(refuse)?, Dialect::Oci)
             }
             (&Method::PUT, "manifests") => match Reference::parse(last).map_err(refuse)? {
                 Some(reference) => Self::Push(repository, reference),
@@ -58,15 +68,45 @@ impl Route {
         })
     }
 
+    /// The APIs from before distribution-spec 1.1.
+    fn parse_older(path: &str, query: Option<&str>) -> Result<Option<Self>, PathError> {
+        if let Some((name, digest)) = path
+            .strip_prefix("/oras/artifacts/v1/")
+            .and_then(|rest| rest.strip_suffix("/referrers")?.rsplit_once("/manifests/"))
+        {
+            let Some(repository) = Repository::parse(name) else { return Ok(None) };
+            let digest = Digest::parse(digest).map_err(refusal(digest))?;
+            return Ok(Some(Self::Referrers(repository, digest, Dialect::OrasAlpha)));
+        }
+        let Some(rest) = path.strip_prefix("/v2/") else { return Ok(None) };
+        if rest == "_oci/ext/discover" || rest.strip_suffix("/_oci/ext/discover").and_then(Repository::parse).is_some()
+        {
+            return Ok(Some(Self::Discover));
+        }
+        let older = |suffix, dialect| Some((Repository::parse(rest.strip_suffix(suffix)?)?, dialect));
+        let found = older("/_oci/artifacts/referrers", Dialect::WorkingGroup)
+            .or_else(|| older("/_oras/artifacts/referrers", Dialect::Oras));
+        let Some((repository, dialect)) = found else { return Ok(None) };
+        let digest = query.unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("digest="));
+        let digest = percent_decode(digest.unwrap_or_default())?;
+        let digest = Digest::parse(&digest).map_err(refusal(&digest))?;
+        Ok(Some(Self::Referrers(repository, digest, dialect)))
+    }
+
     /// For metrics and logs.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Referrers(..) => "referrers",
+            Self::Discover => "discover",
             Self::Push(..) => "push",
             Self::Delete(..) => "delete",
             Self::Proxy => "proxy",
         }
     }
+}
+
+fn refusal(digest: &str) -> impl Fn(DigestError) -> PathError + Copy + '_ {
+    move |reason| PathError::Digest { digest: digest.to_owned(), reason }
 }
 
 /// The path as an upstream reads it: percent-encoding undone. Refused is what some clean up and others don't.
@@ -117,7 +157,7 @@ mod tests {
         let digest = format!("sha256:{}", "0".repeat(64));
         let referrers = parse(&Method::GET, &format!("/v2/foo/manifests/referrers/{digest}")).unwrap();
         let name = Repository::parse("foo/manifests").unwrap();
-        assert_eq!(referrers, Route::Referrers(name, Digest::parse(&digest).unwrap()));
+        assert_eq!(referrers, Route::Referrers(name, Digest::parse(&digest).unwrap(), Dialect::Oci));
         assert!(matches!(parse(&Method::PUT, "/v2/a/referrers/manifests/tags"), Ok(Route::Push(..))));
         for path in [
             "/v2/foo/referrers/tags/list",
@@ -131,6 +171,24 @@ mod tests {
         }
         assert_eq!(parse(&Method::DELETE, "/v2/foo/manifests/tag"), Ok(Route::Proxy));
         assert_eq!(parse(&Method::POST, &format!("/v2/foo/referrers/{digest}")), Ok(Route::Proxy));
+    }
+
+    #[test]
+    fn the_older_apis_are_read() {
+        let get = |path: &str| parse(&Method::GET, path);
+        let route = |dialect| {
+            Ok(Route::Referrers(Repository::parse("a/b").unwrap(), Digest::parse("blake3:00").unwrap(), dialect))
+        };
+        assert_eq!(get("/v2/a/b/_oci/artifacts/referrers?n=1&digest=blake3%3A00"), route(Dialect::WorkingGroup));
+        assert_eq!(get("/v2/a/b/_oras/artifacts/referrers?digest=blake3:00"), route(Dialect::Oras));
+        assert_eq!(get("/oras/artifacts/v1/a/b/manifests/blake3:00/referrers"), route(Dialect::OrasAlpha));
+        for path in ["/v2/_oci/ext/discover", "/v2/a/b/_oci/ext/discover"] {
+            assert_eq!(get(path), Ok(Route::Discover));
+        }
+        assert!(matches!(get("/v2/a/_oci/artifacts/referrers"), Err(PathError::Digest { .. })));
+        assert!(matches!(get("/v2/a/_oras/artifacts/referrers?digest=x"), Err(PathError::Digest { .. })));
+        assert_eq!(get("/v2/A/_oci/artifacts/referrers"), Ok(Route::Proxy));
+        assert_eq!(parse(&Method::POST, "/v2/a/_oci/artifacts/referrers"), Ok(Route::Proxy));
     }
 
     #[test]

@@ -77,7 +77,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("cli", &["config"]),
     ("referrers", &["oci"]),
-    ("route", &["oci"]),
+    ("route", &["dialect", "oci"]),
     ("dialect", &["oci", "referrers"]),
     ("store", &["oci", "random", "referrers"]),
     ("upstream", &["config", "oci", "random", "referrers", "stall"]),

@@ -26,7 +26,7 @@ CREATE TABLE referrer (
     state         TEXT    NOT NULL CHECK (state IN ('listed', 'missing', 'deleted')),
     via           TEXT    NOT NULL CHECK (via IN ('subject', 'refers', 'tag')),
     artifact_type TEXT,
-    created       INTEGER,
+    created       INTEGER NOT NULL DEFAULT -9223372036854775808,  -- without one: before all others
     descriptor    TEXT    NOT NULL,              -- rendered, in the form that the upstream holds
     original      TEXT,                          -- rendered, as it was pushed; NULL where that is the same
     changed_at    INTEGER NOT NULL,

@@ -7,7 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::exchange::{Exchange, Hop};
 use crate::{
-    dialect,
+    dialect::Dialect,
     error::Error,
     oci::{Digest, ErrorCode, Repository},
     referrers::{Cursor, ManifestKey, Page, Query},
@@ -24,10 +24,15 @@ const SMALL: usize = 64 << 10;
 const MAX_TYPES: usize = 32;
 
 impl Exchange {
-    pub(super) async fn referrers(self, repository: Repository, digest: Digest) -> Result<Response<Body>, Error> {
+    pub(super) async fn referrers(
+        self,
+        repository: Repository,
+        digest: Digest,
+        dialect: Dialect,
+    ) -> Result<Response<Body>, Error> {
         let Self { head, hop, .. } = self;
         let subject = hop.key(repository, digest);
-        let query = parse(head.uri.query().unwrap_or_default(), subject, &hop)?;
+        let query = parse(head.uri.query().unwrap_or_default(), subject, dialect, &hop)?;
         let subject = &query.subject;
         let store = &hop.handler.app.store;
 
@@ -60,7 +65,7 @@ impl Exchange {
             }
             Err(refusal) => return Err(Error::Refused(refusal)),
         };
-        let answer = dialect::oci::render(page, &query, head.uri.path());
+        let answer = dialect.render(page, &query, head.uri.path());
         Ok(answer.map(|body| Body::from(held(body, room))))
     }
 }
@@ -68,13 +73,13 @@ impl Exchange {
 /// A page of the list. A large one waits for its place in the budget.
 async fn list(_: &ReadPermit, hop: &Hop, mut query: Query) -> Result<(Page, Option<OwnedSemaphorePermit>), Error> {
     let app = &hop.handler.app;
-    query.max_bytes = SMALL;
+    let most = std::mem::replace(&mut query.max_bytes, SMALL);
     let page = app.store.list(&query).await?;
     if !page.full {
         return Ok((page, None));
     }
     let room = app.budget.take(Page::MAX_BYTES).await?;
-    query.max_bytes = Page::MAX_BYTES;
+    query.max_bytes = most;
     Ok((app.store.list(&query).await?, Some(room)))
 }
 
@@ -92,15 +97,18 @@ fn held(body: Vec<u8>, room: Option<OwnedSemaphorePermit>) -> Bytes {
     }
 }
 
-fn parse(text: &str, subject: ManifestKey, hop: &Hop) -> Result<Query, Error> {
+fn parse(text: &str, subject: ManifestKey, dialect: Dialect, hop: &Hop) -> Result<Query, Error> {
+    let is_oci = dialect == Dialect::Oci;
     let mut query = Query {
         subject,
         artifact_types: Vec::new(),
         after: None,
         limit: usize::MAX,
-        without_subject: hop.handler.app.config.referrers.without_subject,
-        opening: dialect::oci::OPENING,
-        max_bytes: Page::MAX_BYTES,
+        order: dialect.order(),
+        originals: !is_oci,
+        without_subject: !is_oci || hop.handler.app.config.referrers.without_subject,
+        opening: dialect.opening(),
+        max_bytes: Page::MAX_BYTES / dialect.copies(),
     };
     for (key, value) in text.split('&').filter_map(|pair| pair.split_once('=')) {
         let decoded = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();

@@ -26,6 +26,7 @@ on_sqlite! {
     lists_go_by_arrival_and_a_repeated_push_keeps_its_place,
     a_deleted_referrer_that_comes_back_goes_last,
     lists_are_filtered_and_paged,
+    newest_first_goes_by_creation_and_those_without_come_last,
     a_cursor_stays_right_while_rows_come_and_go,
     repositories_and_upstreams_are_apart,
     a_verdict_on_old_knowledge_is_refused,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use backref::{
     oci::{Digest, Repository, Via},
-    referrers::{Cursor, ManifestKey, Page, Query, Relation},
+    referrers::{Cursor, ManifestKey, Order, Page, Query, Relation},
     store::{Applied, Attempt, AttemptId, AttemptKind, Basis, Seen, Store, Verdict},
 };
 
@@ -61,6 +61,8 @@ fn query(subject: &ManifestKey) -> Query {
         artifact_types: vec![],
         after: None,
         limit: usize::MAX,
+        order: Order::Arrival,
+        originals: false,
         without_subject: false,
         opening: "",
         max_bytes: Page::MAX_BYTES,
@@ -127,6 +129,24 @@ pub(crate) async fn lists_are_filtered_and_paged(store: Arc<dyn Store>) {
     let page = store.list(&small).await.expect("readable");
     assert!(page.full && page.next.is_some());
     assert_eq!(digests(&page), names(&["a"]), "one always, so that there is a next page");
+}
+
+pub(crate) async fn newest_first_goes_by_creation_and_those_without_come_last(store: Arc<dyn Store>) {
+    for (name, created) in [("a", Some(2)), ("b", None), ("c", Some(3)), ("d", None), ("e", Some(-1))] {
+        let relation = Relation { created, ..relation(key(name), "a/b") };
+        apply(&*store, &key(name), Verdict::Held(Box::new(relation))).await;
+    }
+    let mut query = Query { order: Order::Newest, limit: 2, ..query(&subject()) };
+    let mut found = Vec::new();
+    loop {
+        let page = store.list(&query).await.expect("readable");
+        found.extend(digests(&page));
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, names(&["c", "a", "e", "d", "b"]));
 }
 
 pub(crate) async fn a_cursor_stays_right_while_rows_come_and_go(store: Arc<dyn Store>) {

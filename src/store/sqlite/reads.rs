@@ -4,7 +4,7 @@ use rusqlite::{Connection, Result, ToSql, params};
 
 use crate::{
     oci::Digest,
-    referrers::{Cursor, ManifestKey, Page, Query},
+    referrers::{Cursor, ManifestKey, Order, Page, Query},
     store::{AttemptId, Orphan, Seen},
 };
 
@@ -24,16 +24,25 @@ pub(super) fn look(db: &Connection, key: &ManifestKey, but: Option<AttemptId>) -
 
 pub(super) fn list(db: &Connection, query: &Query) -> Result<Page> {
     let (key, types) = (&query.subject, &query.artifact_types);
-    let mut sql = String::from(
-        "SELECT arrival, digest, descriptor FROM referrer
-         WHERE upstream = ? AND repository = ? AND subject = ? AND state = 'listed'",
+    let descriptor = if query.originals { "coalesce(original, descriptor)" } else { "descriptor" };
+    let (after, order) = match query.order {
+        Order::Arrival => ("(arrival, digest) > (?, ?)", "arrival, digest"),
+        Order::Newest => ("(created, arrival, digest) < (?, ?, ?)", "created DESC, arrival DESC, digest DESC"),
+    };
+    let mut sql = format!(
+        "SELECT created, arrival, digest, {descriptor} FROM referrer
+         WHERE upstream = ? AND repository = ? AND subject = ? AND state = 'listed'"
     );
     let mut values: Vec<&dyn ToSql> = Vec::with_capacity(6 + types.len());
     let (repository, subject) = (key.repository.as_str(), key.digest.as_str());
     values.extend([&key.upstream as &dyn ToSql, &repository, &subject]);
-    let after = query.after.as_ref().map(|cursor| (cursor.arrival, cursor.digest.as_str()));
-    if let Some((arrival, digest)) = &after {
-        sql.push_str(" AND (arrival, digest) > (?, ?)");
+    let cursor = query.after.as_ref().map(|cursor| (cursor.created, cursor.arrival, cursor.digest.as_str()));
+    if let Some((created, arrival, digest)) = &cursor {
+        sql.push_str(" AND ");
+        sql.push_str(after);
+        if query.order == Order::Newest {
+            values.push(created);
+        }
         values.extend([arrival as &dyn ToSql, digest]);
     }
     if !query.without_subject {
@@ -48,22 +57,24 @@ pub(super) fn list(db: &Connection, query: &Query) -> Result<Page> {
         }
         sql.push(')');
     }
-    sql.push_str(" ORDER BY arrival, digest");
+    sql.push_str(" ORDER BY ");
+    sql.push_str(order);
 
     let mut page = Page::new(query);
-    let mut last = (0, String::new());
+    let mut last = (0, 0, String::new());
     let mut statement = db.prepare_cached(&sql)?;
     let mut rows = statement.query(&*values)?;
     let mut listed = 0;
     while let Some(row) = rows.next()? {
-        if listed == query.limit || !page.push(row.get_ref(2)?.as_bytes()?) {
-            page.next = Some(Cursor { arrival: last.0, digest: digest(&last.1, 1)? });
+        if listed == query.limit || !page.push(row.get_ref(3)?.as_bytes()?) {
+            page.next = Some(Cursor { created: last.0, arrival: last.1, digest: digest(&last.2, 2)? });
             break;
         }
         listed += 1;
         last.0 = row.get(0)?;
-        last.1.clear();
-        last.1.push_str(row.get_ref(1)?.as_str()?);
+        last.1 = row.get(1)?;
+        last.2.clear();
+        last.2.push_str(row.get_ref(2)?.as_str()?);
     }
     Ok(page)
 }
