@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::HeaderValue;
+use moka::future::Cache;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
@@ -10,6 +11,7 @@ use crate::{
     admin::Metrics,
     config::{Config, Origin},
     error::Error,
+    referrers::ManifestKey,
     store::{OpenError, OpenFor, SqliteStore, Store},
     upstream::{Connector, Permits, TlsError},
 };
@@ -24,8 +26,10 @@ pub struct App {
     pub permits: Permits,
     /// What was counted.
     pub metrics: Metrics,
-    /// What buffered bodies may take, in KiB.
+    /// What manifests on their way and large pages may take, all together.
     pub budget: Budget,
+    /// Open attempts that a caller's query just asked the upstream about: not again for a while.
+    pub asked: Cache<ManifestKey, ()>,
     /// Pushes and deletes on their way: they go on when their client has gone, and a drain waits for them.
     pub tasks: TaskTracker,
     /// How to reach the upstream.
@@ -35,6 +39,10 @@ pub struct App {
     /// Scheme and host by which clients know backref, where they are configured.
     pub public_side: Option<(HeaderValue, HeaderValue)>,
 }
+
+/// How many open attempts are remembered as just asked about, and for how long.
+const ASKED: u64 = 10_000;
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Why backref can't start.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +65,7 @@ impl App {
             permits: Permits::new(&config.permit),
             metrics: Metrics::default(),
             budget: Budget::new(config.limits.buffered),
+            asked: Cache::builder().max_capacity(ASKED).time_to_live(ASK_AGAIN).build(),
             tasks: TaskTracker::new(),
             // Invariant: an authority that parsed is made of visible ASCII.
             upstream_host: HeaderValue::from_str(authority).unwrap_or(HeaderValue::from_static("upstream")),
@@ -88,10 +97,25 @@ impl Budget {
     }
 
     /// Room for `bytes`, until it is dropped. [`Error::Busy`] where there is none for a while.
-    pub async fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Error> {
+    pub async fn take(&self, bytes: usize) -> Result<Room, Error> {
         let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(self.all);
         let room = tokio::time::timeout(PATIENCE, self.kib.clone().acquire_many_owned(kib)).await;
         // Invariant: the semaphore is never closed.
-        room.map_err(|_| Error::Busy)?.map_err(|_| Error::Busy)
+        Ok(Room(room.map_err(|_| Error::Busy)?.map_err(|_| Error::Busy)?))
+    }
+}
+
+/// A part of the budget, until it is dropped.
+pub struct Room(OwnedSemaphorePermit);
+
+impl Room {
+    /// How much.
+    pub fn bytes(&self) -> usize {
+        self.0.num_permits() << 10
+    }
+
+    /// Adds more of the same budget's.
+    pub fn merge(&mut self, more: Self) {
+        self.0.merge(more.0);
     }
 }

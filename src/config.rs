@@ -92,7 +92,10 @@ impl Config {
     }
 
     fn read(s: &mut Sources) -> Self {
-        use parse::{address, at_most, count, duration, flag, log_filter, log_format, origin, path, size, store, text};
+        use parse::{
+            address, at_least_one, at_most, buffer_size, count, duration, flag, head_size, log_filter, log_format,
+            origin, path, patience, store, text,
+        };
         let minute = Duration::from_mins(1);
         let url = s.required("upstream.url", origin);
         Self {
@@ -108,16 +111,16 @@ impl Config {
                 url: url.unwrap_or_else(Origin::nowhere),
                 ca_file: s.optional("upstream.ca_file", path),
                 rewrite_realm: s.or("upstream.rewrite_realm", flag, false),
-                connect_timeout: s.or("upstream.connect_timeout", duration, Duration::from_secs(5)),
-                answer_timeout: s.or("upstream.answer_timeout", duration, 5 * minute),
+                connect_timeout: s.or("upstream.connect_timeout", patience, Duration::from_secs(5)),
+                answer_timeout: s.or("upstream.answer_timeout", patience, 5 * minute),
                 idle_timeout: s.or("upstream.idle_timeout", duration, Duration::from_secs(30)),
                 idle_connections: s.or("upstream.idle_connections", count, 64),
             },
             store: s.or("store.url", store, PathBuf::from("backref.db")),
             limits: Limits {
-                connections: s.or("limits.connections", count, 10_000),
-                head: s.or("limits.head", size, 32 << 10),
-                buffered: s.or("limits.buffered", size, 32 << 20),
+                connections: s.or("limits.connections", at_least_one, 10_000),
+                head: s.or("limits.head", head_size, 32 << 10),
+                buffered: s.or("limits.buffered", buffer_size, 32 << 20),
                 head_timeout: s.or("limits.head_timeout", duration, minute),
                 stall_timeout: s.or("limits.stall_timeout", duration, minute),
                 drain_timeout: s.or("limits.drain_timeout", duration, minute / 2),

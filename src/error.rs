@@ -84,6 +84,7 @@ impl Error {
             }
             // A caller that turns it into an empty list comes first; to no other does it say more.
             Self::Refused(Refusal::Absent) => (StatusCode::NOT_FOUND, ErrorCode::Unknown, "not found".to_owned()),
+            Self::Refused(Refusal::NoRecord) => return Self::Store(StoreError::Closed).answer(),
             Self::Store(error) => {
                 tracing::error!(%error, "the store refused");
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER);

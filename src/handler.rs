@@ -91,6 +91,13 @@ fn admit(request: &Request<Incoming>) -> Result<(), Error> {
     if request.version() < Version::HTTP_11 && !request.body().is_end_stream() {
         return refuse("HTTP/1.0 requests can't have a body here: use HTTP/1.1");
     }
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    if codings.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        || codings.next().is_some()
+    {
+        let message = "chunked is the one Transfer-Encoding that is understood".to_owned();
+        return Err(Error::Request(StatusCode::NOT_IMPLEMENTED, ErrorCode::Unsupported, message));
+    }
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next(), request.uri().authority()) {
         (Some(host), None, Some(authority)) if host.as_bytes() != authority.as_str().as_bytes() => {

@@ -1,5 +1,6 @@
 //! The OCI specifications' own nouns, parsed: no network, no database, no async in here.
 
+mod annotations;
 mod descriptor;
 mod digest;
 mod error_code;
@@ -7,6 +8,7 @@ mod manifest;
 mod media_type;
 mod repository;
 
+pub use annotations::Annotations;
 pub use descriptor::Descriptor;
 pub use digest::{Algorithm, Digest, DigestError};
 pub use error_code::ErrorCode;

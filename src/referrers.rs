@@ -1,10 +1,8 @@
 //! The domain: who refers to whom, and what a list of that is asked by. Pure.
 
-use std::collections::BTreeMap;
-
 use http::StatusCode;
 
-use crate::oci::{Digest, Manifest, RawManifest, Repository, Via};
+use crate::oci::{Annotations, Digest, Manifest, RawManifest, Repository, Via};
 
 /// One manifest in one repository of one upstream: what rows are keyed by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -42,32 +40,37 @@ pub struct Relation {
     pub descriptor: String,
 }
 
-impl Relation {
-    /// The relation that `manifest` states, if the upstream's `status` says that it holds it and it has a subject.
-    pub fn held(status: StatusCode, referrer: ManifestKey, raw: &RawManifest, manifest: &Manifest) -> Option<Self> {
-        let subject = manifest.subject.as_ref().filter(|_| status.is_success())?;
-        Some(Self {
+/// What a manifest says that was not pushed yet. Small: the manifest itself is not needed any more.
+pub struct Claim(Relation);
+
+impl Claim {
+    /// The claim of a manifest that has a subject.
+    pub fn of(referrer: ManifestKey, raw: &RawManifest, manifest: &Manifest) -> Option<Self> {
+        let subject = manifest.subject.as_ref()?;
+        Some(Self(Relation {
             subject: subject.digest.clone(),
             via: subject.via,
             artifact_type: manifest.artifact_type.clone(),
-            created: created(&manifest.annotations),
+            created: manifest.annotations.as_ref().and_then(Annotations::created),
             descriptor: raw.descriptor(&referrer.digest, manifest).render(),
             referrer,
-        })
+        }))
     }
-}
 
-/// The four spellings of the created annotation, today's first.
-const CREATED: [&str; 4] = [
-    "org.opencontainers.image.created",
-    "org.opencontainers.artifact.created",
-    "org.oci.artifact.created",
-    "io.cncf.oras.artifact.created",
-];
+    /// Which manifest.
+    pub fn referrer(&self) -> &ManifestKey {
+        &self.0.referrer
+    }
 
-fn created(annotations: &BTreeMap<String, String>) -> Option<i64> {
-    let text = CREATED.iter().find_map(|key| annotations.get(*key))?;
-    Some(text.parse::<jiff::Timestamp>().ok()?.as_microsecond())
+    /// Whom it refers to.
+    pub fn subject(&self) -> &Digest {
+        &self.0.subject
+    }
+
+    /// A relation, if the upstream's `status` says that it holds the manifest.
+    pub fn held(self, status: StatusCode) -> Option<Relation> {
+        status.is_success().then_some(self.0)
+    }
 }
 
 /// What a list is asked by.
@@ -205,14 +208,5 @@ mod tests {
         let mut page = Page::new(&query);
         assert!(page.push(b"a") && page.push(b"b") && !page.push(b"c"));
         assert_eq!(page.body, b"[a,b");
-    }
-
-    #[test]
-    fn created_is_read_in_each_spelling_and_zone() {
-        for key in CREATED {
-            let annotations = BTreeMap::from([(key.to_owned(), "1970-01-01T01:00:00.000001+01:00".to_owned())]);
-            assert_eq!(created(&annotations), Some(1));
-        }
-        assert_eq!(created(&BTreeMap::from([(CREATED[0].to_owned(), "yesterday".to_owned())])), None);
     }
 }

@@ -36,7 +36,7 @@ pub trait Store: Send + Sync {
         key: &ManifestKey,
         verdict: Verdict,
         basis: Basis,
-        close: Option<AttemptId>,
+        close: Close,
     ) -> Result<Applied, StoreError>;
 
     /// A page of a subject's listed referrers, by arrival.
@@ -45,8 +45,9 @@ pub trait Store: Send + Sync {
     /// Up to `limit` referrers of a subject, listed before missing, newest first.
     async fn recorded(&self, subject: &ManifestKey, limit: usize) -> Result<Vec<Digest>, StoreError>;
 
-    /// A subject's attempts that nobody works on any more: their owner is gone, or their deadline.
-    async fn orphans(&self, subject: &ManifestKey) -> Result<Vec<Orphan>, StoreError>;
+    /// Up to `limit` digests with attempts that nobody works on any more, since their owner is gone or their deadline;
+    /// those that can be settled for good first, otherwise by chance, so that none waits behind the same others.
+    async fn orphans(&self, subject: &ManifestKey, limit: usize) -> Result<Vec<Orphan>, StoreError>;
 
     /// Writes something small, the time of this check: an error says why a push with a subject would be refused now.
     async fn check(&self, upstream: &str) -> Result<(), StoreError>;
@@ -80,15 +81,24 @@ pub enum AttemptKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttemptId(pub i64);
 
-/// An attempt that nobody works on any more.
+/// A digest with attempts that nobody works on any more.
 #[derive(Clone, Debug)]
 pub struct Orphan {
-    /// Which.
-    pub id: AttemptId,
     /// Of which manifest.
     pub digest: Digest,
-    /// Its request can't reach the upstream any more, so that a 404 is the last word.
+    /// None of their requests can reach the upstream any more, so that a 404 is the last word.
     pub expired: bool,
+}
+
+/// Which attempts on a digest a verdict closes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Close {
+    /// None.
+    Nothing,
+    /// The one that asked.
+    One(AttemptId),
+    /// Those that nobody works on any more.
+    Orphans,
 }
 
 /// What the store knew about a digest when it was read.

@@ -12,7 +12,7 @@ mod upload;
 
 pub use access::{Access, Permission, Permits, ReadPermit, Refusal, manifest_uri};
 pub use body::{Body, BodyError};
-pub use client::{Client, UpstreamError};
+pub use client::{BUFFER, Client, Replayed, UpstreamError};
 pub use connect::{Connector, TlsError};
 pub use remote::{Remote, RemoteError};
 pub use upload::{ClientBody, OnEnd};

@@ -81,7 +81,7 @@ impl Metrics {
             (_, Ok(_)) => PermitOutcome::granted,
             (_, Err(Refusal::Absent)) => PermitOutcome::absent,
             (_, Err(Refusal::Denied(..))) => PermitOutcome::denied,
-            (_, Err(Refusal::Unclear(..) | Refusal::Failed(_))) => PermitOutcome::unclear,
+            (_, Err(Refusal::Unclear(..) | Refusal::Failed(_) | Refusal::NoRecord)) => PermitOutcome::unclear,
         };
         self.permits.get_or_create(&PermitLabels { outcome }).inc();
     }

@@ -14,6 +14,9 @@ use crate::{
 /// Deeper than anyone attaches; what is below is not asked for.
 const MAX_DEPTH: usize = 16;
 
+/// More pages than any list has.
+const MAX_PAGES: usize = 10_000;
+
 /// One referrer, or the image itself.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -123,7 +126,8 @@ impl Asking {
         let unreadable = |reason: String| TreeError::List { digest: digest.to_owned(), reason };
         let mut listed = Vec::new();
         let mut next = Some(format!("/v2/{}/referrers/{digest}", self.repository));
-        while let Some(path) = next {
+        for _ in 0..MAX_PAGES {
+            let Some(path) = next else { break };
             let answer = self.remote.get(&path).await?;
             let there = answer.status().is_success();
             let link = answer.headers().get("link").and_then(|link| link.to_str().ok()).and_then(next_page);
@@ -178,7 +182,8 @@ fn draw_below(drawn: &mut String, indent: &str, nodes: &[Node]) {
     for (number, node) in nodes.iter().enumerate() {
         let last = number + 1 == nodes.len();
         let (branch, below) = if last { ("└── ", "    ") } else { ("├── ", "│   ") };
-        let artifact_type = node.artifact_type.as_deref().unwrap_or("(no artifact type)");
+        // A registry's words: no control character of theirs reaches the terminal.
+        let artifact_type = node.artifact_type.as_deref().unwrap_or("(no artifact type)").escape_debug();
         // Invariant: writing to a String doesn't fail.
         let _ =
             writeln!(drawn, "{indent}{branch}{artifact_type}\n{indent}{below}{} ({} bytes)", node.digest, node.size);

@@ -60,6 +60,10 @@ pub(super) fn count(text: &str) -> Parsed<usize> {
     text.parse().map_err(|_| format!("{text:?} is not a whole number"))
 }
 
+pub(super) fn at_least_one(text: &str) -> Parsed<usize> {
+    count(text)?.checked_sub(1).map(|less| less + 1).ok_or_else(|| "nothing would be served".to_owned())
+}
+
 pub(super) fn flag(text: &str) -> Parsed<bool> {
     text.parse().map_err(|_| format!("{text:?} is neither true nor false"))
 }
@@ -107,6 +111,26 @@ pub(super) fn size(text: &str) -> Parsed<usize> {
         _ => return Err(refuse()),
     };
     number.parse::<usize>().ok().and_then(|number| number.checked_mul(1 << shift)).ok_or_else(refuse)
+}
+
+/// From what any client sends to what one read takes.
+pub(super) fn head_size(text: &str) -> Parsed<usize> {
+    within(size(text)?, 1 << 10, 128 << 10, "1KiB", "128KiB")
+}
+
+/// Room for two manifests at least.
+pub(super) fn buffer_size(text: &str) -> Parsed<usize> {
+    within(size(text)?, 8 << 20, 1 << 40, "8MiB", "1024GiB")
+}
+
+fn within(value: usize, least: usize, most: usize, least_text: &str, most_text: &str) -> Parsed<usize> {
+    if (least..=most).contains(&value) { Ok(value) } else { Err(format!("it can be from {least_text} to {most_text}")) }
+}
+
+/// For an upstream. What was deleted is remembered for longer than this can make any request.
+pub(super) fn patience(text: &str) -> Parsed<Duration> {
+    at_most(Duration::from_mins(30))(text)
+        .and_then(|time| if time.is_zero() { Err("nothing would be waited for".to_owned()) } else { Ok(time) })
 }
 
 pub(super) fn log_filter(text: &str) -> Parsed<String> {

@@ -27,7 +27,8 @@ async fn forget(hop: &Hop, request: Request<Body>, key: ManifestKey) -> Result<R
     let attempt = hop.attempt(AttemptKind::Delete, &key, None);
     let seen = match hop.handler.app.store.begin(&attempt).await {
         Ok(seen) => seen,
-        // Everything but a push with a subject goes on without the store; a row that stays is found missing later.
+        // What is no referrer can go without the store. A referrer can't: it would stay listed.
+        Err(error) if hop.handler.app.store.look(&key).await?.version > 0 => return Err(error.into()),
         Err(error) => {
             tracing::warn!(%error, repository = %key.repository, digest = %key.digest, "a delete goes unrecorded");
             return hop.forward(request).await;
@@ -37,7 +38,7 @@ async fn forget(hop: &Hop, request: Request<Body>, key: ManifestKey) -> Result<R
     if answer.status().is_success() {
         hop.conclude(&caller, &key, Verdict::Deleted, seen, attempt.id).await?;
     } else {
-        hop.end_unsuccessful(attempt.id, answer.status()).await;
+        hop.end_unsuccessful(attempt.id, &answer).await;
     }
     Ok(answer)
 }

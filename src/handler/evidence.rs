@@ -9,8 +9,8 @@ use crate::{
     error::Error,
     oci::{Digest, ErrorCode},
     referrers::ManifestKey,
-    store::{Applied, Attempt, AttemptId, AttemptKind, Basis, Seen, StoreError, Verdict, now_micros},
-    upstream::{Body, UpstreamError, headers, manifest_uri},
+    store::{Applied, Attempt, AttemptId, AttemptKind, Basis, Close, Seen, StoreError, Verdict, now_micros},
+    upstream::{Body, Replayed, UpstreamError, headers, manifest_uri},
 };
 
 /// How often the upstream is asked again while others change the same digest; each time one of them has come through.
@@ -42,9 +42,11 @@ impl Hop {
         }
     }
 
-    /// Ends an attempt that the upstream did not carry out, or may not have. Only a definite no forgets it.
-    pub(super) async fn end_unsuccessful(&self, id: AttemptId, status: StatusCode) {
-        self.end(id, !status.is_client_error()).await;
+    /// Ends an attempt that the upstream did not carry out, or may not have. Only a definite no forgets it: not one to
+    /// a request that was sent twice.
+    pub(super) async fn end_unsuccessful(&self, id: AttemptId, answer: &Response<Body>) {
+        let definite = answer.status().is_client_error() && answer.extensions().get::<Replayed>().is_none();
+        self.end(id, !definite).await;
     }
 
     async fn end(&self, id: AttemptId, unknown: bool) {
@@ -69,16 +71,23 @@ impl Hop {
         let store = &self.handler.app.store;
         let concluded = async {
             let mut basis = Basis { version: seen.version, alone: true };
-            let held = match &verdict {
-                Verdict::Held(_) => verdict.clone(),
-                _ => Verdict::Seen,
+            let (still_there, subject) = match &verdict {
+                Verdict::Held(relation) => (verdict.clone(), Some(key.sibling(relation.subject.clone()))),
+                _ => (Verdict::Seen, None),
             };
             for _ in 0..ROUNDS {
-                match store.apply(key, verdict, basis, Some(id)).await? {
+                match store.apply(key, verdict, basis, Close::One(id)).await? {
                     Applied::Done => return Ok(()),
                     Applied::Outdated(seen) => basis = Basis { version: seen.version, alone: false },
                 }
-                verdict = if self.holds(caller, key).await? { held.clone() } else { Verdict::Deleted };
+                verdict = match (self.holds(caller, key).await?, &subject) {
+                    (true, _) => still_there.clone(),
+                    // Of a delete that the upstream confirmed.
+                    (false, None) => Verdict::Deleted,
+                    // A 404 may mean "not yours to see": it counts beside a 200.
+                    (false, Some(subject)) if self.holds(caller, subject).await? => Verdict::Deleted,
+                    (false, Some(_)) => return Err(unclear(StatusCode::NOT_FOUND)),
+                };
             }
             Err(StoreError::Database("others change this manifest all the time".into()).into())
         };
@@ -95,12 +104,14 @@ impl Hop {
         match ask.await?.status() {
             StatusCode::OK => Ok(true),
             StatusCode::NOT_FOUND => Ok(false),
-            status => {
-                let message = format!("the registry answered {status} when asked whether it holds the manifest");
-                Err(Error::Request(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message))
-            }
+            status => Err(unclear(status)),
         }
     }
+}
+
+fn unclear(status: StatusCode) -> Error {
+    let message = format!("the registry answered {status} when asked whether it holds the manifest; push it again");
+    Error::Request(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message)
 }
 
 fn micros(duration: Duration) -> i64 {

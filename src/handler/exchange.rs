@@ -1,6 +1,6 @@
 //! One request and its two sides.
 
-use http::{HeaderMap, Request, Response, Uri, header, request};
+use http::{HeaderMap, Request, Response, Uri, Version, header, request};
 use hyper::body::Incoming;
 
 use super::Handler;
@@ -38,6 +38,8 @@ impl Exchange {
                 peer: side.peer.clone(),
             },
         };
+        // Each side of a proxy speaks its own version (RFC 9110, 2.5).
+        head.version = Version::HTTP_11;
         to_upstream(&mut head.headers, &handler.app.upstream_host, &side);
         if head.uri.authority().is_some() {
             // The absolute form: the upstream gets path and query, as from everybody else.
@@ -52,6 +54,8 @@ impl Hop {
     pub(super) async fn forward(&self, request: Request<Body>) -> Result<Response<Body>, Error> {
         let mut answer = self.handler.upstream.send(request).await?;
         self.to_client(answer.headers_mut());
+        // hyper lowers it by itself for a client that speaks 1.0.
+        *answer.version_mut() = Version::HTTP_11;
         Ok(answer)
     }
 

@@ -1,18 +1,19 @@
 //! A manifest PUT, from top to bottom: read, parse, note, forward, record, answer.
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http::{Extensions, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
-use hyper::body::Body as _;
-use tokio::sync::OwnedSemaphorePermit;
+use hyper::body::{Body as _, Incoming};
 
 use super::exchange::{Exchange, Hop};
 use crate::{
+    app::Room,
     error::Error,
     oci::{Algorithm, Digest, ErrorCode, Manifest, RawManifest, Reference, Repository},
-    referrers::{ManifestKey, Relation},
+    referrers::Claim,
+    stall::Stalled,
     store::{AttemptKind, Verdict},
-    upstream::{Body, ClientBody},
+    upstream::{Body, BodyError, ClientBody},
 };
 
 /// The most that registries have to take (distribution-spec 1.1, "Pushing Manifests").
@@ -31,50 +32,56 @@ impl Exchange {
 
         head.headers.remove(header::EXPECT); // all of it is here
         let request = Request::from_parts(head, Body::from(raw.bytes.clone()));
-        if manifest.subject.is_none() {
+        let Some(claim) = Claim::of(hop.key(repository, digest), &raw, &manifest) else {
             return hop.forward(request).await.map(|mut answer| {
                 answer.headers_mut().remove(OCI_SUBJECT);
                 answer
             });
-        }
-        let referrer = hop.key(repository, digest);
+        };
+        // All that is said of it is in the claim now, and its bytes are in the request: nothing is held twice.
+        drop((raw, manifest));
         let tasks = hop.handler.app.tasks.clone();
         // A client that leaves changes nothing from here on.
         let task = tasks.spawn(async move {
             let _room = room;
-            record(&hop, request, referrer, &raw, &manifest).await
+            record(&hop, request, claim).await
         });
         task.await.map_err(|_| Error::Bug)?
     }
 }
 
-/// Takes the whole body: at most [`MAX_MANIFEST`], within the budget.
-async fn read(
-    hop: &Hop,
-    body: hyper::body::Incoming,
-    extensions: &http::Extensions,
-) -> Result<(Bytes, OwnedSemaphorePermit), Error> {
-    let too_large = || {
-        let message = format!("a manifest may have {MAX_MANIFEST} bytes");
-        Error::Request(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::SizeInvalid, message)
-    };
-    let hint = body.size_hint();
-    let expected = hint.upper().and_then(|upper| usize::try_from(upper).ok());
-    if hint.lower() > MAX_MANIFEST as u64 {
+/// Room in the budget is taken as bytes come, this much at a time: an announcement alone takes none.
+const PIECE: usize = 64 << 10;
+
+/// Takes the whole body: at most [`MAX_MANIFEST`], within the budget, within `limits.stall_timeout`.
+async fn read(hop: &Hop, body: Incoming, extensions: &Extensions) -> Result<(Bytes, Room), Error> {
+    let stall_timeout = hop.handler.app.config.limits.stall_timeout;
+    if body.size_hint().lower() > MAX_MANIFEST as u64 {
         return Err(too_large());
     }
-    let room = hop.handler.app.budget.take(expected.unwrap_or(MAX_MANIFEST)).await?;
-    let stall_timeout = hop.handler.app.config.limits.stall_timeout;
     let mut body = Body::Client(ClientBody::new(body, extensions, stall_timeout, false));
-    let mut bytes = BytesMut::with_capacity(expected.unwrap_or(0));
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(Error::from)?.into_data() else { continue };
-        if bytes.len() + data.len() > MAX_MANIFEST {
-            return Err(too_large());
+    let reading = async {
+        let mut bytes = BytesMut::new();
+        let mut room = hop.handler.app.budget.take(PIECE).await?;
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(Error::from)?.into_data() else { continue };
+            if bytes.len() + data.len() > MAX_MANIFEST {
+                return Err(too_large());
+            }
+            while bytes.len() + data.len() > room.bytes() {
+                room.merge(hop.handler.app.budget.take(PIECE).await?);
+            }
+            bytes.extend_from_slice(&data);
         }
-        bytes.extend_from_slice(&data);
-    }
-    Ok((bytes.freeze(), room))
+        Ok((bytes.freeze(), room))
+    };
+    let late = |_| Error::from(BodyError::from(Stalled(stall_timeout)));
+    tokio::time::timeout(stall_timeout, reading).await.map_err(late)?
+}
+
+fn too_large() -> Error {
+    let message = format!("a manifest may have {MAX_MANIFEST} bytes");
+    Error::Request(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::SizeInvalid, message)
 }
 
 /// The digest under which the manifest is pushed, checked against its bytes.
@@ -99,28 +106,20 @@ fn digest_of(raw: &RawManifest, manifest: &Manifest, reference: Reference) -> Re
 }
 
 /// From the noted attempt to the answer.
-async fn record(
-    hop: &Hop,
-    request: Request<Body>,
-    referrer: ManifestKey,
-    raw: &RawManifest,
-    manifest: &Manifest,
-) -> Result<Response<Body>, Error> {
-    let subject = manifest.subject.as_ref().map(|subject| subject.digest.clone());
+async fn record(hop: &Hop, request: Request<Body>, claim: Claim) -> Result<Response<Body>, Error> {
     let caller = request.headers().clone();
-    let attempt = hop.attempt(AttemptKind::Push, &referrer, subject);
-    let store = &hop.handler.app.store;
-    let seen = store.begin(&attempt).await?;
+    let referrer = claim.referrer().clone();
+    let attempt = hop.attempt(AttemptKind::Push, &referrer, Some(claim.subject().clone()));
+    let seen = hop.handler.app.store.begin(&attempt).await?;
 
     let mut answer = hop.forward_attempt(request, attempt.id).await?;
-    let Some(relation) = Relation::held(answer.status(), referrer.clone(), raw, manifest) else {
-        hop.end_unsuccessful(attempt.id, answer.status()).await;
+    let Some(relation) = claim.held(answer.status()) else {
+        hop.end_unsuccessful(attempt.id, &answer).await;
         return Ok(answer);
     };
     let digest = HeaderValue::from_str(referrer.digest.as_str());
     let subject = HeaderValue::from_str(relation.subject.as_str());
-    let verdict = Verdict::Held(Box::new(relation));
-    hop.conclude(&caller, &referrer, verdict, seen, attempt.id).await?;
+    hop.conclude(&caller, &referrer, Verdict::Held(Box::new(relation)), seen, attempt.id).await?;
 
     *answer.status_mut() = StatusCode::CREATED;
     // Invariant: digests in their grammar are visible ASCII.

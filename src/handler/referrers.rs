@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use http::Response;
 use percent_encoding::percent_decode_str;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::exchange::{Exchange, Hop};
 use crate::{
+    app::Room,
     dialect::Dialect,
     error::Error,
     oci::{Digest, ErrorCode, Repository},
@@ -47,7 +47,7 @@ impl Exchange {
                 Ok::<_, Error>(seen)
             }
             .await;
-            seen.iter().flatten().map(|(digest, _)| digest.clone()).collect()
+            seen.as_ref().ok().map(|seen| seen.iter().map(|(digest, _)| digest.clone()).collect())
         };
         let permission = hop.access(&head.headers).read(subject, recorded).await;
         let seen = seen?;
@@ -55,7 +55,7 @@ impl Exchange {
         let (page, room) = match permission.permit() {
             Ok(permit) => {
                 hop.learn(&permission, subject, &seen).await;
-                hop.settle(permit, &head.headers, subject).await?;
+                hop.settle(permit, &permission, &head.headers, subject).await?;
                 list(permit, &hop, query.clone()).await?
             }
             Err(Refusal::Absent) => (Page::new(&query), None),
@@ -71,11 +71,11 @@ impl Exchange {
 }
 
 /// A page of the list. A large one waits for its place in the budget.
-async fn list(_: &ReadPermit, hop: &Hop, mut query: Query) -> Result<(Page, Option<OwnedSemaphorePermit>), Error> {
+async fn list(_: &ReadPermit, hop: &Hop, mut query: Query) -> Result<(Page, Option<Room>), Error> {
     let app = &hop.handler.app;
     let most = std::mem::replace(&mut query.max_bytes, SMALL);
     let page = app.store.list(&query).await?;
-    if !page.full {
+    if !page.full && page.body.len() <= SMALL + query.opening.len() {
         return Ok((page, None));
     }
     let room = app.budget.take(Page::MAX_BYTES).await?;
@@ -84,8 +84,8 @@ async fn list(_: &ReadPermit, hop: &Hop, mut query: Query) -> Result<(Page, Opti
 }
 
 /// Bytes that keep their place in the budget until they are sent.
-fn held(body: Vec<u8>, room: Option<OwnedSemaphorePermit>) -> Bytes {
-    struct Held(Vec<u8>, #[allow(dead_code, reason = "kept, not read")] OwnedSemaphorePermit);
+fn held(body: Vec<u8>, room: Option<Room>) -> Bytes {
+    struct Held(Vec<u8>, #[allow(dead_code, reason = "kept, not read")] Room);
     impl AsRef<[u8]> for Held {
         fn as_ref(&self) -> &[u8] {
             &self.0

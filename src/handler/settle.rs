@@ -1,15 +1,15 @@
 //! What earlier requests left open about a subject, settled by whoever asks about it with the right to:
 //! consistency.md's "Attempts" and "Missing".
 
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, Method, header};
 use http_body_util::{BodyExt, Limited};
 
 use super::{exchange::Hop, push::MAX_MANIFEST};
 use crate::{
     error::Error,
-    oci::{Digest, RawManifest},
-    referrers::{ManifestKey, Relation},
-    store::{Basis, Orphan, Seen, Verdict},
+    oci::{Digest, ErrorCode, RawManifest},
+    referrers::{Claim, ManifestKey, Relation},
+    store::{Basis, Close, Seen, Verdict},
     upstream::{Permission, ReadPermit, headers, manifest_uri},
 };
 
@@ -28,51 +28,72 @@ impl Hop {
             let verdict = if *is_there { Verdict::Seen } else { Verdict::Absent };
             let basis = Basis { version: seen.version, alone: true };
             // Out of date or not to be written: whoever asks next finds the same.
-            if let Err(error) =
-                self.handler.app.store.apply(&subject.sibling(digest.clone()), verdict, basis, None).await
-            {
+            let key = subject.sibling(digest.clone());
+            if let Err(error) = self.handler.app.store.apply(&key, verdict, basis, Close::Nothing).await {
                 tracing::warn!(%error, "a missing referrer stays listed for now");
             }
         }
     }
 
-    /// Settles orphaned attempts on the subject's referrers. What can't be settled now is left for the next query.
-    pub(super) async fn settle(&self, _: &ReadPermit, caller: &HeaderMap, subject: &ManifestKey) -> Result<(), Error> {
-        let orphans = self.handler.app.store.orphans(subject).await?;
-        for orphan in orphans.into_iter().take(AT_A_TIME) {
-            if let Err(error) = self.settle_one(caller, subject, &orphan).await {
-                tracing::debug!(%error, digest = %orphan.digest, "an open attempt could not be settled");
+    /// Settles orphaned attempts on the subject's referrers. What can't be settled now is left for a later query.
+    pub(super) async fn settle(
+        &self,
+        _: &ReadPermit,
+        permission: &Permission,
+        caller: &HeaderMap,
+        subject: &ManifestKey,
+    ) -> Result<(), Error> {
+        let app = &self.handler.app;
+        let orphans = app.store.orphans(subject, AT_A_TIME).await?;
+        let mut beside = Beside { known: matches!(permission, Permission::Asked(_)), caller, subject };
+        for orphan in orphans {
+            let key = subject.sibling(orphan.digest);
+            // Just asked about, and nothing came of it.
+            if app.asked.contains_key(&key) {
+                continue;
+            }
+            app.asked.insert(key.clone(), ()).await;
+            if let Err(error) = self.settle_one(caller, &key, orphan.expired, &mut beside).await {
+                tracing::debug!(%error, digest = %key.digest, "an open attempt could not be settled");
             }
         }
         Ok(())
     }
 
-    async fn settle_one(&self, caller: &HeaderMap, subject: &ManifestKey, orphan: &Orphan) -> Result<(), Error> {
+    async fn settle_one(
+        &self,
+        caller: &HeaderMap,
+        key: &ManifestKey,
+        expired: bool,
+        beside: &mut Beside<'_>,
+    ) -> Result<(), Error> {
         let store = &self.handler.app.store;
-        let key = subject.sibling(orphan.digest.clone());
-        let seen = store.look(&key).await?;
-        let verdict = match self.fetch(caller, &key).await? {
-            Some(relation) if relation.subject == subject.digest => Verdict::Held(Box::new(relation)),
-            Some(_) => Verdict::Seen,
-            // A 404 counts when the request can't arrive any more, and beside a 200 of this caller's.
-            None if orphan.expired && self.holds(caller, subject).await? => Verdict::Deleted,
-            None => return Ok(()),
+        let seen = store.look(key).await?;
+        let (verdict, close) = if self.holds(caller, key).await? {
+            beside.known = true;
+            let relation = self.fetch(caller, key).await?;
+            let verdict = relation.map_or(Verdict::Seen, |relation| Verdict::Held(Box::new(relation)));
+            (verdict, Close::Orphans)
+        } else if !beside.is_known(self).await? {
+            return Ok(());
+        } else if expired {
+            (Verdict::Deleted, Close::Orphans)
+        } else {
+            // Not there now; what is still on its way may bring it back.
+            (Verdict::Absent, Close::Nothing)
         };
         let basis = Basis { version: seen.version, alone: false };
-        store.apply(&key, verdict, basis, Some(orphan.id)).await?;
+        store.apply(key, verdict, basis, close).await?;
         Ok(())
     }
 
-    /// The relation that a manifest of the upstream's states; `None` where it isn't there.
+    /// The relation that a manifest of the upstream's states.
     async fn fetch(&self, caller: &HeaderMap, key: &ManifestKey) -> Result<Option<Relation>, Error> {
         let answer = self.handler.upstream.ask(Method::GET, manifest_uri(key), headers::on_behalf(caller)).await?;
-        let (status, refuse) =
-            (answer.status(), |what: &str| Err(Error::bad(crate::oci::ErrorCode::ManifestInvalid, what)));
-        if status == StatusCode::NOT_FOUND {
-            return Ok(None);
-        }
-        let content_type =
-            answer.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok().map(str::to_owned));
+        let refuse = |what: &str| Err(Error::bad(ErrorCode::ManifestInvalid, what));
+        let status = answer.status();
+        let content_type = answer.headers().get(header::CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok().map(str::to_owned));
         let _room = self.handler.app.budget.take(MAX_MANIFEST).await?;
         let Ok(body) = Limited::new(answer.into_body(), MAX_MANIFEST).collect().await else {
             return refuse("the upstream's manifest could not be read");
@@ -81,9 +102,20 @@ impl Hop {
         if key.digest.algorithm().is_none_or(|algorithm| raw.digest(algorithm) != key.digest) {
             return refuse("the upstream gave other bytes than those of the digest");
         }
-        match Relation::held(status, key.clone(), &raw, &manifest) {
-            Some(relation) => Ok(Some(relation)),
-            None => refuse("the upstream gave no manifest with a subject"),
-        }
+        Ok(Claim::of(key.clone(), &raw, &manifest).and_then(|claim| claim.held(status)))
+    }
+}
+
+/// A 200 that this caller got in this repository, beside which its 404 counts.
+struct Beside<'a> {
+    known: bool,
+    caller: &'a HeaderMap,
+    subject: &'a ManifestKey,
+}
+
+impl Beside<'_> {
+    async fn is_known(&mut self, hop: &Hop) -> Result<bool, Error> {
+        self.known = self.known || hop.holds(self.caller, self.subject).await?;
+        Ok(self.known)
     }
 }

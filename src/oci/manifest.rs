@@ -1,15 +1,15 @@
 //! Manifests: the exact bytes that were pushed, and the few fields that say who refers to whom.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, fmt};
 
 use bytes::Bytes;
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, MapAccess, Visitor},
+    de::{DeserializeOwned, Error, IgnoredAny, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
-use super::{Algorithm, Descriptor, Digest, MediaType};
+use super::{Algorithm, Annotations, Descriptor, Digest, MediaType};
 
 /// A manifest as it came over the wire. Digests are computed from these bytes, never from a copy written anew.
 #[derive(Clone, Debug)]
@@ -21,14 +21,14 @@ pub struct RawManifest {
 }
 
 /// What a manifest says about its place among the referrers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Manifest {
     /// Whom it refers to, where it says so.
     pub subject: Option<Subject>,
     /// `artifactType`, else the config's media type (never for an index); empty counts as absent.
     pub artifact_type: Option<String>,
     /// The manifest's own annotations.
-    pub annotations: BTreeMap<String, String>,
+    pub annotations: Option<Annotations>,
 }
 
 /// Whom a manifest refers to, and by which field.
@@ -105,9 +105,9 @@ impl RawManifest {
             (None, Some(digest)) => Some(Subject { digest, via: Via::Refers }),
             (None, None) => None,
         };
-        let mut manifest = Manifest { subject, artifact_type: None, annotations: BTreeMap::new() };
+        let mut manifest = Manifest { subject, artifact_type: None, annotations: None };
         if manifest.subject.is_some() {
-            manifest.annotations = value("annotations", annotations)?.unwrap_or_default();
+            manifest.annotations = annotations.map(Annotations::parse).transpose()?;
             manifest.artifact_type = value("artifactType", artifact_type)?.filter(|text: &String| !text.is_empty());
             if let (None, Some(config), false) = (&manifest.artifact_type, config, media_type.is_index()) {
                 let [config_type] = fields(config.get().as_bytes(), ["mediaType"])?;
@@ -125,7 +125,7 @@ impl RawManifest {
             digest: digest.as_str(),
             size: self.bytes.len(),
             artifact_type: manifest.artifact_type.as_deref(),
-            annotations: &manifest.annotations,
+            annotations: manifest.annotations.as_ref().map(Annotations::raw),
         }
     }
 }
@@ -154,19 +154,54 @@ fn fields<'a, const N: usize>(
     json: &'a [u8],
     known: [&'static str; N],
 ) -> Result<[Option<&'a RawValue>; N], ManifestError> {
-    let Object(members) = serde_json::from_slice::<Object<'a>>(json)?;
-    let mut found = [None; N];
-    for (key, value) in members {
-        let Some(place) = known.iter().position(|name| folds_to(&key, name)) else { continue };
-        if key != known[place] {
-            return Err(ManifestError::CaseFolded { found: key.into_owned(), known: known[place] });
-        }
-        if found[place].replace(value).is_some() {
-            return Err(ManifestError::Duplicate(known[place]));
-        }
+    let mut refused = None;
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let found = reader.deserialize_map(Known { names: known, refused: &mut refused });
+    if let Some(refused) = refused {
+        return Err(refused);
     }
+    let found = found?;
+    reader.end()?;
     Ok(found.map(|value| value.filter(|raw| raw.get() != "null")))
 }
+
+/// Takes the members of an object as they come, so that one with a million keys costs no more than one with ten.
+struct Known<'r, const N: usize> {
+    names: [&'static str; N],
+    refused: &'r mut Option<ManifestError>,
+}
+
+impl<'de, const N: usize> Visitor<'de> for Known<'_, N> {
+    type Value = [Option<&'de RawValue>; N];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = [None; N];
+        while let Some(Key(key)) = map.next_key()? {
+            let Some(place) = self.names.iter().position(|name| folds_to(&key, name)) else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            let name = self.names[place];
+            if key != name {
+                *self.refused = Some(ManifestError::CaseFolded { found: key.into_owned(), known: name });
+            } else if found[place].replace(map.next_value()?).is_some() {
+                *self.refused = Some(ManifestError::Duplicate(name));
+            }
+            if self.refused.is_some() {
+                return Err(A::Error::custom("refused"));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A key, borrowed where it has no escapes.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Unicode's simple folding, as far as it reaches ASCII letters: `ſ` folds to `s`, the Kelvin sign to `k`.
 fn folds_to(key: &str, name: &str) -> bool {
@@ -176,35 +211,6 @@ fn folds_to(key: &str, name: &str) -> bool {
         other => other.to_ascii_lowercase(),
     };
     key.chars().map(fold).eq(name.chars().map(fold))
-}
-
-/// An object's members in order, keys unescaped, repeated ones kept.
-struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-/// A key, borrowed where it has no escapes.
-#[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Object<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = Object<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some((Key(key), value)) = map.next_entry()? {
-                    members.push((key, value));
-                }
-                Ok(Object(members))
-            }
-        }
-        deserializer.deserialize_map(Members)
-    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
 //! One client's connection.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use http::{HeaderValue, Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode, header};
 use hyper::{body::Body as _, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    head::{Head, HeadGuard},
+    head::{Fault, Head, HeadGuard},
     linger,
 };
 use crate::{
@@ -18,11 +18,8 @@ use crate::{
     handler::Handler,
     oci::ErrorCode,
     stall::WriteBound,
-    upstream::{OnEnd, headers::Side},
+    upstream::{BUFFER, OnEnd, headers::Side},
 };
-
-/// Read at a time at most, and the bound of what one connection holds of a body.
-const BUFFER: usize = 128 << 10;
 
 pub(super) struct Connection {
     handler: Handler,
@@ -55,17 +52,21 @@ impl Connection {
         let service = service_fn(move |mut request: Request<hyper::body::Incoming>| {
             let (handler, side) = (handler.clone(), side.clone());
             let has_body = !request.body().is_end_stream();
-            let framed_twice = seen.take(request.headers(), has_body);
-            if has_body {
-                let head = seen.clone();
+            let fault = seen.take(&request, has_body);
+            let head = has_body.then(|| seen.clone());
+            if let Some(head) = head.clone() {
                 request.extensions_mut().insert(OnEnd::new(move || head.expect()));
             }
             async move {
-                if framed_twice {
-                    let message = "a request has a Content-Length or a Transfer-Encoding, not both";
-                    return Ok::<_, std::convert::Infallible>(Error::bad(ErrorCode::Unsupported, message).answer());
+                let mut answer = match fault {
+                    Some(fault) => faulty(fault, head_limit).answer(),
+                    None => handler.handle(request, &side).await,
+                };
+                if fault.is_some() || head.is_some_and(|head| !head.is_expected()) {
+                    // The body was not read to its end, so where the next request starts is not known.
+                    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
-                Ok(handler.handle(request, &side).await)
+                Ok::<_, Infallible>(answer)
             }
         });
         let mut connection = http1::Builder::new()
@@ -91,15 +92,27 @@ impl Connection {
     }
 }
 
+/// What to tell a client whose request is not to be taken.
+fn faulty(fault: Fault, head_limit: usize) -> Error {
+    let unsupported = |message: &str| Error::bad(ErrorCode::Unsupported, message);
+    match fault {
+        Fault::FramedTwice => unsupported("a request has a Content-Length or a Transfer-Encoding, not both"),
+        Fault::Unseen => unsupported("wait for the answer before sending a chunked request on the same connection"),
+        Fault::TooLarge => too_large(head_limit),
+    }
+}
+
 /// What to tell a client whose request never became one.
 fn refusal(head: &Head, error: &hyper::Error, head_timeout: Duration) -> Option<Error> {
-    let (status, message) = if head.is_too_large() {
-        let message = format!("the request line and headers take more than {} bytes", head.limit());
-        (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message)
-    } else if error.is_timeout() && head.is_begun() {
-        (StatusCode::REQUEST_TIMEOUT, format!("the request's head was not complete within {head_timeout:?}"))
-    } else {
-        return None;
-    };
-    Some(Error::Request(status, ErrorCode::SizeInvalid, message))
+    if head.is_too_large() {
+        return Some(too_large(head.limit()));
+    }
+    let message = format!("the request's head was not complete within {head_timeout:?}");
+    let late = Error::Request(StatusCode::REQUEST_TIMEOUT, ErrorCode::SizeInvalid, message);
+    (error.is_timeout() && head.is_begun()).then_some(late)
+}
+
+fn too_large(limit: usize) -> Error {
+    let message = format!("the request line and headers take more than {limit} bytes or a hundred lines");
+    Error::Request(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, ErrorCode::SizeInvalid, message)
 }

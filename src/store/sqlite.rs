@@ -11,7 +11,9 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use thread_local::ThreadLocal;
 
-use super::{Applied, Attempt, AttemptId, Basis, OpenError, Orphan, Seen, Store, StoreError, Verdict, now_micros};
+use super::{
+    Applied, Attempt, AttemptId, Basis, Close, OpenError, Orphan, Seen, Store, StoreError, Verdict, now_micros,
+};
 use crate::{
     oci::Digest,
     referrers::{ManifestKey, Page, Query},
@@ -53,7 +55,13 @@ impl SqliteStore {
     }
 
     fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        let reader = self.readers.get_or_try(|| open::reader(&self.path).map(RefCell::new))?;
+        let open = || {
+            let reader = open::reader(&self.path)?;
+            // Another file at the path is not what the others read.
+            self.writer.check_file()?;
+            Ok::<_, StoreError>(RefCell::new(reader))
+        };
+        let reader = self.readers.get_or_try(open)?;
         Ok(read(&reader.borrow())?)
     }
 }
@@ -62,7 +70,7 @@ impl SqliteStore {
 impl Store for SqliteStore {
     async fn begin(&self, attempt: &Attempt) -> Result<Seen, StoreError> {
         let (attempt, owner) = (attempt.clone(), self.owner.clone());
-        let work = move |db: &Connection| changes::begin(db, &attempt, &owner);
+        let work = move |db: &Connection| changes::begin(db, &attempt, &owner, now_micros());
         self.writer.write(Durability::Process, work).await
     }
 
@@ -83,7 +91,7 @@ impl Store for SqliteStore {
         key: &ManifestKey,
         verdict: Verdict,
         basis: Basis,
-        close: Option<AttemptId>,
+        close: Close,
     ) -> Result<Applied, StoreError> {
         let key = key.clone();
         let work = move |db: &Connection| changes::apply(db, &key, &verdict, basis, close, now_micros());
@@ -98,8 +106,8 @@ impl Store for SqliteStore {
         self.read(|db| reads::recorded(db, subject, limit))
     }
 
-    async fn orphans(&self, subject: &ManifestKey) -> Result<Vec<Orphan>, StoreError> {
-        self.read(|db| reads::orphans(db, subject, now_micros()))
+    async fn orphans(&self, subject: &ManifestKey, limit: usize) -> Result<Vec<Orphan>, StoreError> {
+        self.read(|db| reads::orphans(db, subject, limit, now_micros()))
     }
 
     async fn check(&self, upstream: &str) -> Result<(), StoreError> {

@@ -8,7 +8,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
-use moka::{Expiry, future::Cache};
+use moka::{Expiry, future::Cache, policy::EvictionPolicy};
 use ring::hmac;
 
 use super::{Client, UpstreamError, headers};
@@ -65,6 +65,8 @@ pub enum Refusal {
     Unclear(StatusCode, HeaderMap),
     /// It didn't answer.
     Failed(UpstreamError),
+    /// What is on record could not be read.
+    NoRecord,
 }
 
 impl Permits {
@@ -73,7 +75,11 @@ impl Permits {
         Self {
             key: hmac::Key::new(hmac::HMAC_SHA256, &crate::random::bytes::<32>()),
             ttl: config.ttl,
-            granted: Cache::builder().max_capacity(config.entries).expire_after(Lifetime).build(),
+            granted: Cache::builder()
+                .max_capacity(config.entries)
+                .eviction_policy(EvictionPolicy::lru())
+                .expire_after(Lifetime)
+                .build(),
             flights: Cache::new(config.entries),
         }
     }
@@ -128,9 +134,10 @@ impl Expiry<CallerKey, Duration> for Lifetime {
 
 impl Access<'_> {
     /// A permit to list the referrers of `subject`: remembered, or asked for now, together with whoever asks the
-    /// same. `recorded` gives referrers on record, newest first; it is awaited only when the subject itself is not
+    /// same. `recorded` gives referrers on record, newest first, or `None` where
+    /// that can't be read; it is awaited only when the subject itself is not
     /// there, and only by the one who asks.
-    pub async fn read(&self, subject: &ManifestKey, recorded: impl Future<Output = Vec<Digest>>) -> Permission {
+    pub async fn read(&self, subject: &ManifestKey, recorded: impl Future<Output = Option<Vec<Digest>>>) -> Permission {
         let key = self.permits.caller_key(self.caller, subject);
         if self.permits.granted.get(&key).await.is_some() {
             return Permission::Remembered(ReadPermit(()));
@@ -147,14 +154,14 @@ impl Access<'_> {
     }
 
     /// Asks the upstream about the subject, then about its referrers, until it says yes.
-    async fn round(&self, subject: &ManifestKey, recorded: impl Future<Output = Vec<Digest>>) -> Round {
+    async fn round(&self, subject: &ManifestKey, recorded: impl Future<Output = Option<Vec<Digest>>>) -> Round {
         let mut answers = Vec::new();
         let answer = async {
             if self.head(subject).await? == StatusCode::OK {
                 return Ok(ReadPermit(()));
             }
             let mut unclear = None;
-            for digest in recorded.await {
+            for digest in recorded.await.ok_or(Refusal::NoRecord)? {
                 let status = self.head(&subject.sibling(digest.clone())).await?;
                 match status {
                     StatusCode::OK | StatusCode::NOT_FOUND => answers.push((digest, status == StatusCode::OK)),
@@ -169,7 +176,8 @@ impl Access<'_> {
         Round { answer: answer.await, answers }
     }
 
-    /// 200, 404, or 500: distribution 2.8 gives that for a digest which is only a blob.
+    /// 200, 404, or what counts as one: 500, which distribution 2.8 gives for a digest that is only a blob, and 400, for
+    /// an algorithm that an upstream doesn't know.
     async fn head(&self, key: &ManifestKey) -> Result<StatusCode, Refusal> {
         let answer = self
             .client
@@ -178,6 +186,7 @@ impl Access<'_> {
             .map_err(Refusal::Failed)?;
         match answer.status() {
             status @ (StatusCode::OK | StatusCode::NOT_FOUND | StatusCode::INTERNAL_SERVER_ERROR) => Ok(status),
+            StatusCode::BAD_REQUEST => Ok(StatusCode::NOT_FOUND),
             status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
                 Err(Refusal::Denied(status, headers::of_refusal(answer.headers())))
             }

@@ -2,7 +2,8 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use hyper::{
     body::Incoming,
     client::conn::http1::{self, SendRequest},
@@ -47,11 +48,17 @@ pub enum UpstreamError {
     ClientLeft,
 }
 
-/// Read at a time at most, and the bound of what one connection holds of a body.
-const BUFFER: usize = 128 << 10;
+/// Read at a time at most, and the bound of what one connection, to either side, holds of a body.
+pub const BUFFER: usize = 128 << 10;
 
-/// Unused for longer, a connection may be one that the upstream is about to close.
-const LONG: Duration = Duration::from_secs(1);
+/// Unused for longer, a connection may be one that the upstream is about to close. A copy of the request in hand costs
+/// something, so it isn't made under load.
+const LONG: Duration = Duration::from_millis(10);
+
+/// Marks an answer to a request that was sent twice: what it says is of the second time, and the first may have been
+/// carried out as well.
+#[derive(Clone, Copy)]
+pub struct Replayed;
 
 impl Client {
     /// A client with connections of its own.
@@ -67,11 +74,16 @@ impl Client {
 
     /// Sends a request and waits for the head of the answer, whose body is streamed. Redirects are not followed.
     pub async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
-        let (upload, has_body) = match request.body() {
-            Body::Client(body) => (Some(body.upload()), true),
-            Body::Full(bytes) => (None, bytes.is_some()),
-            Body::Upstream(_) => (None, true),
+        let (upload, length) = match request.body() {
+            Body::Client(body) => (Some(body.upload()), None),
+            Body::Full(bytes) => (None, Some(bytes.as_ref().map_or(0, Bytes::len))),
+            Body::Upstream(_) => (None, None),
         };
+        if let Some(length) = length {
+            // hyper sends the header as it stands. One that announces more than comes would have the upstream take the
+            // next client's request for the rest.
+            set_length(request.headers_mut(), length);
+        }
         if let Some(upload) = upload.clone() {
             hyper::ext::on_informational(&mut request, move |answer| {
                 if answer.status() == StatusCode::CONTINUE {
@@ -80,8 +92,8 @@ impl Client {
             });
         }
         let mut exchange = pin!(self.exchange(request));
-        let (answer, connection) = loop {
-            let sending = upload.as_ref().is_some_and(|upload| !upload.is_sent());
+        let (mut answer, connection, replayed) = loop {
+            let sending = upload.as_ref().is_some_and(|upload| upload.is_under_way());
             match tokio::time::timeout(self.answer_timeout, &mut exchange).await {
                 Ok(done) => break done?,
                 // The time for an answer starts when all was asked; while bodies move, that they do is bounded.
@@ -89,34 +101,46 @@ impl Client {
                 Err(_) => return Err(UpstreamError::Timeout(self.answer_timeout)),
             }
         };
+        if replayed {
+            answer.extensions_mut().insert(Replayed);
+        }
         let request = match upload {
             Some(upload) => Sent::Following(upload),
             // A refusal may come before the whole body was sent.
-            None if has_body && !answer.status().is_success() => Sent::No,
+            None if length != Some(0) && !answer.status().is_success() => Sent::No,
             None => Sent::Yes,
         };
         let in_use = InUse { connection, pool: self.pool.clone(), request };
         Ok(answer.map(|body| Body::Upstream(UpstreamBody::new(body, self.stall_timeout, in_use))))
     }
 
+    /// The answer, the connection it comes over, and whether the request may have been carried out once before.
     async fn exchange(
         &self,
         mut request: Request<Body>,
-    ) -> Result<(Response<Incoming>, SendRequest<Body>), UpstreamError> {
+    ) -> Result<(Response<Incoming>, SendRequest<Body>, bool), UpstreamError> {
+        let mut replayed = false;
         while let Some(Idle { mut connection, since }) = self.idle().await {
             // The upstream may be closing just now what was unused for long.
             let again = if since.elapsed() > LONG { copy(&request) } else { None };
             match connection.try_send_request(request).await {
-                Ok(answer) => return Ok((answer, connection)),
-                Err(mut error) => match error.take_message().or(again) {
-                    Some(unanswered) => request = unanswered,
-                    None => return Err(explain(&error.into_error())),
+                Ok(answer) => return Ok((answer, connection, replayed)),
+                Err(mut error) => match (error.take_message(), again) {
+                    (Some(unsent), _) => request = unsent,
+                    (None, Some(again)) => {
+                        replayed = true;
+                        request = again;
+                    }
+                    (None, None) => return Err(explain(&error.into_error())),
                 },
             }
         }
-        let mut connection = self.open().await?;
+        let mut connection = self.open().await.map_err(|error| match error {
+            UpstreamError::Connect(why) if replayed => UpstreamError::Lost(why),
+            error => error,
+        })?;
         let answer = connection.send_request(request).await.map_err(|error| explain(&error))?;
-        Ok((answer, connection))
+        Ok((answer, connection, replayed))
     }
 
     /// Sends a request without a body.
@@ -158,6 +182,14 @@ impl Client {
     }
 }
 
+fn set_length(headers: &mut HeaderMap, length: usize) {
+    if length > 0 {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    } else if headers.get(header::CONTENT_LENGTH).is_some_and(|value| value != "0") {
+        headers.remove(header::CONTENT_LENGTH);
+    }
+}
+
 /// A request that may be sent twice (RFC 9110, 9.2.2): idempotent, with a body at hand or none.
 fn copy(request: &Request<Body>) -> Option<Request<Body>> {
     let body = match request.body() {
@@ -168,6 +200,7 @@ fn copy(request: &Request<Body>) -> Option<Request<Body>> {
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
     *copy.headers_mut() = request.headers().clone();
+    *copy.extensions_mut() = request.extensions().clone();
     Some(copy)
 }
 

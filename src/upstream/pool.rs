@@ -1,6 +1,7 @@
 //! Connections that wait for their next request. One pool a worker: its lock is never waited for.
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -11,7 +12,7 @@ use super::{body::Body, upload::Upload};
 
 /// Unused connections, the last used first.
 pub(super) struct Pool {
-    idle: Mutex<Vec<Idle>>,
+    idle: Mutex<VecDeque<Idle>>,
     most: usize,
     keep: Duration,
 }
@@ -24,25 +25,27 @@ pub(super) struct Idle {
 
 impl Pool {
     pub(super) fn new(most: usize, keep: Duration) -> Self {
-        Self { idle: Mutex::new(Vec::with_capacity(most)), most, keep }
+        Self { idle: Mutex::new(VecDeque::with_capacity(most)), most, keep }
     }
 
     /// The last used of the connections that are still open.
     pub(super) fn take(&self) -> Option<Idle> {
         let mut idle = self.lock();
-        let last = idle.pop()?;
-        if self.fresh(&last) {
-            return Some(last);
+        while let Some(last) = idle.pop_back() {
+            if self.fresh(&last) {
+                return Some(last);
+            }
         }
-        // What lies below was used even earlier.
-        idle.retain(|idle| self.fresh(idle));
-        idle.pop()
+        None
     }
 
     fn put(&self, connection: SendRequest<Body>) {
         let mut idle = self.lock();
+        while idle.front().is_some_and(|first| !self.fresh(first)) {
+            idle.pop_front();
+        }
         if idle.len() < self.most && !connection.is_closed() {
-            idle.push(Idle { connection, since: Instant::now() });
+            idle.push_back(Idle { connection, since: Instant::now() });
         }
     }
 
@@ -50,7 +53,7 @@ impl Pool {
         !idle.connection.is_closed() && idle.since.elapsed() < self.keep
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Idle>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Idle>> {
         // Nothing that holds it can panic half-way.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -84,6 +84,14 @@ impl ClientBody {
     }
 }
 
+impl Drop for ClientBody {
+    fn drop(&mut self) {
+        if !self.upload.is_sent() {
+            self.upload.set(Progress::Gone);
+        }
+    }
+}
+
 /// How far a client's body has come; shared by the body, the upstream's `100 Continue` and the answer.
 pub(super) struct Upload(Mutex<Progress>);
 
@@ -92,7 +100,8 @@ enum Progress {
     Waiting(Option<Waker>),
     Sending,
     Sent,
-    NotWanted,
+    /// It ended early: not wanted, broken off, or never asked for.
+    Gone,
 }
 
 impl Upload {
@@ -103,12 +112,17 @@ impl Upload {
 
     /// The answer is complete: a body that was never accepted is not sent any more.
     pub(super) fn close(&self) {
-        self.leave_waiting(Progress::NotWanted);
+        self.leave_waiting(Progress::Gone);
     }
 
     /// Whether all of it was sent, so that the connection can take another request.
     pub(super) fn is_sent(&self) -> bool {
         matches!(*self.lock(), Progress::Sent)
+    }
+
+    /// Whether there is more of it to wait for.
+    pub(super) fn is_under_way(&self) -> bool {
+        matches!(*self.lock(), Progress::Waiting(_) | Progress::Sending)
     }
 
     fn leave_waiting(&self, next: Progress) {
@@ -129,7 +143,7 @@ impl Upload {
                 *waker = Some(cx.waker().clone());
                 Poll::Pending
             }
-            Progress::NotWanted => Poll::Ready(false),
+            Progress::Gone => Poll::Ready(false),
             Progress::Sending | Progress::Sent => Poll::Ready(true),
         }
     }

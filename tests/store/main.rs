@@ -74,10 +74,13 @@ fn an_attempt_of_an_earlier_process_is_an_orphan_at_once() {
     let attempt = suite::attempt("a", suite::FAR);
     let store = open(&path).expect("a new store");
     block_on(async { store.begin(&attempt).await.expect("room") });
-    assert!(block_on(store.orphans(&suite::subject())).expect("readable").is_empty());
+    assert!(block_on(store.orphans(&suite::subject(), 9)).expect("readable").is_empty());
     drop(store);
-    let orphans = block_on(open(&path).expect("the same store").orphans(&suite::subject())).expect("readable");
-    assert_eq!(orphans.iter().map(|orphan| (orphan.id, orphan.expired)).collect::<Vec<_>>(), [(attempt.id, false)]);
+    let orphans = block_on(open(&path).expect("the same store").orphans(&suite::subject(), 9)).expect("readable");
+    assert_eq!(
+        orphans.iter().map(|orphan| (orphan.digest.clone(), orphan.expired)).collect::<Vec<_>>(),
+        [(attempt.key.digest, false)]
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use backref::{
     oci::{Digest, Repository, Via},
     referrers::{Cursor, ManifestKey, Order, Page, Query, Relation},
-    store::{Applied, Attempt, AttemptId, AttemptKind, Basis, Seen, Store, Verdict},
+    store::{Applied, Attempt, AttemptId, AttemptKind, Basis, Close, Seen, Store, Verdict},
 };
 
 /// A deadline that no test reaches.
@@ -47,7 +47,7 @@ fn held(name: &str) -> Verdict {
 async fn apply(store: &dyn Store, key: &ManifestKey, verdict: Verdict) {
     let seen = store.look(key).await.expect("readable");
     let basis = Basis { version: seen.version, alone: false };
-    assert_eq!(store.apply(key, verdict, basis, None).await.expect("writable"), Applied::Done);
+    assert_eq!(store.apply(key, verdict, basis, Close::Nothing).await.expect("writable"), Applied::Done);
 }
 
 /// A push of `name`, until it is recorded.
@@ -181,11 +181,11 @@ pub(crate) async fn a_verdict_on_old_knowledge_is_refused(store: Arc<dyn Store>)
     let old = store.look(&key("a")).await.expect("readable");
     hold(&*store, "a").await;
     let basis = Basis { version: old.version, alone: false };
-    let outcome = store.apply(&key("a"), Verdict::Absent, basis, None).await.expect("writable");
+    let outcome = store.apply(&key("a"), Verdict::Absent, basis, Close::Nothing).await.expect("writable");
     let Applied::Outdated(Seen { version, .. }) = outcome else { panic!("{outcome:?}") };
     assert_eq!(listed(&*store, &subject()).await, names(&["a"]));
     let basis = Basis { version, alone: false };
-    assert_eq!(store.apply(&key("a"), Verdict::Absent, basis, None).await.expect("writable"), Applied::Done);
+    assert_eq!(store.apply(&key("a"), Verdict::Absent, basis, Close::Nothing).await.expect("writable"), Applied::Done);
     assert!(listed(&*store, &subject()).await.is_empty());
 }
 
@@ -195,10 +195,10 @@ pub(crate) async fn a_verdict_beside_an_open_attempt_is_refused(store: Arc<dyn S
     assert!(!seen.contended, "one's own attempt doesn't count");
     assert!(store.begin(&other).await.expect("writable").contended);
     let alone = Basis { version: seen.version, alone: true };
-    let outcome = store.apply(&mine.key, held("a"), alone, Some(mine.id)).await.expect("writable");
+    let outcome = store.apply(&mine.key, held("a"), alone, Close::One(mine.id)).await.expect("writable");
     assert!(matches!(outcome, Applied::Outdated(Seen { contended: true, .. })), "{outcome:?}");
     store.drop_attempt(other.id).await.expect("writable");
-    let outcome = store.apply(&mine.key, held("a"), alone, Some(mine.id)).await.expect("writable");
+    let outcome = store.apply(&mine.key, held("a"), alone, Close::One(mine.id)).await.expect("writable");
     assert_eq!(outcome, Applied::Done);
     assert!(!store.look(&mine.key).await.expect("readable").contended, "it closed its attempt");
 }
@@ -208,7 +208,7 @@ pub(crate) async fn a_delete_marks_what_a_push_on_its_way_will_find(store: Arc<d
     let seen = store.begin(&push).await.expect("writable");
     apply(&*store, &push.key, Verdict::Deleted).await;
     let basis = Basis { version: seen.version, alone: false };
-    let outcome = store.apply(&push.key, held("a"), basis, Some(push.id)).await.expect("writable");
+    let outcome = store.apply(&push.key, held("a"), basis, Close::One(push.id)).await.expect("writable");
     assert!(matches!(outcome, Applied::Outdated(_)), "the push has to ask again: {outcome:?}");
     assert!(listed(&*store, &subject()).await.is_empty());
 }
@@ -235,12 +235,15 @@ pub(crate) async fn attempts_are_orphans_once_released_or_late(store: Arc<dyn St
         store.begin(attempt).await.expect("writable");
     }
     store.release(released.id).await.expect("writable");
-    let orphans = store.orphans(&subject()).await.expect("readable");
+    let orphans = store.orphans(&subject(), 9).await.expect("readable");
     let mut found: Vec<_> = orphans.iter().map(|orphan| (orphan.digest.clone(), orphan.expired)).collect();
     found.sort();
     assert_eq!(found, [(released.key.digest.clone(), false), (late.key.digest.clone(), true)]);
-    store.drop_attempt(late.id).await.expect("writable");
-    assert_eq!(store.orphans(&subject()).await.expect("readable").len(), 1);
+    let seen = store.look(&late.key).await.expect("readable");
+    let basis = Basis { version: seen.version, alone: false };
+    store.apply(&late.key, Verdict::Seen, basis, Close::Orphans).await.expect("writable");
+    let left = store.orphans(&subject(), 9).await.expect("readable");
+    assert_eq!(left.iter().map(|orphan| &orphan.digest).collect::<Vec<_>>(), [&released.key.digest]);
 }
 
 pub(crate) async fn refers_counts_only_when_asked_for(store: Arc<dyn Store>) {

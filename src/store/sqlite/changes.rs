@@ -6,16 +6,17 @@ use super::reads;
 use crate::{
     oci::Via,
     referrers::{ManifestKey, Relation},
-    store::{Applied, Attempt, AttemptId, AttemptKind, Basis, Seen, Verdict},
+    store::{Applied, Attempt, AttemptId, AttemptKind, Basis, Close, Seen, Verdict},
 };
 
-/// How long a deleted row stays, so that a slow import can't bring it back: longer than any request may take.
-const KEEP_DELETED: i64 = 3600 * 1_000_000;
+/// How long a deleted row stays, so that nothing slow brings it back: longer than
+/// `upstream.answer_timeout` can make any request.
+const KEEP_DELETED: i64 = 4 * 3600 * 1_000_000;
 
 /// How long a row stays missing before a second 404 drops it.
 const KEEP_MISSING: i64 = 24 * 3600 * 1_000_000;
 
-pub(super) fn begin(db: &Connection, attempt: &Attempt, owner: &str) -> Result<Seen> {
+pub(super) fn begin(db: &Connection, attempt: &Attempt, owner: &str, now: i64) -> Result<Seen> {
     let seen = reads::look(db, &attempt.key, Some(attempt.id))?;
     let mut insert = db.prepare_cached(
         "INSERT INTO attempt (id, kind, upstream, repository, digest, subject, owner, deadline)
@@ -36,6 +37,20 @@ pub(super) fn begin(db: &Connection, attempt: &Attempt, owner: &str) -> Result<S
         owner,
         attempt.deadline,
     ])?;
+    match &attempt.subject {
+        // A delete that came before the digest had a subject is found by it from now on.
+        Some(subject) => db
+            .prepare_cached(
+                "UPDATE attempt SET subject = ? WHERE upstream = ? AND repository = ? AND digest = ? AND subject IS NULL",
+            )?
+            .execute(params![
+                subject.as_str(),
+                attempt.key.upstream,
+                attempt.key.repository.as_str(),
+                attempt.key.digest.as_str()
+            ])?,
+        None => drop_late_deletes(db, now)?,
+    };
     Ok(seen)
 }
 
@@ -43,15 +58,27 @@ pub(super) fn drop_attempt(db: &Connection, id: AttemptId) -> Result<()> {
     db.prepare_cached("DELETE FROM attempt WHERE id = ?")?.execute([id.0]).map(drop)
 }
 
+fn drop_orphans(db: &Connection, key: &ManifestKey, now: i64) -> Result<()> {
+    db.prepare_cached(
+        "DELETE FROM attempt WHERE upstream = ? AND repository = ? AND digest = ? AND (owner IS NULL OR deadline < ?)",
+    )?
+    .execute(params![key.upstream, key.repository.as_str(), key.digest.as_str(), now])
+    .map(drop)
+}
+
 pub(super) fn release(db: &Connection, id: AttemptId) -> Result<()> {
     db.prepare_cached("UPDATE attempt SET owner = NULL WHERE id = ?")?.execute([id.0]).map(drop)
 }
 
-/// At the start of the only `serve`: what earlier ones left open has no owner any more. Deletes of digests that no
-/// row names have nothing to settle.
+/// At the start of the only `serve`: what earlier ones left open has no owner any more.
 pub(super) fn adopt(db: &Connection, now: i64) -> Result<()> {
     db.execute("UPDATE attempt SET owner = NULL WHERE owner IS NOT NULL", [])?;
-    db.execute("DELETE FROM attempt WHERE kind = 'delete' AND subject IS NULL AND deadline < ?", [now]).map(drop)
+    drop_late_deletes(db, now).map(drop)
+}
+
+/// Deletes of digests that never had a subject, and can't reach the upstream any more.
+fn drop_late_deletes(db: &Connection, now: i64) -> Result<usize> {
+    db.prepare_cached("DELETE FROM attempt WHERE subject IS NULL AND deadline < ?")?.execute([now])
 }
 
 pub(super) fn check(db: &Connection, upstream: &str, now: i64) -> Result<()> {
@@ -68,10 +95,11 @@ pub(super) fn apply(
     key: &ManifestKey,
     verdict: &Verdict,
     basis: Basis,
-    close: Option<AttemptId>,
+    close: Close,
     now: i64,
 ) -> Result<Applied> {
-    let seen = reads::look(db, key, close)?;
+    let mine = if let Close::One(id) = close { Some(id) } else { None };
+    let seen = reads::look(db, key, mine)?;
     if seen.version != basis.version || (basis.alone && seen.contended) {
         return Ok(Applied::Outdated(seen));
     }
@@ -84,8 +112,10 @@ pub(super) fn apply(
             change_state(db, key, "listed", "missing", now)?;
         }
     }
-    if let Some(id) = close {
-        drop_attempt(db, id)?;
+    match close {
+        Close::Nothing => {}
+        Close::One(id) => drop_attempt(db, id)?,
+        Close::Orphans => drop_orphans(db, key, now)?,
     }
     Ok(Applied::Done)
 }

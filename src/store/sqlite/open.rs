@@ -60,19 +60,21 @@ fn inspect(path: &Path) -> Result<(), OpenError> {
     if std::fs::metadata(path).map_or(true, |file| file.len() == 0) {
         return Ok(());
     }
-    let look = || -> rusqlite::Result<(i64, i64)> {
+    let look = || -> rusqlite::Result<(i64, i64, i64)> {
         let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        db.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))?;
+        let tables = db.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
         let pragma = |name| db.pragma_query_value(None, name, |row| row.get(0));
-        Ok((pragma("application_id")?, pragma("user_version")?))
+        Ok((pragma("application_id")?, pragma("user_version")?, tables))
     };
-    let (application, found) = look().map_err(|error| match error.sqlite_error_code() {
+    let (application, found, tables) = look().map_err(|error| match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => OpenError::Foreign(path.to_owned()),
         _ => unusable(path, error),
     })?;
     // Invariant: the number of migrations is small.
     let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
     match (application, found) {
+        // Empty, as a crash in the first moment of a new file leaves it.
+        (0, 0) if tables == 0 => Ok(()),
         (APPLICATION_ID, found) if found <= known => Ok(()),
         (APPLICATION_ID, found) => Err(OpenError::Newer { path: path.to_owned(), found, known }),
         _ => Err(OpenError::Foreign(path.to_owned())),

@@ -95,13 +95,15 @@ pub(super) fn recorded(db: &Connection, subject: &ManifestKey, limit: usize) -> 
     Ok(recorded)
 }
 
-pub(super) fn orphans(db: &Connection, subject: &ManifestKey, now: i64) -> Result<Vec<Orphan>> {
+pub(super) fn orphans(db: &Connection, subject: &ManifestKey, limit: usize, now: i64) -> Result<Vec<Orphan>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     db.prepare_cached(
-        "SELECT id, digest, deadline < ?4 FROM attempt
-         WHERE upstream = ?1 AND repository = ?2 AND subject = ?3 AND (owner IS NULL OR deadline < ?4)",
+        "SELECT digest, max(deadline) < ?4 AS expired FROM attempt
+         WHERE upstream = ?1 AND repository = ?2 AND subject = ?3 AND (owner IS NULL OR deadline < ?4)
+         GROUP BY digest ORDER BY expired DESC, random() LIMIT ?5",
     )?
-    .query_map(params![subject.upstream, subject.repository.as_str(), subject.digest.as_str(), now], |row| {
-        Ok(Orphan { id: AttemptId(row.get(0)?), digest: digest(row.get_ref(1)?.as_str()?, 1)?, expired: row.get(2)? })
+    .query_map(params![subject.upstream, subject.repository.as_str(), subject.digest.as_str(), now, limit], |row| {
+        Ok(Orphan { digest: digest(row.get_ref(0)?.as_str()?, 0)?, expired: row.get(1)? })
     })?
     .collect()
 }

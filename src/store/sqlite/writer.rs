@@ -37,16 +37,22 @@ struct Job {
 pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    file: OpenFile,
 }
 
 impl Writer {
     pub(super) fn start(db: Connection, path: &Path) -> Result<Self, OpenError> {
         let unusable = |error: std::io::Error| OpenError::Unusable { path: path.to_owned(), reason: error.to_string() };
-        let file = FileId::of(path).map_err(unusable)?;
+        let file = OpenFile { path: path.to_owned(), id: FileId::of(path).map_err(unusable)? };
         let (sender, jobs) = mpsc::channel(GROUP);
-        let writing = Writing { db, path: path.to_owned(), file, synced: None };
+        let writing = Writing { db, file: file.clone(), synced: None };
         let thread = std::thread::Builder::new().name("store".into()).spawn(move || writing.run(jobs));
-        Ok(Self { jobs: Some(sender), thread: Some(thread.map_err(unusable)?) })
+        Ok(Self { jobs: Some(sender), thread: Some(thread.map_err(unusable)?), file })
+    }
+
+    /// Whether the file at the path is still the one that is written to.
+    pub(super) fn check_file(&self) -> Result<(), StoreError> {
+        self.file.check()
     }
 
     /// Runs `work` in a transaction; answers once that is committed as `durability` asks.
@@ -83,8 +89,7 @@ impl Drop for Writer {
 
 struct Writing {
     db: Connection,
-    path: PathBuf,
-    file: FileId,
+    file: OpenFile,
     synced: Option<Durability>,
 }
 
@@ -139,10 +144,21 @@ impl Writing {
 
     fn commit(&self) -> Result<(), StoreError> {
         // SQLite goes on committing, without an error, into a file that was deleted under it.
-        if FileId::of(&self.path).ok() != Some(self.file) {
-            return Err(StoreError::Moved(self.path.clone()));
-        }
+        self.file.check()?;
         self.batch("COMMIT")
+    }
+}
+
+/// The file that was opened.
+#[derive(Clone)]
+struct OpenFile {
+    path: PathBuf,
+    id: FileId,
+}
+
+impl OpenFile {
+    fn check(&self) -> Result<(), StoreError> {
+        if FileId::of(&self.path).ok() == Some(self.id) { Ok(()) } else { Err(StoreError::Moved(self.path.clone())) }
     }
 }
 
