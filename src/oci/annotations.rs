@@ -27,13 +27,14 @@ const CREATED: [&str; 4] = [
 ];
 
 impl Annotations {
-    /// Checks that it is an object of strings.
-    pub(super) fn parse(raw: &RawValue) -> Result<Self, ManifestError> {
+    /// Checks that it is an object of strings; `None` where it has none.
+    pub(super) fn parse(raw: &RawValue) -> Result<Option<Self>, ManifestError> {
         let created: Created = serde_json::from_str(raw.get())
             .map_err(|error| ManifestError::Field { field: "annotations", reason: error.to_string() })?;
-        let created = created.0.into_iter().flatten().next();
+        let Created::Of(created) = created else { return Ok(None) };
+        let created = created.into_iter().flatten().next();
         let created = created.and_then(|text| text.parse::<jiff::Timestamp>().ok());
-        Ok(Self { raw: raw.to_owned(), created: created.map(jiff::Timestamp::as_microsecond) })
+        Ok(Some(Self { raw: raw.to_owned(), created: created.map(jiff::Timestamp::as_microsecond) }))
     }
 
     /// As they were written.
@@ -48,7 +49,10 @@ impl Annotations {
 }
 
 /// The values of [`CREATED`]'s keys.
-struct Created([Option<String>; 4]);
+enum Created {
+    Empty,
+    Of([Option<String>; 4]),
+}
 
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -64,13 +68,15 @@ impl<'de> Deserialize<'de> for Created {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Created, A::Error> {
-                let mut created = Created([const { None }; 4]);
+                let mut created = [const { None }; 4];
+                let mut empty = true;
                 while let Some((Text(key), Text(value))) = map.next_entry()? {
+                    empty = false;
                     if let Some(place) = CREATED.iter().position(|name| *name == key) {
-                        created.0[place] = Some(value.into_owned());
+                        created[place] = Some(value.into_owned());
                     }
                 }
-                Ok(created)
+                Ok(if empty { Created::Empty } else { Created::Of(created) })
             }
         }
         deserializer.deserialize_map(Strings)
@@ -82,7 +88,7 @@ mod tests {
     use super::*;
 
     fn parse(json: &str) -> Result<Annotations, ManifestError> {
-        Annotations::parse(serde_json::from_str::<&RawValue>(json).unwrap())
+        Annotations::parse(serde_json::from_str::<&RawValue>(json).unwrap()).map(|some| some.expect("some"))
     }
 
     #[test]

@@ -55,6 +55,8 @@ pub enum Via {
 pub enum ManifestError {
     #[error("the manifest is not a JSON object: {0}")]
     Json(#[from] serde_json::Error),
+    #[error("the manifest is not UTF-8: {0}")]
+    Utf8(#[from] std::str::Utf8Error),
     #[error("the key {0:?} stands in the manifest twice")]
     Duplicate(&'static str),
     #[error("the key {found:?} could be read as {known:?}: write it exactly so, or leave it out")]
@@ -82,7 +84,7 @@ impl RawManifest {
     /// manifest too, two media types.
     pub fn parse(bytes: Bytes, content_type: Option<&str>) -> Result<(Self, Manifest), ManifestError> {
         let [media_type, artifact_type, config, layers, manifests, annotations, subject, refers, _blobs] =
-            fields(&bytes, TOP)?;
+            fields(std::str::from_utf8(&bytes)?, TOP)?;
         if manifests.is_some() {
             for (other, name) in [(config, "config"), (layers, "layers")] {
                 if other.is_some() {
@@ -107,10 +109,10 @@ impl RawManifest {
         };
         let mut manifest = Manifest { subject, artifact_type: None, annotations: None };
         if manifest.subject.is_some() {
-            manifest.annotations = annotations.map(Annotations::parse).transpose()?;
+            manifest.annotations = annotations.map(Annotations::parse).transpose()?.flatten();
             manifest.artifact_type = value("artifactType", artifact_type)?.filter(|text: &String| !text.is_empty());
             if let (None, Some(config), false) = (&manifest.artifact_type, config, media_type.is_index()) {
-                let [config_type] = fields(config.get().as_bytes(), ["mediaType"])?;
+                let [config_type] = fields(config.get(), ["mediaType"])?;
                 manifest.artifact_type =
                     value("config.mediaType", config_type)?.filter(|text: &String| !text.is_empty());
             }
@@ -137,7 +139,7 @@ fn subject_of(field: &'static str, raw: Option<&RawValue>) -> Result<Option<Dige
     let Some(raw) = raw else { return Ok(None) };
     let refuse = |reason: String| ManifestError::Subject { field, reason };
     let [digest, _media_type, _size] =
-        fields(raw.get().as_bytes(), ["digest", "mediaType", "size"]).map_err(|error| refuse(error.to_string()))?;
+        fields(raw.get(), ["digest", "mediaType", "size"]).map_err(|error| refuse(error.to_string()))?;
     let digest: String = value("digest", digest)?.ok_or_else(|| refuse("it has no digest".into()))?;
     Digest::parse(&digest).map(Some).map_err(|error| refuse(error.to_string()))
 }
@@ -151,11 +153,11 @@ fn value<T: DeserializeOwned>(field: &'static str, raw: Option<&RawValue>) -> Re
 /// The values of the `known` keys of a JSON object, in their order; `null` counts as absent. Other keys are passed
 /// over, unless a reader that folds case (as Go's `encoding/json` does) would take them for a known one.
 fn fields<'a, const N: usize>(
-    json: &'a [u8],
+    json: &'a str,
     known: [&'static str; N],
 ) -> Result<[Option<&'a RawValue>; N], ManifestError> {
     let mut refused = None;
-    let mut reader = serde_json::Deserializer::from_slice(json);
+    let mut reader = serde_json::Deserializer::from_str(json);
     let found = reader.deserialize_map(Known { names: known, refused: &mut refused });
     if let Some(refused) = refused {
         return Err(refused);
@@ -255,6 +257,7 @@ mod tests {
             (format!(r#"{{"subject":{s},"refers":{{"digest":"blake3:00"}}}}"#), "different"),
             (format!(r#"{{"subject":{s},"annotations":{{"a":1}}}}"#), "annotations"),
             ("[]".into(), "object"),
+            ("{\"a\":\"\u{1}\"}".into(), "control"),
             ("{} {}".into(), "trailing"),
             (String::new(), "EOF"),
         ] {

@@ -158,14 +158,19 @@ impl<T: Read + Unpin> Read for HeadGuard<T> {
             drop(state);
             return Pin::new(inner).poll_read(cx, buf);
         }
+        if state.too_large {
+            return Poll::Ready(Err(io::Error::other("the head is too large")));
+        }
         let mut piece = [MaybeUninit::uninit(); PIECE];
         let room = PIECE.min(buf.remaining());
         let mut piece = ReadBuf::uninit(&mut piece[..room]);
         ready!(Pin::new(inner).poll_read(cx, piece.unfilled()))?;
-        if !state.add(piece.filled(), head.limit) {
-            return Poll::Ready(Err(io::Error::other("the head is too large")));
+        if state.add(piece.filled(), head.limit) {
+            buf.put_slice(piece.filled());
+        } else {
+            // The error comes with the next read: one before the first byte would pass for a client that just left.
+            buf.put_slice(&piece.filled()[..1]);
         }
-        buf.put_slice(piece.filled());
         Poll::Ready(Ok(()))
     }
 }
