@@ -7,6 +7,7 @@
 //! - [`app`]: all wiring. [`admin`]: health and metrics. [`server`]: sockets, threads, limits.
 //! - [`handler`]: requests, from a parsed [`route`] to an answer; [`error`] is what can go wrong.
 //! - [`referrers`], [`dialect`]: the domain, and how lists look to clients.
+//! - [`rewrite`]: artifact manifests as image manifests, for upstreams that refuse the former. Not called yet.
 //! - [`upstream`]: connections, headers, permission. [`store`]: what is remembered. Neither knows the other.
 //! - [`oci`]: the specifications' nouns.
 
@@ -21,6 +22,7 @@ pub mod handler;
 pub mod oci;
 pub mod random;
 pub mod referrers;
+pub mod rewrite;
 pub mod route;
 pub mod server;
 mod stall;

@@ -17,6 +17,9 @@ impl MediaType {
     /// `application/vnd.oci.image.index.v1+json`, what a referrers list is.
     pub const INDEX: &'static str = "application/vnd.oci.image.index.v1+json";
 
+    /// `application/vnd.oci.image.manifest.v1+json`
+    pub const IMAGE: &'static str = "application/vnd.oci.image.manifest.v1+json";
+
     /// Takes the type out of a `Content-Type` or `mediaType` value; parameters are left out.
     pub fn parse(value: &str) -> Self {
         Self(value.split(';').next().unwrap_or_default().trim().into())
@@ -25,6 +28,11 @@ impl MediaType {
     /// An image index or a Docker manifest list: it has no config whose type could stand for the artifact type.
     pub fn is_index(&self) -> bool {
         matches!(&*self.0, Self::INDEX | "application/vnd.docker.distribution.manifest.list.v2+json")
+    }
+
+    /// One that registries keep as a manifest.
+    pub fn is_manifest(&self) -> bool {
+        MANIFEST_ACCEPT.split(", ").any(|known| known == &*self.0)
     }
 
     /// `type/subtype`.

@@ -1,0 +1,288 @@
+//! Artifact manifests as image manifests: for upstreams that refuse the former. Pure, and the same for ever: what was
+//! rewritten by one release is recognised by every later one (design.md, "The rewrite: carrier manifests").
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::oci::{Algorithm, Digest, ManifestError, MediaType, RawManifest};
+
+/// `{}`: what an artifact without blobs gets for a layer (image-spec 1.1, "Guidance for an Empty Descriptor").
+pub const EMPTY_BLOB: &[u8] = b"{}";
+const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
+const EMPTY_DIGEST: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+
+/// An artifact manifest, read.
+#[derive(Clone, Debug)]
+pub struct Original {
+    raw: RawManifest,
+    digest: Digest,
+    fields: Fields,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Fields {
+    #[serde(default)]
+    artifact_type: Option<String>,
+    #[serde(default)]
+    blobs: Option<Vec<Content>>,
+    #[serde(default)]
+    subject: Option<Content>,
+    #[serde(default)]
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+/// A descriptor as manifests hold it. `data` is left out: upstreams need not take it, and the original has it.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Content {
+    /// Of the content.
+    pub media_type: String,
+    /// Of the content.
+    pub digest: String,
+    /// In bytes.
+    pub size: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    urls: Vec<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    artifact_type: Option<String>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CarrierFields {
+    schema_version: u8,
+    media_type: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    artifact_type: Option<String>,
+    config: Content,
+    layers: Vec<Content>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject: Option<Content>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+/// Whose carrier a manifest is, as far as its own bytes and the original's tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// Its subject is the original's, or neither has one.
+    Whole,
+    /// Its subject is another digest than the original's: a carrier still, if that is a carrier of the original's.
+    IfSubject {
+        /// What the carrier names.
+        stored: Digest,
+        /// What the original names.
+        original: Digest,
+    },
+}
+
+impl Content {
+    fn plain(media_type: &str, digest: &str, size: usize) -> Self {
+        Self {
+            media_type: media_type.to_owned(),
+            digest: digest.to_owned(),
+            size: size as u64,
+            urls: Vec::new(),
+            annotations: BTreeMap::new(),
+            artifact_type: None,
+        }
+    }
+
+    /// A manifest as others name it.
+    pub fn of(manifest: &RawManifest, digest: &Digest) -> Self {
+        Self::plain(manifest.media_type.as_str(), digest.as_str(), manifest.bytes.len())
+    }
+}
+
+impl Original {
+    /// Reads an artifact manifest. Refuses what Proposal A forbids: a manifest among the blobs (it could close a loop),
+    /// a subject that is no manifest.
+    pub fn parse(raw: &RawManifest) -> Result<Self, ManifestError> {
+        let fields: Fields = serde_json::from_slice(&raw.bytes)?;
+        let is_manifest = |content: &Content| MediaType::parse(&content.media_type).is_manifest();
+        let odd = |field, reason: String| Err(ManifestError::Field { field, reason });
+        if let Some(blob) = fields.blobs.iter().flatten().find(|blob| is_manifest(blob)) {
+            return odd(
+                "blobs",
+                format!("{} is a manifest ({}): refer to it as the subject", blob.digest, blob.media_type),
+            );
+        }
+        if let Some(blob) = fields.blobs.iter().flatten().find(|blob| Digest::parse(&blob.digest).is_err()) {
+            return odd("blobs", format!("{:?} is no digest", blob.digest));
+        }
+        if let Some(subject) = fields.subject.as_ref().filter(|subject| !is_manifest(subject)) {
+            return odd("subject", format!("{} is no media type of a manifest", subject.media_type));
+        }
+        Ok(Self { digest: raw.digest(Algorithm::Sha256), raw: raw.clone(), fields })
+    }
+
+    /// The manifest as it was pushed.
+    pub fn raw(&self) -> &RawManifest {
+        &self.raw
+    }
+
+    /// By which its carrier's config names it.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// Whether its carrier needs [`EMPTY_BLOB`] for a layer.
+    pub fn is_without_blobs(&self) -> bool {
+        self.fields.blobs.as_ref().is_none_or(Vec::is_empty)
+    }
+
+    /// The carrier. `subject`: the form that the upstream holds of the subject, where it isn't the one that was named.
+    pub fn carry(&self, subject: Option<&Content>) -> RawManifest {
+        let artifact_type = self.fields.artifact_type.clone().filter(|text| is_media_type(text));
+        let config_type = artifact_type.as_deref().unwrap_or(self.raw.media_type.as_str());
+        let layers = match &self.fields.blobs {
+            Some(blobs) if !blobs.is_empty() => blobs.clone(),
+            _ => vec![Content::plain(EMPTY_TYPE, EMPTY_DIGEST, EMPTY_BLOB.len())],
+        };
+        let carrier = CarrierFields {
+            schema_version: 2,
+            media_type: MediaType::IMAGE.to_owned(),
+            config: Content::plain(config_type, self.digest.as_str(), self.raw.bytes.len()),
+            artifact_type,
+            layers,
+            subject: self.fields.subject.as_ref().map(|own| subject.unwrap_or(own).clone()),
+            annotations: self.fields.annotations.clone(),
+        };
+        // Invariant: strings, numbers and maps with string keys serialize without fail.
+        let bytes = serde_json::to_vec(&carrier).unwrap_or_default();
+        RawManifest { bytes: bytes.into(), media_type: MediaType::parse(MediaType::IMAGE) }
+    }
+
+    /// Whether `manifest` is a carrier of this: made again with its own subject, it has the same bytes.
+    pub fn check(&self, manifest: &RawManifest) -> Option<Check> {
+        let fields: CarrierFields = serde_json::from_slice(&manifest.bytes).ok()?;
+        if self.carry(fields.subject.as_ref()).bytes != manifest.bytes {
+            return None;
+        }
+        match (fields.subject, &self.fields.subject) {
+            (Some(stored), Some(own)) if stored != *own => Some(Check::IfSubject {
+                stored: Digest::parse(&stored.digest).ok()?,
+                original: Digest::parse(&own.digest).ok()?,
+            }),
+            _ => Some(Check::Whole),
+        }
+    }
+}
+
+/// The digest of the original, if `manifest` could be a carrier: fetched as a blob, [`Original::check`] tells.
+pub fn original_of(manifest: &RawManifest) -> Option<Digest> {
+    let fields: CarrierFields = serde_json::from_slice(&manifest.bytes).ok()?;
+    Digest::parse(&fields.config.digest).ok()
+}
+
+/// RFC 6838, 4.2: `type/subtype`, each a restricted name.
+fn is_media_type(text: &str) -> bool {
+    let name_ok = |name: &str| {
+        name.len() <= 127
+            && name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
+    };
+    text.split_once('/').is_some_and(|(kind, subtype)| name_ok(kind) && name_ok(subtype))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ARTIFACT: &str = "application/vnd.oci.artifact.manifest.v1+json";
+
+    fn raw(json: String) -> RawManifest {
+        RawManifest { bytes: json.into(), media_type: MediaType::parse(ARTIFACT) }
+    }
+
+    fn content(kind: &str, seed: u8) -> String {
+        let digest = Digest::of(Algorithm::Sha256, &[seed]);
+        format!(r#"{{"mediaType":"{kind}","digest":"{digest}","size":{seed},"data":"AA=="}}"#)
+    }
+
+    fn artifact(kind: Option<&str>, blobs: &[u8], subject: Option<u8>, note: &str) -> String {
+        let kind =
+            kind.map_or(String::new(), |kind| format!(r#""artifactType":{},"#, serde_json::to_string(kind).unwrap()));
+        let blobs: Vec<String> = blobs.iter().map(|seed| content("application/x", *seed)).collect();
+        let subject =
+            subject.map_or(String::new(), |seed| format!(r#","subject":{}"#, content(MediaType::IMAGE, seed)));
+        let note = serde_json::to_string(note).unwrap();
+        format!(
+            r#"{{"mediaType":"{ARTIFACT}", {kind}"blobs":[{}]{subject},"annotations":{{"note":{note}}}}}"#,
+            blobs.join(",")
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_carrier_is_undone_byte_for_byte(
+            kind in proptest::option::of("[a-z]{1,5}/[a-z.+]{1,9}|sbom||[ -~]{1,9}"),
+            blobs in proptest::collection::vec(any::<u8>(), 0..5),
+            subject in proptest::option::of(any::<u8>()),
+            note in "\\PC{0,20}",
+        ) {
+            let original = Original::parse(&raw(artifact(kind.as_deref(), &blobs, subject, &note))).unwrap();
+            let carrier = original.carry(None);
+            prop_assert_eq!(original_of(&carrier), Some(original.digest().clone()));
+            prop_assert_eq!(original.check(&carrier), Some(Check::Whole));
+            let text = std::str::from_utf8(&carrier.bytes).unwrap();
+            prop_assert!(!text.contains(r#""data":"#));
+            let json: serde_json::Value = serde_json::from_str(text).unwrap();
+            prop_assert!(!json["layers"].as_array().unwrap().is_empty());
+            if let Some(kind) = json["artifactType"].as_str() {
+                prop_assert!(is_media_type(kind));
+            }
+            let (_, manifest) = RawManifest::parse(carrier.bytes.clone(), Some(MediaType::IMAGE)).unwrap();
+            prop_assert_eq!(manifest.subject.is_some(), subject.is_some());
+        }
+
+        #[test]
+        fn a_changed_carrier_is_none(at in 0..400usize, byte in any::<u8>()) {
+            let original = Original::parse(&raw(artifact(Some("a/b"), &[1, 2], Some(3), "x"))).unwrap();
+            let mut bytes = original.carry(None).bytes.to_vec();
+            let at = at % bytes.len();
+            prop_assume!(bytes[at] != byte);
+            bytes[at] = byte;
+            let changed = RawManifest { bytes: bytes.into(), media_type: MediaType::parse(MediaType::IMAGE) };
+            prop_assert_ne!(original.check(&changed), Some(Check::Whole));
+        }
+    }
+
+    #[test]
+    fn carriers_are_as_every_release_made_them() {
+        let golden = include_str!("../tests/fixtures/carriers.txt");
+        let mut made = String::new();
+        for (kind, blobs, subject) in
+            [(Some("application/spdx+json"), &[1, 2][..], Some(3)), (Some("sbom"), &[], Some(3)), (None, &[7], None)]
+        {
+            let original = Original::parse(&raw(artifact(kind, blobs, subject, "é\n"))).unwrap();
+            made.push_str(std::str::from_utf8(&original.carry(None).bytes).unwrap());
+            made.push('\n');
+        }
+        assert_eq!(made, golden, "carriers that are out there would no longer be known:\n{made}");
+    }
+
+    #[test]
+    fn what_proposal_a_forbids_is_refused() {
+        let manifest_blob = format!(r#"{{"blobs":[{}]}}"#, content(MediaType::INDEX, 1));
+        let blob_subject = format!(r#"{{"subject":{}}}"#, content("application/x", 1));
+        for (json, part) in [(manifest_blob, "is a manifest"), (blob_subject, "no media type of a manifest")] {
+            let error = Original::parse(&raw(json)).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn another_subject_is_one_to_be_verified() {
+        let original = Original::parse(&raw(artifact(None, &[], Some(3), ""))).unwrap();
+        let stored = Content::plain(MediaType::IMAGE, "blake3:00", 9);
+        let Some(Check::IfSubject { stored, .. }) = original.check(&original.carry(Some(&stored))) else { panic!() };
+        assert_eq!(stored.as_str(), "blake3:00");
+    }
+}
