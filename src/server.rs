@@ -4,7 +4,11 @@ mod connection;
 mod head;
 mod linger;
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
 
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::{
@@ -26,7 +30,7 @@ pub struct Server {
 impl Server {
     /// Starts the workers. Each has an event loop, and connections to the upstream, of its own; all accept from the
     /// same socket, so that whoever is idle takes the next client.
-    pub fn start(app: &Arc<App>, listener: &std::net::TcpListener) -> std::io::Result<Self> {
+    pub fn start(app: &Arc<App>, listener: &std::net::TcpListener) -> Result<Self, Box<dyn std::error::Error>> {
         let stop = CancellationToken::new();
         let connections = Arc::new(Semaphore::new(app.config.limits.connections));
         let count = match app.config.workers {
@@ -34,6 +38,7 @@ impl Server {
             count => count,
         };
         let mut workers = Vec::with_capacity(count);
+        let (prepared, all_prepared) = mpsc::channel();
         for number in 0..count {
             let worker = Worker {
                 handler: Handler::new(app.clone()),
@@ -42,12 +47,20 @@ impl Server {
                 stop: stop.child_token(),
             };
             let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+            let prepared = prepared.clone();
             let run = move || {
-                if let Err(error) = runtime.block_on(worker.run()) {
+                let outcome = worker.handler.app().store.prepare_thread();
+                let ready = outcome.is_ok();
+                // Whoever waits for it has gone only when another worker failed.
+                drop(prepared.send(outcome));
+                if ready && let Err(error) = runtime.block_on(worker.run()) {
                     tracing::error!(%error, "a worker ended");
                 }
             };
             workers.push(thread::Builder::new().name(format!("worker-{number}")).spawn(run)?);
+        }
+        for _ in 0..count {
+            all_prepared.recv()??;
         }
         Ok(Self { workers, stop })
     }

@@ -17,6 +17,9 @@ pub use sqlite::{OpenFor, SqliteStore};
 /// What every store can do. Reads are answered on the calling thread: a hop to another costs more than the read.
 #[async_trait]
 pub trait Store: Send + Sync {
+    /// Opens what the calling thread will read by, while the store is there to be opened.
+    fn prepare_thread(&self) -> Result<(), StoreError>;
+
     /// Notes that a push or delete is about to be sent. Survives `kill -9`; not synced, since nothing is acknowledged.
     async fn begin(&self, attempt: &Attempt) -> Result<Seen, StoreError>;
 

@@ -68,6 +68,10 @@ impl SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
+    fn prepare_thread(&self) -> Result<(), StoreError> {
+        self.read(|_| Ok(()))
+    }
+
     async fn begin(&self, attempt: &Attempt) -> Result<Seen, StoreError> {
         let (attempt, owner) = (attempt.clone(), self.owner.clone());
         let work = move |db: &Connection| changes::begin(db, &attempt, &owner, now_micros());

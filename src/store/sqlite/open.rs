@@ -43,11 +43,16 @@ pub(super) fn open(path: &Path, purpose: OpenFor) -> Result<Connection, OpenErro
         db.busy_timeout(BUSY)?;
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "journal_size_limit", 64 << 20)?;
-        db.pragma_update(None, "application_id", APPLICATION_ID)?;
+        // Only where it has to be: a damaged file stays as it is.
+        if db.pragma_query_value(None, "application_id", |row| row.get::<_, i64>(0))? != APPLICATION_ID {
+            db.pragma_update(None, "application_id", APPLICATION_ID)?;
+        }
         db.set_prepared_statement_cache_capacity(64);
         MIGRATIONS.to_latest(db)?;
         if purpose == OpenFor::Serving {
-            changes::adopt(db, now_micros())?;
+            let adopting = db.transaction()?;
+            changes::adopt(&adopting, now_micros())?;
+            adopting.commit()?;
         }
         Ok(())
     };
