@@ -59,6 +59,7 @@ impl Server {
             };
             workers.push(thread::Builder::new().name(format!("worker-{number}")).spawn(run)?);
         }
+        drop(prepared);
         for _ in 0..count {
             all_prepared.recv()??;
         }
