@@ -92,6 +92,8 @@ pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
     let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(BUSY)?;
     db.set_prepared_statement_cache_capacity(64);
+    // The files beside it (the write-ahead log, its index) are opened by the first read: now, while they are there.
+    db.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))?;
     Ok(db)
 }
 
