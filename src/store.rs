@@ -3,7 +3,7 @@
 
 mod sqlite;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 
@@ -127,7 +127,7 @@ pub struct Basis {
 #[derive(Clone, Debug)]
 pub enum Verdict {
     /// It holds the manifest that states this relation.
-    Held(Box<Relation>),
+    Held(Arc<Relation>),
     /// It holds it; a row that was missing is listed again.
     Seen,
     /// It deleted it: listed no more, and remembered for a while, so that nothing slow brings it back.

@@ -1,5 +1,7 @@
 //! A manifest PUT, from top to bottom: read, parse, note, forward, record, answer.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use http::{Extensions, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
@@ -119,7 +121,7 @@ async fn record(hop: &Hop, request: Request<Body>, claim: Claim) -> Result<Respo
     };
     let digest = HeaderValue::from_str(referrer.digest.as_str());
     let subject = HeaderValue::from_str(relation.subject.as_str());
-    hop.conclude(&caller, &referrer, Verdict::Held(Box::new(relation)), seen, attempt.id).await?;
+    hop.conclude(&caller, &referrer, Verdict::Held(Arc::new(relation)), seen, attempt.id).await?;
 
     *answer.status_mut() = StatusCode::CREATED;
     // Invariant: digests in their grammar are visible ASCII.

@@ -1,6 +1,8 @@
 //! What earlier requests left open about a subject, settled by whoever asks about it with the right to:
 //! consistency.md's "Attempts" and "Missing".
 
+use std::sync::Arc;
+
 use http::{HeaderMap, Method, header};
 use http_body_util::{BodyExt, Limited};
 
@@ -72,7 +74,7 @@ impl Hop {
         let (verdict, close) = if self.holds(caller, key).await? {
             beside.known = true;
             let relation = self.fetch(caller, key).await?;
-            let verdict = relation.map_or(Verdict::Seen, |relation| Verdict::Held(Box::new(relation)));
+            let verdict = relation.map_or(Verdict::Seen, |relation| Verdict::Held(Arc::new(relation)));
             (verdict, Close::Orphans)
         } else if !beside.is_known(self).await? {
             return Ok(());

@@ -40,7 +40,7 @@ fn relation(referrer: ManifestKey, artifact_type: &str) -> Relation {
 }
 
 fn held(name: &str) -> Verdict {
-    Verdict::Held(Box::new(relation(key(name), "a/b")))
+    Verdict::Held(Arc::new(relation(key(name), "a/b")))
 }
 
 /// On what the store knows now.
@@ -112,7 +112,7 @@ pub(crate) async fn a_deleted_referrer_that_comes_back_goes_last(store: Arc<dyn 
 
 pub(crate) async fn lists_are_filtered_and_paged(store: Arc<dyn Store>) {
     for (name, artifact_type) in [("a", "x/1"), ("b", "x/2"), ("c", "x/3"), ("d", "x/1")] {
-        apply(&*store, &key(name), Verdict::Held(Box::new(relation(key(name), artifact_type)))).await;
+        apply(&*store, &key(name), Verdict::Held(Arc::new(relation(key(name), artifact_type)))).await;
     }
     let mut query = query(&subject());
     query.artifact_types = vec!["x/1".into(), "x/3".into()];
@@ -134,7 +134,7 @@ pub(crate) async fn lists_are_filtered_and_paged(store: Arc<dyn Store>) {
 pub(crate) async fn newest_first_goes_by_creation_and_those_without_come_last(store: Arc<dyn Store>) {
     for (name, created) in [("a", Some(2)), ("b", None), ("c", Some(3)), ("d", None), ("e", Some(-1))] {
         let relation = Relation { created, ..relation(key(name), "a/b") };
-        apply(&*store, &key(name), Verdict::Held(Box::new(relation))).await;
+        apply(&*store, &key(name), Verdict::Held(Arc::new(relation))).await;
     }
     let mut query = Query { order: Order::Newest, limit: 2, ..query(&subject()) };
     let mut found = Vec::new();
@@ -248,7 +248,7 @@ pub(crate) async fn attempts_are_orphans_once_released_or_late(store: Arc<dyn St
 
 pub(crate) async fn refers_counts_only_when_asked_for(store: Arc<dyn Store>) {
     let relation = Relation { via: Via::Refers, ..relation(key("a"), "a/b") };
-    apply(&*store, &key("a"), Verdict::Held(Box::new(relation))).await;
+    apply(&*store, &key("a"), Verdict::Held(Arc::new(relation))).await;
     assert!(listed(&*store, &subject()).await.is_empty());
     let query = Query { without_subject: true, ..query(&subject()) };
     assert_eq!(digests(&store.list(&query).await.expect("readable")), names(&["a"]));
