@@ -1,1 +1,22 @@
-//! Being written.
+//! What breaks: clients, upstreams, processes, disks. What was acknowledged is listed, and what is listed is there.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[path = "../proxy/manifests.rs"]
+mod manifests;
+#[path = "../proxy/wire.rs"]
+#[allow(dead_code, reason = "each suite uses its own part of it")]
+mod wire;
+
+mod stand;
+
+mod crash;
+mod disk_full;
+mod drain;
+mod leaving;
+mod races;
+mod real;
+mod startup;
+mod store_gone;
+mod unknown;

@@ -1,1 +1,23 @@
-//! Being written.
+//! Pass-through, bad input, pushes, lists and permission: what goes over the wire, on both sides of backref.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod manifests;
+mod wire;
+
+mod addresses;
+mod answers;
+mod bodies;
+mod connections;
+mod expect;
+mod framing;
+mod limits;
+mod list;
+mod manifests_refused;
+mod paging;
+mod permit;
+mod permit_cache;
+mod push;
+mod requests;
+mod unavailable;

@@ -2,6 +2,7 @@
 //!
 //! - [`Registry`]: an upstream (CNCF distribution 2.8 or 3), open, with a password file or with tokens.
 //! - [`TokenServer`]: who may do what, for a registry that asks for tokens.
+//! - [`Fake`]: an upstream that does as a test says.
 //! - [`Backref`]: the binary under test, in front of a registry.
 //! - [`Home`]: where a client runs, with credentials and files of its own.
 //! - [`http`]: single requests, for what no client shows.
@@ -13,6 +14,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod backref;
+mod fake;
 mod home;
 pub(crate) mod http;
 mod process;
@@ -23,6 +25,7 @@ mod tools;
 mod wait;
 
 pub(crate) use backref::{Backref, BackrefOptions};
+pub(crate) use fake::{Fake, Gate, Head, Holdings, Reply, Seen, Visit, sha256, sha512};
 pub(crate) use home::{Home, Outcome};
 pub(crate) use registry::{Kind, Registry, RegistryOptions};
 pub(crate) use token_server::{Grant, TokenServer};

@@ -1,0 +1,132 @@
+//! The end on request: what is on its way is finished, nothing new is taken, and a second request ends it at once.
+
+use std::net::TcpStream;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::stand::{Hold, Stand};
+use crate::support::{Backref, Gate, sha256, until};
+use crate::wire::{Wire, served};
+
+fn signal(backref: &Backref, signal: Signal) {
+    let pid = i32::try_from(backref.pid()).expect("a process id");
+    kill_process(Pid::from_raw(pid).expect("not zero"), signal).expect("it is not waited for yet");
+}
+
+/// Ended, and only waiting to be waited for.
+fn has_ended(backref: &Backref) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", backref.pid())).expect("it is not waited for yet");
+    status.lines().any(|line| line.starts_with("State:\tZ"))
+}
+
+fn refuses_connections(backref: &Backref) -> bool {
+    TcpStream::connect(backref.host()).is_err()
+}
+
+fn held(config: &str) -> (Stand, Hold) {
+    let put = Hold::new("PUT");
+    let hold = put.clone();
+    put.act.open();
+    let serve = move |holdings: &_, visit: &mut _| hold.serve(holdings, visit);
+    (Stand::with(serve, |backref| backref.config(config)), put)
+}
+
+#[test]
+fn a_push_on_its_way_is_finished() {
+    for by in [Signal::TERM, Signal::INT] {
+        let (mut stand, put) = held("");
+        let manifest = stand.referrer("a");
+        let client = stand.push_meanwhile(&manifest);
+        put.answer.wait_for(1);
+        signal(&stand.backref, by);
+        until("new connections to be refused", || refuses_connections(&stand.backref).then_some(()));
+        assert!(!has_ended(&stand.backref), "it did not wait for the push");
+        put.answer.open();
+        let answer = client.join().expect("an answer");
+        assert_eq!((answer.status, answer.header("OCI-Subject")), (201, stand.subject.as_str()));
+        until("the end", || has_ended(&stand.backref).then_some(()));
+        assert_eq!(stand.backref.terminate().code(), Some(0));
+        stand.backref.start();
+        assert_eq!(stand.listed(), [sha256(&manifest)]);
+    }
+}
+
+#[test]
+fn a_push_whose_client_has_left_is_finished_too() {
+    let (mut stand, put) = held("");
+    let manifest = stand.referrer("a");
+    let (head, body) = crate::stand::push_request(&manifest);
+    let mut wire = Wire::to(stand.backref.host());
+    wire.send([head.as_bytes(), &body].concat());
+    put.answer.wait_for(1);
+    drop(wire);
+    until("the client's leaving to be noticed", || (served(stand.backref.host()) == 0).then_some(()));
+    signal(&stand.backref, Signal::TERM);
+    until("new connections to be refused", || refuses_connections(&stand.backref).then_some(()));
+    assert!(!has_ended(&stand.backref), "it did not wait for the push");
+    put.answer.open();
+    until("the end", || has_ended(&stand.backref).then_some(()));
+    assert_eq!(stand.backref.terminate().code(), Some(0));
+    // Recorded, not left open: nothing is asked when it is listed.
+    stand.backref.start();
+    assert_eq!(stand.listed(), [sha256(&manifest)]);
+    assert_eq!(stand.fake.count("GET"), 0);
+}
+
+#[test]
+fn a_download_on_its_way_is_finished_and_idle_connections_are_closed() {
+    let (first, go_on) = (Gate::default(), Gate::default());
+    let (begun, rest) = (first.clone(), go_on.clone());
+    let mut stand = Stand::up(move |holdings, visit| {
+        if visit.head.target() == "/slow" {
+            visit.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst");
+            begun.open();
+            rest.pass();
+            visit.send("-last");
+        } else {
+            holdings.serve(visit);
+        }
+    });
+    let mut idle = Wire::to(stand.backref.host());
+    idle.send("GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(idle.answer().head.status(), 200);
+    let mut slow = Wire::to(stand.backref.host());
+    slow.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+    first.pass();
+    assert_eq!(slow.head().status(), 200);
+    signal(&stand.backref, Signal::TERM);
+    assert_eq!(idle.rest(), b"");
+    go_on.open();
+    assert_eq!(slow.rest(), b"first-last");
+    until("the end", || has_ended(&stand.backref).then_some(()));
+    assert_eq!(stand.backref.terminate().code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let (mut stand, put) = held("");
+    let manifest = stand.referrer("a");
+    let client = stand.push_meanwhile(&manifest);
+    put.answer.wait_for(1);
+    signal(&stand.backref, Signal::TERM);
+    until("new connections to be refused", || refuses_connections(&stand.backref).then_some(()));
+    assert_ne!(stand.backref.terminate().code(), Some(0));
+    client.join().expect_err("no answer came, least of all a good one");
+    put.answer.open();
+    // Nothing acknowledged is lost by that, and what was not is found.
+    stand.backref.start();
+    assert_eq!(stand.listed(), [sha256(&manifest)]);
+}
+
+#[test]
+fn what_takes_too_long_is_not_waited_for() {
+    let (mut stand, put) = held("[limits]\ndrain_timeout = \"300ms\"\n");
+    let manifest = stand.referrer("a");
+    let client = stand.push_meanwhile(&manifest);
+    put.answer.wait_for(1);
+    signal(&stand.backref, Signal::TERM);
+    until("the end", || has_ended(&stand.backref).then_some(()));
+    stand.backref.terminate();
+    client.join().expect_err("no answer came");
+    put.answer.open();
+}

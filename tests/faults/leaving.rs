@@ -1,0 +1,129 @@
+//! Clients that leave in the middle of a push or delete: once the upstream has the whole request, they change nothing.
+
+use crate::manifests::{delete, path, push};
+use crate::stand::{Hold, Stand, push_request};
+use crate::support::{Holdings, sha256, until};
+use crate::wire::{Wire, served};
+
+/// The client hangs up, and backref has taken notice.
+fn leave(stand: &Stand, wire: Wire) {
+    drop(wire);
+    until("backref to close the connection of a client that left", || {
+        (served(stand.backref.host()) == 0).then_some(())
+    });
+}
+
+#[test]
+fn before_the_whole_manifest_was_sent_nothing_is_left() {
+    let stand = Stand::up(Holdings::serve);
+    let (head, body) = push_request(&stand.referrer("gone"));
+    let whole = [head.as_bytes(), &body].concat();
+    for sent in [1, head.len() - 2, head.len(), head.len() + 1, whole.len() - 1] {
+        let mut wire = Wire::to(stand.backref.host());
+        wire.send(&whole[..sent]);
+        leave(&stand, wire);
+    }
+    // Another's push shows that backref had its chance to do more.
+    let other = push(stand.backref.host(), &stand.referrer("other"));
+    assert_eq!(stand.listed(), [other]);
+    assert_eq!(stand.fake.count("PUT"), 1);
+}
+
+#[test]
+fn before_the_whole_manifest_was_sent_in_chunks_nothing_is_left() {
+    let stand = Stand::up(Holdings::serve);
+    let manifest = stand.referrer("gone");
+    let mut wire = Wire::to(stand.backref.host());
+    let (target, length) = (path(&sha256(&manifest)), manifest.len());
+    wire.send(format!("PUT {target} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n"));
+    wire.send(&manifest);
+    // All of it, but not the word that it is.
+    wire.send("\r\n");
+    leave(&stand, wire);
+    assert_eq!(stand.listed(), [""; 0]);
+    assert_eq!(stand.fake.count("PUT"), 0);
+}
+
+#[test]
+fn right_behind_the_manifest() {
+    let stand = Stand::up(Holdings::serve);
+    let manifest = stand.referrer("a");
+    let (head, body) = push_request(&manifest);
+    let mut wire = Wire::to(stand.backref.host());
+    wire.send([head.as_bytes(), &body].concat());
+    drop(wire);
+    // Backref may find the client gone before it has read the manifest; once the upstream has it, it counts.
+    until("the push to come to its end, or not to come", || {
+        let gone = served(stand.backref.host()) == 0 && stand.fake.count("PUT") == 0;
+        (gone || stand.listed() == [sha256(&manifest)]).then_some(())
+    });
+    assert_eq!(stand.holdings.holds(&path(&sha256(&manifest))), stand.listed() == [sha256(&manifest)]);
+}
+
+#[test]
+fn before_the_upstream_acts() {
+    let put = Hold::new("PUT");
+    let hold = put.clone();
+    let stand = Stand::up(move |holdings, visit| hold.serve(holdings, visit));
+    let manifest = stand.referrer("a");
+    let (head, body) = push_request(&manifest);
+    let mut wire = Wire::to(stand.backref.host());
+    wire.send([head.as_bytes(), &body].concat());
+    put.act.wait_for(1);
+    leave(&stand, wire);
+    put.act.open();
+    put.answer.open();
+    until("the push to be recorded", || (stand.listed() == [sha256(&manifest)]).then_some(()));
+}
+
+#[test]
+fn between_the_upstreams_act_and_its_answer() {
+    let put = Hold::new("PUT");
+    let hold = put.clone();
+    let stand = Stand::up(move |holdings, visit| hold.serve(holdings, visit));
+    let manifest = stand.referrer("a");
+    let (head, body) = push_request(&manifest);
+    put.act.open();
+    let mut wire = Wire::to(stand.backref.host());
+    wire.send([head.as_bytes(), &body].concat());
+    put.answer.wait_for(1);
+    leave(&stand, wire);
+    put.answer.open();
+    until("the push to be recorded", || (stand.listed() == [sha256(&manifest)]).then_some(()));
+}
+
+#[test]
+fn during_a_delete() {
+    let deletes = Hold::new("DELETE");
+    let hold = deletes.clone();
+    let stand = Stand::up(move |holdings, visit| hold.serve(holdings, visit));
+    let digest = push(stand.backref.host(), &stand.referrer("a"));
+    let mut wire = Wire::to(stand.backref.host());
+    wire.send(format!("DELETE {} HTTP/1.1\r\nHost: a\r\n\r\n", path(&digest)));
+    deletes.act.wait_for(1);
+    leave(&stand, wire);
+    deletes.act.open();
+    deletes.answer.open();
+    until("the delete to be recorded", || stand.listed().is_empty().then_some(()));
+    assert_eq!(delete(stand.backref.host(), &digest).status, 404);
+}
+
+#[test]
+fn in_the_middle_of_an_answer() {
+    let stand = Stand::up(|holdings, visit| {
+        if visit.head.target() == "/large" {
+            visit.answer("200 OK", &[], vec![0; 64 << 20]);
+        } else {
+            holdings.serve(visit);
+        }
+    });
+    let mut wire = Wire::to(stand.backref.host());
+    wire.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(wire.head().status(), 200);
+    wire.take(1000);
+    leave(&stand, wire);
+    // The upstream's connection with the rest on it is nobody's any more.
+    for _ in 0..3 {
+        assert_eq!(stand.listed(), [""; 0]);
+    }
+}

@@ -1,0 +1,71 @@
+//! Addresses in answers: the upstream's become the client's, all others stay.
+
+use crate::support::{Backref, Fake};
+use crate::wire::{Answer, ask};
+
+/// What backref makes of one header, for a client that knows it as `registry.test:81`.
+fn through(config: &str, header: impl Fn(&str) -> String + Send + Sync + 'static) -> (Answer, Fake) {
+    let fake = Fake::start(move |visit| {
+        let own = visit.head.header("Host").expect("one Host").to_owned();
+        visit.answer("307 Temporary Redirect", &[&header(&own)], "elsewhere");
+    });
+    let backref = Backref::of(&fake.url()).config(config).start();
+    (ask(backref.host(), "GET /v2/app/blobs/x HTTP/1.1\r\nHost: registry.test:81\r\n\r\n"), fake)
+}
+
+#[test]
+fn a_location_at_the_upstream_becomes_one_at_the_clients_address() {
+    let (answer, _) = through("", |own| format!("Location: http://{own}/v2/app/blobs/uploads/1?_state=x%3D&b='+"));
+    let expected = "http://registry.test:81/v2/app/blobs/uploads/1?_state=x%3D&b='+";
+    assert_eq!(answer.head.values("Location"), [expected]);
+}
+
+#[test]
+fn a_relative_location_stays() {
+    let (answer, _) = through("", |_| "Location: /v2/app/blobs/uploads/1?_state=x%3D".to_owned());
+    assert_eq!(answer.head.values("Location"), ["/v2/app/blobs/uploads/1?_state=x%3D"]);
+}
+
+#[test]
+fn a_link_at_the_upstream_becomes_one_at_the_clients_address() {
+    let (answer, _) = through("", |own| format!("Link: <http://{own}/v2/_catalog?n=1&last=a%2Fb>; rel=\"next\""));
+    assert_eq!(answer.head.values("Link"), ["<http://registry.test:81/v2/_catalog?n=1&last=a%2Fb>; rel=\"next\""]);
+}
+
+#[test]
+fn a_redirect_to_a_third_party_is_given_as_it_is_and_never_followed() {
+    let storage = Fake::start(|visit| visit.answer("200 OK", &[], "secret"));
+    let presigned = format!("http://{}/bucket/x?X-Sig=a%2Bb&at=http://127.0.0.1:1/", storage.host());
+    let expected = presigned.clone();
+    let (answer, _) = through("", move |_| format!("Location: {presigned}"));
+    assert_eq!((answer.head.status(), answer.text().as_str()), (307, "elsewhere"));
+    assert_eq!(answer.head.values("Location"), [expected]);
+    assert_eq!(storage.seen().len(), 0);
+}
+
+#[test]
+fn a_challenge_stays_as_the_upstream_made_it() {
+    let (answer, fake) =
+        through("", |own| format!("WWW-Authenticate: Bearer realm=\"http://{own}/token\",service=\"r\""));
+    let expected = format!("Bearer realm=\"http://{}/token\",service=\"r\"", fake.host());
+    assert_eq!(answer.head.values("WWW-Authenticate"), [expected]);
+}
+
+#[test]
+fn a_challenge_sends_clients_through_backref_where_that_is_configured() {
+    let config = "[upstream]\nrewrite_realm = true\n";
+    let (answer, _) =
+        through(config, |own| format!("WWW-Authenticate: Bearer realm=\"http://{own}/token\",service=\"r\""));
+    let expected = "Bearer realm=\"http://registry.test:81/token\",service=\"r\"";
+    assert_eq!(answer.head.values("WWW-Authenticate"), [expected]);
+}
+
+#[test]
+fn the_configured_public_address_stands_before_the_host_header() {
+    let config = "public_url = \"https://public.test\"\n";
+    let (answer, fake) = through(config, |own| format!("Location: http://{own}/v2/x"));
+    assert_eq!(answer.head.values("Location"), ["https://public.test/v2/x"]);
+    let head = &fake.seen()[0].head;
+    assert_eq!(head.values("X-Forwarded-Host"), ["public.test"]);
+    assert_eq!(head.values("X-Forwarded-Proto"), ["https"]);
+}

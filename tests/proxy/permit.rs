@@ -1,0 +1,240 @@
+//! Who may read a list: whoever the upstream says, asked by that caller's own words, just now.
+
+use crate::manifests::{INDEX, REPOSITORY, path, plain, referrer};
+use crate::support::http::{self, Answer};
+use crate::support::{Backref, Fake, Holdings, Visit, sha256};
+use crate::wire::error_code;
+
+const RIGHT: (&str, &str) = ("Authorization", "Basic cmlnaHQ6cmlnaHQ=");
+const WRONG: (&str, &str) = ("Authorization", "Basic d3Jvbmc6d3Jvbmc=");
+const STRANGER: (&str, &str) = ("Authorization", "Bearer of.another.repository");
+const CHALLENGE: &str = "Basic realm=\"the registry's\"";
+
+/// An upstream that knows one user; another it knows and lets into nothing.
+fn decide(holdings: &Holdings, visit: &mut Visit) {
+    match visit.head.header("Authorization") {
+        Some(value) if value == RIGHT.1 => holdings.serve(visit),
+        Some(value) if value == STRANGER.1 => {
+            visit.answer("403 Forbidden", &["X-Reason: secret"], "<html>");
+        }
+        _ => {
+            let challenge = format!("WWW-Authenticate: {CHALLENGE}");
+            let headers =
+                [challenge.as_str(), "Docker-Distribution-Api-Version: registry/2.0", "Content-Type: text/html"];
+            visit.answer("401 Unauthorized", &headers, "<html>");
+        }
+    }
+}
+
+struct Stand {
+    backref: Backref,
+    fake: Fake,
+    holdings: Holdings,
+    subject: String,
+    subject_path: String,
+}
+
+fn up(decide: impl Fn(&Holdings, &mut Visit) + Send + Sync + 'static) -> Stand {
+    let holdings = Holdings::default();
+    let subject = plain("subject");
+    let subject_path = holdings.hold(REPOSITORY, INDEX, &subject);
+    let held = holdings.clone();
+    let fake = Fake::start(move |visit| decide(&held, visit));
+    // Without memory, so that each query shows what the upstream says now; the memory has a file of its own.
+    let backref = Backref::of(&fake.url()).config("[permit]\nttl = \"0\"\n").start();
+    Stand { backref, fake, holdings, subject: sha256(&subject), subject_path }
+}
+
+impl Stand {
+    fn push(&self, name: &str) -> String {
+        let manifest = referrer(&self.subject, name);
+        let url = format!("{}{}", self.backref.url(), path(&sha256(&manifest)));
+        let answer = http::send("PUT", &url, &[RIGHT, ("Content-Type", INDEX)], &manifest);
+        assert_eq!(answer.status, 201, "{answer:?}");
+        sha256(&manifest)
+    }
+
+    fn ask(&self, headers: &[(&str, &str)]) -> Answer {
+        http::get(&format!("{}/v2/{REPOSITORY}/referrers/{}", self.backref.url(), self.subject), headers)
+    }
+
+    fn listed(&self) -> Vec<String> {
+        let referrers = http::referrers(self.backref.host(), REPOSITORY, &self.subject, &[RIGHT]);
+        referrers.iter().map(|one| one["digest"].as_str().expect("a digest").to_owned()).collect()
+    }
+}
+
+#[test]
+fn others_get_the_upstreams_refusal_right_after_the_right_one_asked() {
+    // With memory: it is the right one's alone.
+    let mut stand = up(decide);
+    stand.backref = Backref::of(&stand.fake.url()).start();
+    let digest = stand.push("a");
+    for _ in 0..2 {
+        assert_eq!(stand.listed(), [digest.as_str()]);
+        for headers in [&[][..], &[WRONG]] {
+            let answer = stand.ask(headers);
+            assert_eq!((answer.status, error_code(&answer.body).as_str()), (401, "UNAUTHORIZED"));
+            assert_eq!(answer.header("WWW-Authenticate"), CHALLENGE);
+            assert_eq!(answer.header("Docker-Distribution-Api-Version"), "registry/2.0");
+            assert_eq!(answer.header("Content-Type"), "application/json");
+        }
+        let answer = stand.ask(&[STRANGER]);
+        assert_eq!((answer.status, error_code(&answer.body).as_str()), (403, "DENIED"));
+        assert_eq!(answer.headers.get("X-Reason"), None);
+    }
+}
+
+#[test]
+fn a_refusal_is_the_same_whether_there_are_referrers_or_not() {
+    let stand = up(decide);
+    let without = stand.ask(&[WRONG]);
+    stand.push("a");
+    let with = stand.ask(&[WRONG]);
+    assert_eq!((without.status, without.text()), (with.status, with.text()));
+}
+
+#[test]
+fn a_repository_that_hides_behind_404_has_an_empty_list() {
+    let stand = up(|holdings, visit| match visit.head.header("Authorization") {
+        Some(value) if value == RIGHT.1 => holdings.serve(visit),
+        _ => visit.answer("404 Not Found", &["X-Reason: hidden"], "404 page not found"),
+    });
+    let digest = stand.push("a");
+    assert_eq!(stand.listed(), [digest.as_str()]);
+    let answer = stand.ask(&[WRONG]);
+    assert_eq!((answer.status, answer.json()["manifests"].as_array().map(Vec::len)), (200, Some(0)));
+    assert_eq!(answer.headers.get("X-Reason"), None);
+    // And the stranger's 404 takes nothing from the list.
+    assert_eq!(stand.listed(), [digest]);
+}
+
+#[test]
+fn a_subject_that_is_gone_does_not_hide_referrers_that_live() {
+    let stand = up(Holdings::serve);
+    let digests = ["a", "b"].map(|name| stand.push(name));
+    stand.holdings.forget(&stand.subject_path);
+    assert_eq!(stand.listed(), digests);
+}
+
+#[test]
+fn a_referrer_that_is_gone_hides_no_other_and_is_listed_no_more() {
+    let stand = up(Holdings::serve);
+    let [living, gone] = ["living", "gone"].map(|name| stand.push(name));
+    stand.holdings.forget(&stand.subject_path);
+    // Around backref.
+    stand.holdings.forget(&path(&gone));
+    assert_eq!(stand.listed(), [living.as_str()]);
+    assert_eq!(stand.listed(), [living.as_str()]);
+    // Seen again, it is listed again, in its place.
+    stand.holdings.hold(REPOSITORY, INDEX, &referrer(&stand.subject, "gone"));
+    assert_eq!(stand.push("gone"), gone);
+    assert_eq!(stand.listed(), [living, gone]);
+}
+
+#[test]
+fn when_everything_is_gone_the_list_is_empty() {
+    let stand = up(Holdings::serve);
+    let digests = ["a", "b", "c", "d", "e"].map(|name| stand.push(name));
+    stand.holdings.forget(&stand.subject_path);
+    for digest in &digests {
+        stand.holdings.forget(&path(digest));
+    }
+    let before = stand.fake.count("HEAD");
+    assert_eq!(stand.listed(), [""; 0]);
+    // The subject and three of its referrers: a long list costs no more.
+    assert_eq!(stand.fake.count("HEAD") - before, 4);
+}
+
+#[test]
+fn an_upstream_that_cannot_say_gives_no_rows() {
+    for (status, expected, code) in [
+        ("429 Too Many Requests", 429, "TOOMANYREQUESTS"),
+        ("503 Service Unavailable", 503, "UNAVAILABLE"),
+        ("504 Gateway Timeout", 504, "UNAVAILABLE"),
+        ("502 Bad Gateway", 502, "UNAVAILABLE"),
+        ("418 Teapot", 502, "UNAVAILABLE"),
+        ("302 Found", 502, "UNAVAILABLE"),
+        ("304 Not Modified", 502, "UNAVAILABLE"),
+        ("206 Partial Content", 502, "UNAVAILABLE"),
+    ] {
+        let stand = up(move |holdings, visit| {
+            if visit.is("HEAD") {
+                visit.answer(status, &["Retry-After: 7", "RateLimit-Remaining: 0", "Location: /elsewhere"], "");
+            } else {
+                holdings.serve(visit);
+            }
+        });
+        stand.push("a");
+        let answer = stand.ask(&[RIGHT]);
+        assert_eq!((answer.status, error_code(&answer.body).as_str()), (expected, code), "{status}");
+        assert_eq!((answer.header("Retry-After"), answer.header("RateLimit-Remaining")), ("7", "0"), "{status}");
+        assert_eq!(answer.headers.get("Location"), None, "{status}");
+    }
+}
+
+#[test]
+fn an_upstream_that_fails_on_everything_gives_no_rows() {
+    // 500 for a digest is what distribution 2.8 says of one that is only a blob: it counts as not there.
+    let stand = up(|holdings, visit| match visit.head.method() {
+        "HEAD" => visit.answer("500 Internal Server Error", &[], ""),
+        _ => holdings.serve(visit),
+    });
+    stand.push("a");
+    let answer = stand.ask(&[RIGHT]);
+    assert!(answer.status >= 500, "{answer:?}");
+    error_code(&answer.body);
+}
+
+#[test]
+fn the_question_is_the_callers_own_and_without_conditions() {
+    let stand = up(Holdings::serve);
+    stand.ask(&[
+        RIGHT,
+        ("Cookie", "session=1"),
+        ("X-Client-Cert", "abc"),
+        ("User-Agent", "tests/1"),
+        ("Accept", "text/html"),
+        ("Accept-Encoding", "gzip"),
+        ("Range", "bytes=0-1"),
+        ("If-None-Match", "\"x\""),
+        ("If-Match", "\"x\""),
+        ("If-Modified-Since", "Thu, 01 Jan 1970 00:00:00 GMT"),
+        ("If-Unmodified-Since", "Thu, 01 Jan 1970 00:00:00 GMT"),
+        ("If-Range", "\"x\""),
+    ]);
+    let head = &stand.fake.seen()[0].head;
+    assert_eq!(head.line, format!("HEAD {} HTTP/1.1", stand.subject_path));
+    for (name, value) in
+        [("Authorization", RIGHT.1), ("Cookie", "session=1"), ("X-Client-Cert", "abc"), ("User-Agent", "tests/1")]
+    {
+        assert_eq!(head.values(name), [value]);
+    }
+    let accept = head.values("Accept").join(",");
+    for media_type in [
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+        "application/vnd.oci.artifact.manifest.v1+json",
+        "application/vnd.cncf.oras.artifact.manifest.v1+json",
+    ] {
+        assert!(accept.contains(media_type), "{media_type}: {accept}");
+    }
+    for name in ["Range", "If-None-Match", "If-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range"] {
+        assert_eq!(head.values(name), [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn a_challenge_in_a_refusal_is_rewritten_where_others_are() {
+    let fake = Fake::start(|visit| {
+        let host = visit.head.header("Host").expect("one Host").to_owned();
+        let challenge = format!("WWW-Authenticate: Bearer realm=\"http://{host}/token\",service=\"r\"");
+        visit.answer("401 Unauthorized", &[&challenge], "");
+    });
+    let backref = Backref::of(&fake.url()).config("[upstream]\nrewrite_realm = true\n").start();
+    let answer = http::get(&format!("{}/v2/{REPOSITORY}/referrers/{}", backref.url(), sha256(b"")), &[]);
+    let expected = format!("Bearer realm=\"{}/token\",service=\"r\"", backref.url());
+    assert_eq!(answer.header("WWW-Authenticate"), expected);
+}

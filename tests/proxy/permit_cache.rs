@@ -1,0 +1,189 @@
+//! How long a yes stands, and for whom.
+
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::manifests::{REPOSITORY, referrer};
+use crate::support::{Backref, Fake, Gate, http, sha256, until};
+use crate::wire::{Wire, served};
+
+fn everything_is_there() -> Fake {
+    Fake::start(|visit| visit.answer("200 OK", &[], ""))
+}
+
+fn ask(backref: &Backref, repository: &str, headers: &[(&str, &str)]) {
+    assert!(http::referrers(backref.host(), repository, &sha256(b"subject"), headers).is_empty());
+}
+
+/// A token that says it ends then; nobody checks its signature here.
+fn jwt(end: &str) -> String {
+    let payload = URL_SAFE_NO_PAD.encode(format!("{{\"exp\":{end}}}"));
+    format!("Bearer {}.{payload}.signature", URL_SAFE_NO_PAD.encode("{\"alg\":\"none\"}"))
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
+}
+
+#[test]
+fn a_yes_stands_for_the_repository_for_a_while() {
+    let fake = everything_is_there();
+    let backref = Backref::of(&fake.url()).start();
+    for number in 0..10 {
+        let digest = sha256(&[number]);
+        assert!(http::referrers(backref.host(), REPOSITORY, &digest, &[]).is_empty());
+    }
+    assert_eq!(fake.count("HEAD"), 1);
+}
+
+#[test]
+fn a_yes_stands_for_one_repository_and_one_caller() {
+    let fake = everything_is_there();
+    let backref = Backref::of(&fake.url()).start();
+    let callers: [&[(&str, &str)]; 6] = [
+        &[],
+        &[("Authorization", "Basic YTph")],
+        &[("Authorization", "Basic YTpi")],
+        &[("Cookie", "a=b")],
+        &[("X-JFrog-Art-Api", "key")],
+        &[("X-Api-Key", "a"), ("Cookie", "a=b")],
+    ];
+    for _ in 0..2 {
+        for caller in callers {
+            ask(&backref, "app", caller);
+            ask(&backref, "app/other", caller);
+        }
+    }
+    assert_eq!(fake.count("HEAD"), 2 * callers.len());
+    // What no upstream decides by makes no other caller.
+    ask(&backref, "app", &[("User-Agent", "other"), ("Accept", "a/b")]);
+    assert_eq!(fake.count("HEAD"), 2 * callers.len());
+}
+
+#[test]
+fn a_yes_ends_when_its_time_is_over() {
+    let fake = everything_is_there();
+    let backref = Backref::of(&fake.url()).config("[permit]\nttl = \"500ms\"\n").start();
+    ask(&backref, "app", &[]);
+    let granted = Instant::now();
+    until("the permit to end", || (granted.elapsed() > Duration::from_millis(600)).then_some(()));
+    ask(&backref, "app", &[]);
+    assert_eq!(fake.count("HEAD"), 2);
+}
+
+#[test]
+fn without_memory_every_query_asks() {
+    let fake = everything_is_there();
+    let backref = Backref::of(&fake.url()).config("[permit]\nttl = \"0\"\n").start();
+    for _ in 0..3 {
+        ask(&backref, "app", &[]);
+    }
+    assert_eq!(fake.count("HEAD"), 3);
+}
+
+#[test]
+fn a_token_that_has_ended_is_not_remembered() {
+    let fake = everything_is_there();
+    let backref = Backref::of(&fake.url()).start();
+    // The upstream may allow for clocks that differ: its word counts, but only now.
+    for end in [now() - 1, 0] {
+        let before = fake.count("HEAD");
+        for _ in 0..3 {
+            ask(&backref, "app", &[("Authorization", &jwt(&end.to_string()))]);
+        }
+        assert_eq!(fake.count("HEAD") - before, 3, "exp {end}");
+    }
+}
+
+#[test]
+fn a_token_with_time_left_is_remembered_until_its_end() {
+    let fake = everything_is_there();
+    let backref = Backref::of(&fake.url()).start();
+    let end = now() + 5;
+    let token = jwt(&end.to_string());
+    let headers = [("Authorization", token.as_str())];
+    ask(&backref, "app", &headers);
+    ask(&backref, "app", &headers);
+    assert_eq!(fake.count("HEAD"), 1);
+    until("the token to end", || (now() > end).then_some(()));
+    ask(&backref, "app", &headers);
+    assert_eq!(fake.count("HEAD"), 2);
+}
+
+#[test]
+fn a_no_is_never_remembered() {
+    let opened = Gate::default();
+    let open = opened.clone();
+    let fake = Fake::start(move |visit| {
+        if open.is_open() {
+            visit.answer("200 OK", &[], "");
+        } else {
+            visit.answer("401 Unauthorized", &[], "");
+        }
+    });
+    let backref = Backref::of(&fake.url()).start();
+    let url = format!("{}/v2/app/referrers/{}", backref.url(), sha256(b"subject"));
+    assert_eq!(http::get(&url, &[]).status, 401);
+    opened.open();
+    assert_eq!(http::get(&url, &[]).status, 200);
+}
+
+#[test]
+fn many_who_ask_at_once_cost_the_upstream_one_question() {
+    const CLIENTS: usize = 50;
+    let answer = Gate::default();
+    let held = answer.clone();
+    let fake = Fake::start(move |visit| {
+        visit.body();
+        if visit.is("HEAD") {
+            held.pass();
+            visit.answer("200 OK", &[], "");
+        } else {
+            visit.answer("201 Created", &[], "");
+        }
+    });
+    let backref = Backref::of(&fake.url()).start();
+    let subject = sha256(b"subject");
+    let digest = crate::manifests::push(backref.host(), &referrer(&subject, "a"));
+    let url = format!("{}/v2/{REPOSITORY}/referrers/{subject}", backref.url());
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let url = url.clone();
+            thread::spawn(move || http::get(&url, &[]))
+        })
+        .collect();
+    answer.wait_for(1);
+    // Until backref has taken all of them in.
+    until("all clients to be waiting", || (served(backref.host()) == CLIENTS).then_some(()));
+    answer.open();
+    for client in clients {
+        let answer = client.join().expect("no client panics");
+        assert_eq!(answer.json()["manifests"][0]["digest"], digest);
+    }
+    assert_eq!(fake.count("HEAD"), 1);
+}
+
+#[test]
+fn whoever_asked_first_may_leave_and_the_others_get_their_answer() {
+    let answer = Gate::default();
+    let held = answer.clone();
+    let fake = Fake::start(move |visit| {
+        held.pass();
+        visit.answer("200 OK", &[], "");
+    });
+    let backref = Backref::of(&fake.url()).start();
+    let target = format!("/v2/{REPOSITORY}/referrers/{}", sha256(b"subject"));
+    let mut first = Wire::to(backref.host());
+    first.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+    answer.wait_for(1);
+    let mut second = Wire::to(backref.host());
+    second.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+    until("the second to be waiting", || (served(backref.host()) == 2).then_some(()));
+    drop(first);
+    until("the first one's leaving to be noticed", || (served(backref.host()) == 1).then_some(()));
+    answer.open();
+    assert_eq!(second.answer().head.status(), 200);
+}

@@ -1,0 +1,124 @@
+//! A client that says exactly what it is told, and shows every byte that comes back.
+
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::Head;
+
+/// What doesn't come within this time doesn't come.
+const BOUND: Duration = Duration::from_secs(30);
+
+/// One connection to backref.
+pub(crate) struct Wire {
+    stream: BufReader<TcpStream>,
+}
+
+/// An answer with its whole body.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) head: Head,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Wire {
+    pub(crate) fn to(host: &str) -> Self {
+        let stream = TcpStream::connect(host).expect("backref takes connections");
+        stream.set_read_timeout(Some(BOUND)).expect("a timeout");
+        stream.set_nodelay(true).expect("an open socket");
+        Self { stream: BufReader::new(stream) }
+    }
+
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.try_send(bytes).expect("backref reads on");
+    }
+
+    pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+        self.stream.get_mut().write_all(bytes.as_ref())
+    }
+
+    /// The head of the next answer.
+    pub(crate) fn head(&mut self) -> Head {
+        Head::read(&mut self.stream).expect("an answer")
+    }
+
+    /// The next answer to anything but a HEAD.
+    pub(crate) fn answer(&mut self) -> Answer {
+        self.try_answer().expect("a whole answer")
+    }
+
+    /// `None` when the connection ends before the answer does.
+    pub(crate) fn try_answer(&mut self) -> Option<Answer> {
+        let head = Head::read(&mut self.stream)?;
+        let body = head.read_body(&mut self.stream)?;
+        Some(Answer { head, body })
+    }
+
+    /// The next bytes.
+    pub(crate) fn take(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.stream.read_exact(&mut bytes).expect("so many bytes");
+        bytes
+    }
+
+    /// All bytes until backref ends the connection.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.stream.read_to_end(&mut bytes).expect("an orderly end");
+        bytes
+    }
+
+    /// Whether nothing comes for that long, and the connection stays.
+    pub(crate) fn is_silent_for(&mut self, time: Duration) -> bool {
+        self.stream.get_ref().set_read_timeout(Some(time)).expect("a timeout");
+        let silent = self.stream.fill_buf().is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+        self.stream.get_ref().set_read_timeout(Some(BOUND)).expect("a timeout");
+        silent
+    }
+
+    /// Says that nothing more will come, and goes on reading.
+    pub(crate) fn finish(&mut self) {
+        self.stream.get_ref().shutdown(Shutdown::Write).expect("an open socket");
+    }
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// One request over a connection of its own; the answer ends it.
+pub(crate) fn ask(host: &str, request: &str) -> Answer {
+    let mut wire = Wire::to(host);
+    wire.send(request);
+    wire.answer()
+}
+
+/// How many connections the server at `host` has from its clients, with nothing sent that it has not read.
+pub(crate) fn served(host: &str) -> usize {
+    let port: u16 = host.rsplit(':').next().and_then(|port| port.parse().ok()).expect("host:port");
+    let local = format!(":{port:04X}");
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
+    let mine = table.lines().filter(|line| {
+        // Number, local address, remote address, state, bytes to send and to read; 0A is the listening socket.
+        let fields: Vec<_> = line.split_whitespace().collect();
+        matches!(fields[..], [_, at, _, state, queues, ..]
+            if at.ends_with(&local) && state != "0A" && queues.ends_with(":00000000"))
+    });
+    mine.count()
+}
+
+/// The code of an error body in the form of distribution-spec 1.1, "Error codes"; panics on any other body.
+pub(crate) fn error_code(body: &[u8]) -> String {
+    let parsed: Result<Value, _> = serde_json::from_slice(body);
+    let error = parsed.as_ref().ok().and_then(|body| body["errors"].as_array()?.first());
+    let field = |name| error.and_then(|error| error[name].as_str()).filter(|text| !text.is_empty());
+    let (code, message) = (field("code"), field("message"));
+    match (code, message) {
+        (Some(code), Some(_)) => code.to_owned(),
+        _ => panic!("no OCI error body: {}", String::from_utf8_lossy(body)),
+    }
+}

@@ -1,0 +1,106 @@
+//! What a registry does with manifests, apart from when it does it and what it says.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use ring::digest::{SHA256, SHA512, digest};
+
+use super::Visit;
+
+/// What a registry holds: enough of one to push, ask for and delete manifests. Its clones are one.
+#[derive(Clone, Default)]
+pub(crate) struct Holdings(Arc<Mutex<Manifests>>);
+
+/// By path: the content type, and the bytes.
+type Manifests = BTreeMap<String, (String, Vec<u8>)>;
+
+/// An answer that has not been given yet.
+pub(crate) struct Reply {
+    status: &'static str,
+    headers: Vec<String>,
+    body: Vec<u8>,
+}
+
+impl Holdings {
+    /// Puts a manifest there as if it had always been there, and returns its path.
+    pub(crate) fn hold(&self, repository: &str, content_type: &str, manifest: &[u8]) -> String {
+        let path = format!("/v2/{repository}/manifests/{}", sha256(manifest));
+        let content = (content_type.to_owned(), manifest.to_owned());
+        self.0.lock().expect("no one panicked").insert(path.clone(), content);
+        path
+    }
+
+    pub(crate) fn forget(&self, path: &str) {
+        self.0.lock().expect("no one panicked").remove(path).expect("what is forgotten was held");
+    }
+
+    pub(crate) fn holds(&self, path: &str) -> bool {
+        self.0.lock().expect("no one panicked").contains_key(path)
+    }
+
+    /// Does what is asked, without answering yet. `None` when the request was cut off.
+    pub(crate) fn apply(&self, visit: &mut Visit) -> Option<Reply> {
+        let body = visit.body()?;
+        let path = visit.head.target().to_owned();
+        let mut held = self.0.lock().expect("no one panicked");
+        let reply = |status, headers, body: &[u8]| Some(Reply { status, headers, body: body.to_owned() });
+        let (parent, reference) = path.rsplit_once('/').expect("a path");
+        if !parent.ends_with("/manifests") {
+            return reply("200 OK", vec![], b"{}");
+        }
+        match (visit.head.method(), held.get(&path)) {
+            ("PUT", _) => {
+                let digest = if reference.starts_with("sha512:") { sha512(&body) } else { sha256(&body) };
+                let headers = vec![format!("Docker-Content-Digest: {digest}"), format!("Location: {parent}/{digest}")];
+                let content_type = visit.head.header("Content-Type").unwrap_or_default().to_owned();
+                held.insert(format!("{parent}/{digest}"), (content_type.clone(), body.clone()));
+                held.insert(path, (content_type, body));
+                reply("201 Created", headers, b"")
+            }
+            ("DELETE", Some(_)) => {
+                held.remove(&path);
+                reply("202 Accepted", vec![], b"")
+            }
+            (_, Some((content_type, body))) => {
+                let headers =
+                    vec![format!("Content-Type: {content_type}"), format!("Docker-Content-Digest: {}", sha256(body))];
+                reply("200 OK", headers, body)
+            }
+            (_, None) => reply(
+                "404 Not Found",
+                vec!["Content-Type: application/json".to_owned()],
+                br#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#,
+            ),
+        }
+    }
+
+    /// Does and answers.
+    pub(crate) fn serve(&self, visit: &mut Visit) {
+        if let Some(reply) = self.apply(visit) {
+            reply.give(visit);
+        }
+    }
+}
+
+impl Reply {
+    pub(crate) fn give(self, visit: &mut Visit) {
+        let headers: Vec<&str> = self.headers.iter().map(String::as_str).collect();
+        visit.answer(self.status, &headers, &self.body);
+    }
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex(digest(&SHA256, bytes).as_ref()))
+}
+
+pub(crate) fn sha512(bytes: &[u8]) -> String {
+    format!("sha512:{}", hex(digest(&SHA512, bytes).as_ref()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
+}
