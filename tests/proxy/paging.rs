@@ -59,6 +59,7 @@ impl Stand {
         let mut pages = vec![self.first(query)];
         while let Some(next) = pages.last().and_then(|page| page.next.clone()) {
             pages.push(self.page(&next));
+            assert!(pages.len() <= 100, "the pages have no end: {next}");
         }
         pages
     }
