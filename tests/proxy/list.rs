@@ -2,31 +2,14 @@
 
 use serde_json::json;
 
-use crate::manifests::{INDEX, REPOSITORY, delete, listed, plain, push, push_as, referrer};
-use crate::support::{Backref, Fake, Holdings, http, sha256};
+use crate::manifests::{INDEX, REPOSITORY, delete, listed, push_as, referrer};
+use crate::stand::{Stand, up};
+use crate::support::{Backref, Fake, http, sha256};
 use crate::wire::{Wire, ask, error_code};
 
 const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 
-struct Stand {
-    backref: Backref,
-    _fake: Fake,
-    subject: String,
-}
-
-fn up() -> Stand {
-    let holdings = Holdings::default();
-    let subject = plain("subject");
-    holdings.hold(REPOSITORY, INDEX, &subject);
-    let fake = Fake::start(move |visit| holdings.serve(visit));
-    Stand { backref: Backref::of(&fake.url()).start(), _fake: fake, subject: sha256(&subject) }
-}
-
 impl Stand {
-    fn push(&self, name: &str) -> String {
-        push(self.backref.host(), &referrer(&self.subject, name))
-    }
-
     fn get(&self, query: &str) -> http::Answer {
         http::get(&format!("{}/v2/{REPOSITORY}/referrers/{}{query}", self.backref.url(), self.subject), &[])
     }

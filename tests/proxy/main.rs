@@ -4,6 +4,7 @@
 mod support;
 
 mod manifests;
+mod stand;
 mod wire;
 
 mod addresses;

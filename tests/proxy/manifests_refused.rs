@@ -2,30 +2,17 @@
 
 use serde_json::json;
 
-use crate::manifests::{INDEX, REPOSITORY, path, plain, push_as, referrer};
+use crate::manifests::{INDEX, path, plain, push_as, referrer};
+use crate::stand::{Stand, up};
 use crate::support::http::{self, Answer};
-use crate::support::{Backref, Fake, Holdings, sha256};
+use crate::support::sha256;
 use crate::wire::{Wire, error_code};
 
 const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 const MAX: usize = 4 << 20;
 
-struct Stand {
-    backref: Backref,
-    fake: Fake,
-    subject: String,
-}
-
-fn up() -> Stand {
-    let holdings = Holdings::default();
-    let subject = plain("subject");
-    holdings.hold(REPOSITORY, INDEX, &subject);
-    let fake = Fake::start(move |visit| holdings.serve(visit));
-    Stand { backref: Backref::of(&fake.url()).start(), fake, subject: sha256(&subject) }
-}
-
 impl Stand {
-    fn push(&self, reference: &str, content_type: &str, manifest: &[u8]) -> Answer {
+    fn push_raw(&self, reference: &str, content_type: &str, manifest: &[u8]) -> Answer {
         let url = format!("{}{}", self.backref.url(), path(reference));
         http::send("PUT", &url, &[("Content-Type", content_type)], manifest)
     }
@@ -50,9 +37,9 @@ fn descriptor(digest: &str) -> String {
 fn what_is_no_json_object() {
     let stand = up();
     for body in ["[]", "7", "{", "{}{}", "{\"a\":}", "\u{feff}{}", "{\"subject\":", "not json", "{\"a\":\"\u{1}\"}"] {
-        stand.assert_refused(body, "MANIFEST_INVALID", &stand.push("v1", IMAGE, body.as_bytes()));
+        stand.assert_refused(body, "MANIFEST_INVALID", &stand.push_raw("v1", IMAGE, body.as_bytes()));
     }
-    stand.assert_refused("invalid UTF-8", "MANIFEST_INVALID", &stand.push("v1", IMAGE, b"{\"a\":\"\xff\"}"));
+    stand.assert_refused("invalid UTF-8", "MANIFEST_INVALID", &stand.push_raw("v1", IMAGE, b"{\"a\":\"\xff\"}"));
 }
 
 #[test]
@@ -68,10 +55,10 @@ fn nesting_without_end() {
         format!("{{\"subject\":{subject},\"config\":{nested}}}"),
         nested.clone(),
     ] {
-        stand.assert_refused("deep", "MANIFEST_INVALID", &stand.push("v1", IMAGE, manifest.as_bytes()));
+        stand.assert_refused("deep", "MANIFEST_INVALID", &stand.push_raw("v1", IMAGE, manifest.as_bytes()));
     }
     let elsewhere = format!("{{\"subject\":{subject},\"other\":{nested}}}");
-    assert_eq!(stand.push("v1", IMAGE, elsewhere.as_bytes()).status, 201);
+    assert_eq!(stand.push_raw("v1", IMAGE, elsewhere.as_bytes()).status, 201);
 }
 
 #[test]
@@ -100,7 +87,7 @@ fn keys_that_two_readers_read_differently() {
         format!("{{\"subject\":{real},\"artifactType\":\"a/b\",\"artifacttype\":\"c/d\"}}"),
         format!("{{\"subject\":{real},\"config\":{{\"mediaType\":\"a/b\",\"MediaType\":\"c/d\"}}}}"),
     ] {
-        stand.assert_refused(&manifest, "MANIFEST_INVALID", &stand.push("v1", IMAGE, manifest.as_bytes()));
+        stand.assert_refused(&manifest, "MANIFEST_INVALID", &stand.push_raw("v1", IMAGE, manifest.as_bytes()));
     }
 }
 
@@ -109,7 +96,7 @@ fn an_index_that_is_an_image_manifest_too() {
     let stand = up();
     for manifest in [r#"{"manifests":[],"layers":[]}"#, r#"{"config":{},"manifests":[]}"#] {
         for content_type in [IMAGE, INDEX] {
-            let answer = stand.push("v1", content_type, manifest.as_bytes());
+            let answer = stand.push_raw("v1", content_type, manifest.as_bytes());
             stand.assert_refused(manifest, "MANIFEST_INVALID", &answer);
         }
     }
@@ -119,11 +106,11 @@ fn an_index_that_is_an_image_manifest_too() {
 fn a_media_type_that_is_not_the_content_type() {
     let stand = up();
     let manifest = format!("{{\"mediaType\":\"{IMAGE}\",\"subject\":{}}}", descriptor(&stand.subject));
-    stand.assert_refused("index", "MANIFEST_INVALID", &stand.push("v1", INDEX, manifest.as_bytes()));
+    stand.assert_refused("index", "MANIFEST_INVALID", &stand.push_raw("v1", INDEX, manifest.as_bytes()));
     stand.assert_refused(
         "index;",
         "MANIFEST_INVALID",
-        &stand.push("v1", &format!("{INDEX}; x=y"), manifest.as_bytes()),
+        &stand.push_raw("v1", &format!("{INDEX}; x=y"), manifest.as_bytes()),
     );
 }
 
@@ -145,7 +132,7 @@ fn a_subject_that_is_no_descriptor() {
     ] {
         for field in ["subject", "refers"] {
             let manifest = format!("{{\"{field}\":{subject}}}");
-            stand.assert_refused(&manifest, "MANIFEST_INVALID", &stand.push("v1", IMAGE, manifest.as_bytes()));
+            stand.assert_refused(&manifest, "MANIFEST_INVALID", &stand.push_raw("v1", IMAGE, manifest.as_bytes()));
         }
     }
 }
@@ -154,7 +141,7 @@ fn a_subject_that_is_no_descriptor() {
 fn annotations_that_are_no_strings() {
     let stand = up();
     let manifest = format!("{{\"subject\":{},\"annotations\":{{\"a\":1}}}}", descriptor(&stand.subject));
-    stand.assert_refused(&manifest, "MANIFEST_INVALID", &stand.push("v1", IMAGE, manifest.as_bytes()));
+    stand.assert_refused(&manifest, "MANIFEST_INVALID", &stand.push_raw("v1", IMAGE, manifest.as_bytes()));
 }
 
 #[test]

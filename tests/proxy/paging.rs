@@ -2,23 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::manifests::{INDEX, REPOSITORY, delete, plain, push, referrer};
-use crate::support::{Backref, Fake, Holdings, http, sha256};
+use crate::manifests::{INDEX, REPOSITORY, delete, push};
+use crate::stand::{Stand, up};
+use crate::support::http;
 use crate::wire::error_code;
-
-struct Stand {
-    backref: Backref,
-    _fake: Fake,
-    subject: String,
-}
-
-fn up() -> Stand {
-    let holdings = Holdings::default();
-    let subject = plain("subject");
-    holdings.hold(REPOSITORY, INDEX, &subject);
-    let fake = Fake::start(move |visit| holdings.serve(visit));
-    Stand { backref: Backref::of(&fake.url()).start(), _fake: fake, subject: sha256(&subject) }
-}
 
 /// One page: the digests on it, its size, and the target of the next.
 struct Page {
@@ -29,10 +16,6 @@ struct Page {
 }
 
 impl Stand {
-    fn push(&self, name: &str) -> String {
-        push(self.backref.host(), &referrer(&self.subject, name))
-    }
-
     fn first(&self, query: &str) -> Page {
         self.page(&format!("/v2/{REPOSITORY}/referrers/{}{query}", self.subject))
     }

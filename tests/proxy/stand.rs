@@ -1,0 +1,26 @@
+//! An upstream that holds what it is given, and one subject already; backref in front of it.
+
+use crate::manifests::{INDEX, REPOSITORY, plain, push, referrer};
+use crate::support::{Backref, Fake, Holdings, sha256};
+
+/// Dropped in this order: backref goes before its upstream does.
+pub(crate) struct Stand {
+    pub(crate) backref: Backref,
+    pub(crate) fake: Fake,
+    pub(crate) subject: String,
+}
+
+pub(crate) fn up() -> Stand {
+    let holdings = Holdings::default();
+    let subject = plain("subject");
+    holdings.hold(REPOSITORY, INDEX, &subject);
+    let fake = Fake::start(move |visit| holdings.serve(visit));
+    Stand { backref: Backref::of(&fake.url()).start(), fake, subject: sha256(&subject) }
+}
+
+impl Stand {
+    /// Pushes a referrer of that name, and returns its digest.
+    pub(crate) fn push(&self, name: &str) -> String {
+        push(self.backref.host(), &referrer(&self.subject, name))
+    }
+}
