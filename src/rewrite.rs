@@ -1,5 +1,5 @@
 //! Artifact manifests as image manifests: for upstreams that refuse the former. Pure, and the same for ever: what was
-//! rewritten by one release is recognised by every later one (design.md, "The rewrite: carrier manifests").
+//! rewritten by one release is recognised by every later one.
 
 use std::collections::BTreeMap;
 

@@ -113,7 +113,7 @@ pub struct Seen {
     pub contended: bool,
 }
 
-/// The knowledge on which a verdict rests (consistency.md's "Evidence").
+/// The knowledge on which a verdict rests (ARCHITECTURE.md's "What is believed").
 #[derive(Clone, Copy, Debug)]
 pub struct Basis {
     /// The version read before the upstream was asked.

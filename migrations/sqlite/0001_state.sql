@@ -1,4 +1,4 @@
--- The state of consistency.md: subjects, their referrers, open attempts, aliases of rewritten manifests, what was
+-- Subjects, their referrers, open attempts, aliases of rewritten manifests, what was
 -- learned about upstreams. Times are microseconds since 1970, UTC.
 
 CREATE TABLE subject (

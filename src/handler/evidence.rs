@@ -1,4 +1,4 @@
-//! Attempts, and what the upstream said about them: consistency.md's "Attempts" and "Evidence".
+//! Attempts, and what the upstream said about them: ARCHITECTURE.md's "What is believed".
 
 use std::time::Duration;
 

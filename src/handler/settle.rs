@@ -1,5 +1,5 @@
 //! What earlier requests left open about a subject, settled by whoever asks about it with the right to:
-//! consistency.md's "Attempts" and "Missing".
+//! ARCHITECTURE.md's "What is believed".
 
 use std::sync::Arc;
 

@@ -43,6 +43,8 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens or makes the file. What is no store of backref's, or a newer one's, is refused and left as it is.
     pub fn open(path: &Path, purpose: OpenFor) -> Result<Self, OpenError> {
+        // First of all, so that nothing is left beside a file that is refused.
+        open::inspect(path)?;
         let serving = (purpose == OpenFor::Serving).then(|| open::lock(path)).transpose()?;
         let connection = open::open(path, purpose)?;
         Ok(Self {

@@ -1,5 +1,5 @@
 //! The delegated permission: backref answers from its store only to whom the upstream said yes, just now.
-//! design.md's "The permit"; the sole maker of [`ReadPermit`].
+//! The sole maker of [`ReadPermit`].
 
 use std::{
     sync::Arc,

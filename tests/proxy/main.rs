@@ -16,6 +16,7 @@ mod framing;
 mod limits;
 mod list;
 mod manifests_refused;
+mod older;
 mod paging;
 mod permit;
 mod permit_cache;

@@ -37,7 +37,6 @@ pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
 
 /// The writing connection, on the newest schema.
 pub(super) fn open(path: &Path, purpose: OpenFor) -> Result<Connection, OpenError> {
-    inspect(path)?;
     let mut db = Connection::open(path).map_err(|error| unusable(path, error))?;
     let prepare = |db: &mut Connection| -> Result<(), Box<dyn std::error::Error>> {
         db.busy_timeout(BUSY)?;
@@ -61,7 +60,7 @@ pub(super) fn open(path: &Path, purpose: OpenFor) -> Result<Connection, OpenErro
 }
 
 /// Refuses, before anything is written, a file that is not ours or newer than we are.
-fn inspect(path: &Path) -> Result<(), OpenError> {
+pub(super) fn inspect(path: &Path) -> Result<(), OpenError> {
     if std::fs::metadata(path).map_or(true, |file| file.len() == 0) {
         return Ok(());
     }
