@@ -61,7 +61,7 @@ pub(super) fn count(text: &str) -> Parsed<usize> {
 }
 
 pub(super) fn at_least_one(text: &str) -> Parsed<usize> {
-    count(text)?.checked_sub(1).map(|less| less + 1).ok_or_else(|| "nothing would be served".to_owned())
+    count(text).and_then(|number| if number == 0 { Err("nothing would be served".to_owned()) } else { Ok(number) })
 }
 
 pub(super) fn flag(text: &str) -> Parsed<bool> {

@@ -32,7 +32,7 @@ impl Exchange {
     ) -> Result<Response<Body>, Error> {
         let Self { head, hop, .. } = self;
         let subject = hop.key(repository, digest);
-        let query = parse(head.uri.query().unwrap_or_default(), subject, dialect, &hop)?;
+        let mut query = parse(head.uri.query().unwrap_or_default(), subject, dialect, &hop)?;
         let subject = &query.subject;
         let store = &hop.handler.app.store;
 
@@ -56,7 +56,7 @@ impl Exchange {
             Ok(permit) => {
                 hop.learn(&permission, subject, &seen).await;
                 hop.settle(permit, &permission, &head.headers, subject).await?;
-                list(permit, &hop, query.clone()).await?
+                list(permit, &hop, &mut query).await?
             }
             Err(Refusal::Absent) => (Page::new(&query), None),
             Err(Refusal::Denied(status, mut headers)) => {
@@ -71,16 +71,16 @@ impl Exchange {
 }
 
 /// A page of the list. A large one waits for its place in the budget.
-async fn list(_: &ReadPermit, hop: &Hop, mut query: Query) -> Result<(Page, Option<Room>), Error> {
+async fn list(_: &ReadPermit, hop: &Hop, query: &mut Query) -> Result<(Page, Option<Room>), Error> {
     let app = &hop.handler.app;
     let most = std::mem::replace(&mut query.max_bytes, SMALL);
-    let page = app.store.list(&query).await?;
+    let page = app.store.list(query).await?;
     if !page.full && page.body.len() <= SMALL + query.opening.len() {
         return Ok((page, None));
     }
     let room = app.budget.take(Page::MAX_BYTES).await?;
     query.max_bytes = most;
-    Ok((app.store.list(&query).await?, Some(room)))
+    Ok((app.store.list(query).await?, Some(room)))
 }
 
 /// Bytes that keep their place in the budget until they are sent.

@@ -134,9 +134,8 @@ impl Expiry<CallerKey, Duration> for Lifetime {
 
 impl Access<'_> {
     /// A permit to list the referrers of `subject`: remembered, or asked for now, together with whoever asks the
-    /// same. `recorded` gives referrers on record, newest first, or `None` where
-    /// that can't be read; it is awaited only when the subject itself is not
-    /// there, and only by the one who asks.
+    /// same. `recorded` gives referrers on record, newest first, or `None` where that can't be read; it is awaited only
+    /// when the subject itself is not there, and only by the one who asks.
     pub async fn read(&self, subject: &ManifestKey, recorded: impl Future<Output = Option<Vec<Digest>>>) -> Permission {
         let key = self.permits.caller_key(self.caller, subject);
         if self.permits.granted.get(&key).await.is_some() {

@@ -1,6 +1,6 @@
 //! What is written: each function runs inside the writer's transaction.
 
-use rusqlite::{Connection, OptionalExtension, Result, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Result, ToSql, named_params, params};
 
 use super::reads;
 use crate::{
@@ -160,15 +160,11 @@ fn hold(db: &Connection, relation: &Relation, now: i64) -> Result<()> {
 
 /// Marks a digest as deleted under every subject that a row or a push on its way names.
 fn delete(db: &Connection, key: &ManifestKey, now: i64) -> Result<()> {
-    let mut subjects = db.prepare_cached(
-        "SELECT subject FROM referrer WHERE upstream = ?1 AND repository = ?2 AND digest = ?3
+    let sql = "SELECT subject FROM referrer WHERE upstream = ?1 AND repository = ?2 AND digest = ?3
          UNION
          SELECT subject FROM attempt WHERE upstream = ?1 AND repository = ?2 AND digest = ?3
-         AND kind = 'push' AND subject IS NOT NULL",
-    )?;
-    let of = params![key.upstream, key.repository.as_str(), key.digest.as_str()];
-    let subjects = subjects.query_map(of, |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>>>()?;
-    for subject in subjects {
+         AND kind = 'push' AND subject IS NOT NULL";
+    for subject in subjects(db, sql, params![key.upstream, key.repository.as_str(), key.digest.as_str()])? {
         let version = bump(db, key, &subject)?;
         let arrival = arrive(db, key, &subject, now)?;
         let row = Row { arrival, state: "deleted", via: "subject", changed_at: now, version, ..Row::default() };
@@ -178,12 +174,8 @@ fn delete(db: &Connection, key: &ManifestKey, now: i64) -> Result<()> {
 }
 
 fn change_state(db: &Connection, key: &ManifestKey, from: &str, to: &str, now: i64) -> Result<()> {
-    let mut subjects = db.prepare_cached(
-        "SELECT subject FROM referrer WHERE upstream = ? AND repository = ? AND digest = ? AND state = ?",
-    )?;
-    let of = params![key.upstream, key.repository.as_str(), key.digest.as_str(), from];
-    let subjects = subjects.query_map(of, |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>>>()?;
-    for subject in subjects {
+    let sql = "SELECT subject FROM referrer WHERE upstream = ? AND repository = ? AND digest = ? AND state = ?";
+    for subject in subjects(db, sql, params![key.upstream, key.repository.as_str(), key.digest.as_str(), from])? {
         let version = bump(db, key, &subject)?;
         db.prepare_cached(
             "UPDATE referrer SET state = ?, changed_at = ?, version = ?
@@ -200,6 +192,11 @@ fn change_state(db: &Connection, key: &ManifestKey, from: &str, to: &str, now: i
         ])?;
     }
     Ok(())
+}
+
+/// All of them at once: what is written meanwhile must not change what is read.
+fn subjects(db: &Connection, sql: &str, of: &[&dyn ToSql]) -> Result<Vec<String>> {
+    db.prepare_cached(sql)?.query_map(of, |row| row.get(0))?.collect()
 }
 
 /// A row that is missing for a day, and found so again, goes for good. The list doesn't change by it.
