@@ -1,4 +1,5 @@
-//! Today's clients, and the OCI conformance suite, through backref in front of real registries.
+//! Today's clients, one from before the specification, and the OCI conformance suite, through backref in front of real
+//! registries.
 //!
 //! Every scenario runs on CNCF distribution 2.8 and on 3.x. The clients are the field's own binaries, built by
 //! `tests/tools/build`; nothing here reaches beyond this machine.
@@ -17,4 +18,5 @@ mod cosign;
 mod crane;
 mod oras;
 mod regctl;
+mod regctl_04;
 mod skopeo;

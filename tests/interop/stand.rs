@@ -38,7 +38,12 @@ impl Stand {
     }
 
     pub(crate) fn before(registry: Registry) -> Self {
-        let backref = Backref::of(&registry.url()).config(CONFIG).start();
+        Self::configured(registry, CONFIG)
+    }
+
+    /// With settings of the scenario's own, TOML.
+    pub(crate) fn configured(registry: Registry, config: &str) -> Self {
+        let backref = Backref::of(&registry.url()).config(config).start();
         Self { home: Home::new(), backref, registry }
     }
 
