@@ -2,17 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use http::HeaderValue;
 use moka::future::Cache;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use crate::{
     admin::Metrics,
     config::{Config, Origin},
     error::Error,
+    learned::Learned,
     referrers::ManifestKey,
-    store::{OpenError, OpenFor, SqliteStore, Store},
+    store::{OpenError, OpenFor, SqliteStore, Store, StoreError},
     upstream::{Connector, Permits, TlsError},
 };
 
@@ -28,6 +30,8 @@ pub struct App {
     pub metrics: Metrics,
     /// What manifests on their way and large pages may take, all together.
     pub budget: Budget,
+    /// What the upstream is known to refuse.
+    learned: OnceCell<Learned>,
     /// Open attempts that a caller's query just asked the upstream about: not again for a while.
     pub asked: Cache<ManifestKey, ()>,
     /// Pushes and deletes on their way: they go on when their client has gone, and a drain waits for them.
@@ -70,8 +74,18 @@ impl App {
             // Invariant: an authority that parsed is made of visible ASCII.
             upstream_host: HeaderValue::from_str(authority).unwrap_or(HeaderValue::from_static("upstream")),
             public_side: public_side(config.public_url.as_ref()),
+            learned: OnceCell::new(),
             config,
         }))
+    }
+
+    /// What the upstream is known to refuse, read from the store the first time.
+    pub async fn learned(&self) -> Result<&Learned, StoreError> {
+        let read = || async {
+            let learned = self.store.learned(&self.config.upstream.name).await?;
+            Ok(Learned::parse(learned.as_deref().unwrap_or("{}")))
+        };
+        self.learned.get_or_try_init(read).await
     }
 }
 
@@ -117,5 +131,16 @@ impl Room {
     /// Adds more of the same budget's.
     pub fn merge(&mut self, more: Self) {
         self.0.merge(more.0);
+    }
+
+    /// Bytes that keep their place in the budget until they are sent.
+    pub fn hold(self, bytes: impl AsRef<[u8]> + Send + 'static) -> Bytes {
+        struct Held<T>(T, #[allow(dead_code, reason = "kept, not read")] Room);
+        impl<T: AsRef<[u8]>> AsRef<[u8]> for Held<T> {
+            fn as_ref(&self) -> &[u8] {
+                self.0.as_ref()
+            }
+        }
+        Bytes::from_owner(Held(bytes, self))
     }
 }

@@ -22,6 +22,7 @@ pub struct Config {
     pub limits: Limits,
     pub permit: Permit,
     pub referrers: Referrers,
+    pub rewrite: Rewrite,
     pub log: Log,
 }
 
@@ -64,6 +65,37 @@ pub struct Permit {
 #[allow(missing_docs, reason = "see Config")]
 pub struct Referrers {
     pub without_subject: bool,
+    pub list: Form,
+}
+
+/// `[rewrite]`
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "see Config")]
+pub struct Rewrite {
+    pub mode: RewriteMode,
+    pub tag: Form,
+    pub remember: Duration,
+    pub config_type: Option<String>,
+}
+
+/// Which manifests are rewritten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RewriteMode {
+    /// Artifact manifests that the upstream refuses.
+    Auto,
+    /// Artifact manifests.
+    Always,
+    /// None.
+    Never,
+}
+
+/// Which form of a manifest that has two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As it was pushed.
+    Original,
+    /// As the upstream holds it.
+    Carrier,
 }
 
 /// `[log]`
@@ -93,8 +125,8 @@ impl Config {
 
     fn read(s: &mut Sources) -> Self {
         use parse::{
-            address, at_least_one, at_most, buffer_size, count, duration, flag, head_size, log_filter, log_format,
-            origin, path, patience, store, text,
+            address, at_least_one, at_most, buffer_size, count, duration, flag, form, head_size, list_form, log_filter,
+            log_format, origin, path, patience, rewrite_mode, store, text,
         };
         let minute = Duration::from_mins(1);
         let url = s.required("upstream.url", origin);
@@ -129,7 +161,16 @@ impl Config {
                 ttl: s.or("permit.ttl", at_most(minute), minute),
                 entries: s.or("permit.entries", count, 100_000) as u64,
             },
-            referrers: Referrers { without_subject: s.or("referrers.without_subject", flag, false) },
+            referrers: Referrers {
+                without_subject: s.or("referrers.without_subject", flag, false),
+                list: s.or("referrers.list", list_form, Form::Carrier),
+            },
+            rewrite: Rewrite {
+                mode: s.or("rewrite.mode", rewrite_mode, RewriteMode::Auto),
+                tag: s.or("rewrite.tag", form, Form::Original),
+                remember: s.or("rewrite.remember", duration, 24 * 60 * minute),
+                config_type: s.optional("rewrite.config_type", text),
+            },
             log: Log {
                 filter: s.or("log.filter", log_filter, "info".into()),
                 format: s.or("log.format", log_format, LogFormat::Text),

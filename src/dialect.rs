@@ -99,6 +99,7 @@ mod tests {
                 repository: Repository::parse("app").unwrap(),
                 digest: Digest::parse("a:b").unwrap(),
             },
+            alias: None,
             artifact_types: types.iter().map(|text| (*text).to_owned()).collect(),
             after: None,
             limit: 2,

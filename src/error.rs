@@ -59,6 +59,11 @@ impl Error {
         Self::Request(StatusCode::BAD_REQUEST, code, message.into())
     }
 
+    /// There is no such manifest.
+    pub fn absent() -> Self {
+        Self::Request(StatusCode::NOT_FOUND, ErrorCode::ManifestUnknown, "there is no such manifest".to_owned())
+    }
+
     /// The answer to the client. What only the operator should know is logged, not said.
     pub fn answer(self) -> Response<Body> {
         let mut headers = HeaderMap::new();

@@ -1,12 +1,19 @@
 //! Requests of clients, from a parsed route to an answer. One worker's: the connections to the upstream are its own.
 
+mod accept;
+mod artifact;
+mod blobs;
 mod delete;
 mod discover;
 mod evidence;
 mod exchange;
+mod original;
 mod proxy;
+mod pull;
 mod push;
+mod recover;
 mod referrers;
+mod refusal;
 mod settle;
 
 use std::{sync::Arc, time::Instant};
@@ -70,6 +77,7 @@ impl Handler {
         match route {
             Route::Referrers(repository, digest, dialect) => exchange.referrers(repository, digest, dialect).await,
             Route::Discover => exchange.discover().await,
+            Route::Pull(repository, reference) => exchange.pull(repository, reference).await,
             Route::Push(repository, reference) => exchange.push(repository, reference).await,
             Route::Delete(repository, digest) => exchange.delete(repository, digest).await,
             Route::Proxy => exchange.proxy().await,

@@ -7,7 +7,7 @@
 //! - [`app`]: all wiring. [`admin`]: health and metrics. [`server`]: sockets, threads, limits.
 //! - [`handler`]: requests, from a parsed [`route`] to an answer; [`error`] is what can go wrong.
 //! - [`referrers`], [`dialect`]: the domain, and how lists look to clients.
-//! - [`rewrite`]: artifact manifests as image manifests, for upstreams that refuse the former. Not called yet.
+//! - [`rewrite`]: artifact manifests as image manifests, for upstreams that refuse the former. [`learned`]: which do.
 //! - [`upstream`]: connections, headers, permission. [`store`]: what is remembered. Neither knows the other.
 //! - [`oci`]: the specifications' nouns.
 
@@ -19,6 +19,7 @@ pub mod config;
 pub mod dialect;
 pub mod error;
 pub mod handler;
+pub mod learned;
 pub mod oci;
 pub mod random;
 pub mod referrers;

@@ -1,5 +1,6 @@
 //! The domain: who refers to whom, and what a list of that is asked by. Pure.
 
+use bytes::Bytes;
 use http::StatusCode;
 
 use crate::oci::{Annotations, Digest, Manifest, RawManifest, Repository, Via};
@@ -38,6 +39,34 @@ pub struct Relation {
     pub created: Option<i64>,
     /// The descriptor as lists give it, rendered once.
     pub descriptor: String,
+    /// What was pushed, where the upstream holds another form of it.
+    pub pushed: Option<Pushed>,
+}
+
+/// A manifest in two forms. Both digests name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alias {
+    /// As it was pushed: the digest.
+    pub original: Digest,
+    /// Its length in bytes.
+    pub original_size: usize,
+    /// Its media type.
+    pub media_type: String,
+    /// As the upstream holds it: the digest of its carrier.
+    pub carrier: Digest,
+    /// The carrier's length in bytes.
+    pub carrier_size: usize,
+}
+
+/// What was pushed, where the upstream holds its carrier.
+#[derive(Clone, Debug)]
+pub struct Pushed {
+    /// Both forms.
+    pub alias: Alias,
+    /// The original's.
+    pub bytes: Bytes,
+    /// The original's descriptor, rendered: for lists of what was pushed.
+    pub descriptor: String,
 }
 
 /// What a manifest says that was not pushed yet. Small: the manifest itself is not needed any more.
@@ -53,8 +82,16 @@ impl Claim {
             artifact_type: manifest.artifact_type.clone(),
             created: manifest.annotations.as_ref().and_then(Annotations::created),
             descriptor: raw.descriptor(&referrer.digest, manifest).render(),
+            pushed: None,
             referrer,
         }))
+    }
+
+    /// The same of a carrier.
+    #[must_use]
+    pub fn carrying(mut self, pushed: Pushed) -> Self {
+        self.0.pushed = Some(pushed);
+        self
     }
 
     /// Which manifest.
@@ -78,6 +115,8 @@ impl Claim {
 pub struct Query {
     /// Whose referrers.
     pub subject: ManifestKey,
+    /// The subject's other form: who refers to either is of one set.
+    pub alias: Option<Digest>,
     /// Only these artifact types; none: all.
     pub artifact_types: Vec<String>,
     /// Only what comes after it.
@@ -94,6 +133,14 @@ pub struct Query {
     pub opening: &'static str,
     /// At most this many bytes of a list, but one descriptor always.
     pub max_bytes: usize,
+}
+
+impl Query {
+    /// The subject, in each of its forms.
+    pub fn subjects(&self) -> Vec<ManifestKey> {
+        let alias = self.alias.iter().map(|digest| self.subject.sibling(digest.clone()));
+        std::iter::once(self.subject.clone()).chain(alias).collect()
+    }
 }
 
 /// Which comes first in a list.
@@ -194,6 +241,7 @@ mod tests {
         let opening = "[";
         let query = Query {
             subject,
+            alias: None,
             artifact_types: vec![],
             after: None,
             limit: 9,

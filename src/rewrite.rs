@@ -10,7 +10,8 @@ use crate::oci::{Algorithm, Digest, ManifestError, MediaType, RawManifest};
 /// `{}`: what an artifact without blobs gets for a layer (image-spec 1.1, "Guidance for an Empty Descriptor").
 pub const EMPTY_BLOB: &[u8] = b"{}";
 const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
-const EMPTY_DIGEST: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+/// By which [`EMPTY_BLOB`] is known.
+pub const EMPTY_DIGEST: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
 
 /// An artifact manifest, read.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Original {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Fields {
+    #[serde(default)]
+    media_type: Option<String>,
     #[serde(default)]
     artifact_type: Option<String>,
     #[serde(default)]
@@ -66,20 +69,6 @@ struct CarrierFields {
     annotations: Option<BTreeMap<String, String>>,
 }
 
-/// Whose carrier a manifest is, as far as its own bytes and the original's tell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Check {
-    /// Its subject is the original's, or neither has one.
-    Whole,
-    /// Its subject is another digest than the original's: a carrier still, if that is a carrier of the original's.
-    IfSubject {
-        /// What the carrier names.
-        stored: Digest,
-        /// What the original names.
-        original: Digest,
-    },
-}
-
 impl Content {
     fn plain(media_type: &str, digest: &str, size: usize) -> Self {
         Self {
@@ -92,17 +81,22 @@ impl Content {
         }
     }
 
-    /// A manifest as others name it.
-    pub fn of(manifest: &RawManifest, digest: &Digest) -> Self {
-        Self::plain(manifest.media_type.as_str(), digest.as_str(), manifest.bytes.len())
+    /// A carrier, as who refers to it names it.
+    pub fn carrier(digest: &Digest, size: usize) -> Self {
+        Self::plain(MediaType::IMAGE, digest.as_str(), size)
     }
 }
 
 impl Original {
     /// Reads an artifact manifest. Refuses what Proposal A forbids: a manifest among the blobs (it could close a loop),
-    /// a subject that is no manifest.
+    /// a subject that is no manifest; and one whose bytes don't say that they are one, since only they are left when it
+    /// is to be found again.
     pub fn parse(raw: &RawManifest) -> Result<Self, ManifestError> {
         let fields: Fields = serde_json::from_slice(&raw.bytes)?;
+        if fields.media_type.as_deref() != Some(raw.media_type.as_str()) {
+            let reason = format!("an artifact manifest says what it is: {}", raw.media_type.as_str());
+            return Err(ManifestError::Field { field: "mediaType", reason });
+        }
         let is_manifest = |content: &Content| MediaType::parse(&content.media_type).is_manifest();
         let odd = |field, reason: String| Err(ManifestError::Field { field, reason });
         if let Some(blob) = fields.blobs.iter().flatten().find(|blob| is_manifest(blob)) {
@@ -135,10 +129,26 @@ impl Original {
         self.fields.blobs.as_ref().is_none_or(Vec::is_empty)
     }
 
+    /// Whom it refers to, as it was pushed.
+    pub fn subject(&self) -> Option<&Content> {
+        self.fields.subject.as_ref()
+    }
+
+    /// The artifact type, whatever it looks like.
+    pub fn artifact_type(&self) -> Option<&str> {
+        self.fields.artifact_type.as_deref().filter(|text| !text.is_empty())
+    }
+
+    /// Whether an upstream could refuse it for its artifact type alone.
+    pub fn has_media_type_for_artifact_type(&self) -> bool {
+        self.artifact_type().is_some_and(is_media_type)
+    }
+
     /// The carrier. `subject`: the form that the upstream holds of the subject, where it isn't the one that was named.
-    pub fn carry(&self, subject: Option<&Content>) -> RawManifest {
-        let artifact_type = self.fields.artifact_type.clone().filter(|text| is_media_type(text));
-        let config_type = artifact_type.as_deref().unwrap_or(self.raw.media_type.as_str());
+    /// `config_type`: the one that an upstream insists on, if it does.
+    pub fn carry(&self, subject: Option<&Content>, config_type: Option<&str>) -> RawManifest {
+        let artifact_type = self.artifact_type().filter(|text| config_type.is_none() && is_media_type(text));
+        let config_type = config_type.or(artifact_type).unwrap_or(self.raw.media_type.as_str());
         let layers = match &self.fields.blobs {
             Some(blobs) if !blobs.is_empty() => blobs.clone(),
             _ => vec![Content::plain(EMPTY_TYPE, EMPTY_DIGEST, EMPTY_BLOB.len())],
@@ -147,7 +157,7 @@ impl Original {
             schema_version: 2,
             media_type: MediaType::IMAGE.to_owned(),
             config: Content::plain(config_type, self.digest.as_str(), self.raw.bytes.len()),
-            artifact_type,
+            artifact_type: artifact_type.map(str::to_owned),
             layers,
             subject: self.fields.subject.as_ref().map(|own| subject.unwrap_or(own).clone()),
             annotations: self.fields.annotations.clone(),
@@ -157,26 +167,25 @@ impl Original {
         RawManifest { bytes: bytes.into(), media_type: MediaType::parse(MediaType::IMAGE) }
     }
 
-    /// Whether `manifest` is a carrier of this: made again with its own subject, it has the same bytes.
-    pub fn check(&self, manifest: &RawManifest) -> Option<Check> {
-        let fields: CarrierFields = serde_json::from_slice(&manifest.bytes).ok()?;
-        if self.carry(fields.subject.as_ref()).bytes != manifest.bytes {
-            return None;
-        }
-        match (fields.subject, &self.fields.subject) {
-            (Some(stored), Some(own)) if stored != *own => Some(Check::IfSubject {
-                stored: Digest::parse(&stored.digest).ok()?,
-                original: Digest::parse(&own.digest).ok()?,
-            }),
-            _ => Some(Check::Whole),
-        }
+    /// Every carrier that it can have, with a subject that is named as it was, or in one of these forms. No other
+    /// manifest is a carrier of it.
+    pub fn carriers(&self, subjects: &[Content], config_type: Option<&str>) -> Vec<RawManifest> {
+        let config_types = [None, config_type];
+        let config_types = &config_types[..if config_type.is_some() { 2 } else { 1 }];
+        let subjects = subjects.iter().filter(|_| self.fields.subject.is_some()).map(Some);
+        let subjects = std::iter::once(None).chain(subjects);
+        subjects.flat_map(|subject| config_types.iter().map(move |kind| self.carry(subject, *kind))).collect()
     }
 }
 
-/// The digest of the original, if `manifest` could be a carrier: fetched as a blob, [`Original::check`] tells.
-pub fn original_of(manifest: &RawManifest) -> Option<Digest> {
+/// The digest and size of the blob that is the original, if `manifest` could be a carrier: one of
+/// [`Original::carriers`] tells. Others are told apart without a look at any blob.
+pub fn original_of(manifest: &RawManifest) -> Option<(Digest, u64)> {
     let fields: CarrierFields = serde_json::from_slice(&manifest.bytes).ok()?;
-    Digest::parse(&fields.config.digest).ok()
+    let made = serde_json::to_vec(&fields).ok()? == manifest.bytes;
+    let typed = fields.artifact_type.as_ref().is_none_or(|kind| *kind == fields.config.media_type);
+    let digest = Digest::parse(&fields.config.digest).ok()?;
+    (made && typed).then_some((digest, fields.config.size))
 }
 
 /// RFC 6838, 4.2: `type/subtype`, each a restricted name.
@@ -228,9 +237,11 @@ mod tests {
             note in "\\PC{0,20}",
         ) {
             let original = Original::parse(&raw(artifact(kind.as_deref(), &blobs, subject, &note))).unwrap();
-            let carrier = original.carry(None);
-            prop_assert_eq!(original_of(&carrier), Some(original.digest().clone()));
-            prop_assert_eq!(original.check(&carrier), Some(Check::Whole));
+            let carrier = original.carry(None, None);
+            let undone = Some((original.digest().clone(), original.raw().bytes.len() as u64));
+            prop_assert_eq!(original_of(&carrier), undone.clone());
+            let profiled = original.carry(None, Some("application/vnd.oci.image.config.v1+json"));
+            prop_assert_eq!(original_of(&profiled), undone);
             let text = std::str::from_utf8(&carrier.bytes).unwrap();
             prop_assert!(!text.contains(r#""data":"#));
             let json: serde_json::Value = serde_json::from_str(text).unwrap();
@@ -245,12 +256,12 @@ mod tests {
         #[test]
         fn a_changed_carrier_is_none(at in 0..400usize, byte in any::<u8>()) {
             let original = Original::parse(&raw(artifact(Some("a/b"), &[1, 2], Some(3), "x"))).unwrap();
-            let mut bytes = original.carry(None).bytes.to_vec();
+            let mut bytes = original.carry(None, None).bytes.to_vec();
             let at = at % bytes.len();
             prop_assume!(bytes[at] != byte);
             bytes[at] = byte;
-            let changed = RawManifest { bytes: bytes.into(), media_type: MediaType::parse(MediaType::IMAGE) };
-            prop_assert_ne!(original.check(&changed), Some(Check::Whole));
+            let forms = [Content::plain(MediaType::IMAGE, "blake3:00", 9)];
+            prop_assert!(original.carriers(&forms, Some("c/d")).iter().all(|carrier| carrier.bytes != bytes));
         }
     }
 
@@ -262,7 +273,7 @@ mod tests {
             [(Some("application/spdx+json"), &[1, 2][..], Some(3)), (Some("sbom"), &[], Some(3)), (None, &[7], None)]
         {
             let original = Original::parse(&raw(artifact(kind, blobs, subject, "é\n"))).unwrap();
-            made.push_str(std::str::from_utf8(&original.carry(None).bytes).unwrap());
+            made.push_str(std::str::from_utf8(&original.carry(None, None).bytes).unwrap());
             made.push('\n');
         }
         assert_eq!(made, golden, "carriers that are out there would no longer be known:\n{made}");
@@ -270,19 +281,37 @@ mod tests {
 
     #[test]
     fn what_proposal_a_forbids_is_refused() {
-        let manifest_blob = format!(r#"{{"blobs":[{}]}}"#, content(MediaType::INDEX, 1));
-        let blob_subject = format!(r#"{{"subject":{}}}"#, content("application/x", 1));
-        for (json, part) in [(manifest_blob, "is a manifest"), (blob_subject, "no media type of a manifest")] {
+        let own = format!(r#""mediaType":"{ARTIFACT}""#);
+        let manifest_blob = format!(r#"{{{own},"blobs":[{}]}}"#, content(MediaType::INDEX, 1));
+        let blob_subject = format!(r#"{{{own},"subject":{}}}"#, content("application/x", 1));
+        for (json, part) in [
+            (manifest_blob, "is a manifest"),
+            (blob_subject, "no media type of a manifest"),
+            ("{}".to_owned(), "says what it is"),
+        ] {
             let error = Original::parse(&raw(json)).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }
     }
 
     #[test]
-    fn another_subject_is_one_to_be_verified() {
+    fn each_form_of_the_subject_makes_a_carrier() {
         let original = Original::parse(&raw(artifact(None, &[], Some(3), ""))).unwrap();
-        let stored = Content::plain(MediaType::IMAGE, "blake3:00", 9);
-        let Some(Check::IfSubject { stored, .. }) = original.check(&original.carry(Some(&stored))) else { panic!() };
-        assert_eq!(stored.as_str(), "blake3:00");
+        let stored = Content::carrier(&Digest::parse("blake3:00").unwrap(), 9);
+        let carriers = original.carriers(std::slice::from_ref(&stored), Some("c/d"));
+        assert_eq!(carriers.len(), 4);
+        assert_eq!(carriers[2].bytes, original.carry(Some(&stored), None).bytes);
+        let without = Original::parse(&raw(artifact(None, &[], None, ""))).unwrap();
+        assert_eq!(without.carriers(&[stored], None).len(), 1);
+    }
+
+    #[test]
+    fn what_others_push_is_told_apart_without_a_look_at_blobs() {
+        let config = content("application/vnd.oci.empty.v1+json", 2).replace(r#","data":"AA==""#, "");
+        let attached = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{}","artifactType":"a/b","config":{config},"layers":[]}}"#,
+            MediaType::IMAGE
+        );
+        assert_eq!(original_of(&raw(attached)), None);
     }
 }

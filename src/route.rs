@@ -17,6 +17,8 @@ pub enum Route {
     Referrers(Repository, Digest, Dialect),
     /// `GET /v2/_oci/ext/discover`, and the same of a repository.
     Discover,
+    /// `GET|HEAD /v2/<name>/manifests/<reference>`
+    Pull(Repository, Reference),
     /// `PUT /v2/<name>/manifests/<reference>`
     Push(Repository, Reference),
     /// `DELETE /v2/<name>/manifests/<digest>`
@@ -56,6 +58,11 @@ impl Route {
             (&Method::GET | &Method::HEAD, "referrers") => {
                 Self::Referrers(repository, Digest::parse(last).map_err(refuse)?, Dialect::Oci)
             }
+            // What is no digest that backref knows may be one that the upstream knows.
+            (&Method::GET | &Method::HEAD, "manifests") => match Reference::parse(last) {
+                Ok(Some(reference)) => Self::Pull(repository, reference),
+                _ => Self::Proxy,
+            },
             (&Method::PUT, "manifests") => match Reference::parse(last).map_err(refuse)? {
                 Some(reference) => Self::Push(repository, reference),
                 None => Self::Proxy,
@@ -98,6 +105,7 @@ impl Route {
         match self {
             Self::Referrers(..) => "referrers",
             Self::Discover => "discover",
+            Self::Pull(..) => "pull",
             Self::Push(..) => "push",
             Self::Delete(..) => "delete",
             Self::Proxy => "proxy",

@@ -6,10 +6,11 @@ mod sqlite;
 use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use crate::{
-    oci::Digest,
-    referrers::{ManifestKey, Page, Query, Relation},
+    oci::{Digest, Repository},
+    referrers::{Alias, ManifestKey, Page, Pushed, Query, Relation},
 };
 
 pub use sqlite::{OpenFor, SqliteStore};
@@ -42,6 +43,18 @@ pub trait Store: Send + Sync {
         close: Close,
     ) -> Result<Applied, StoreError>;
 
+    /// Keeps both forms of a manifest that refers to nothing, durably. Of one that does, [`Store::apply`] keeps them.
+    async fn keep(&self, carrier: &ManifestKey, pushed: Pushed) -> Result<(), StoreError>;
+
+    /// Both forms of a manifest, by the digest of either.
+    async fn alias(&self, key: &ManifestKey) -> Result<Option<Alias>, StoreError>;
+
+    /// The bytes that were pushed under `original`, where the upstream holds another form.
+    async fn original(&self, original: &ManifestKey) -> Result<Option<Bytes>, StoreError>;
+
+    /// Whether anything in a repository has two forms.
+    async fn has_aliases(&self, upstream: &str, repository: &Repository) -> Result<bool, StoreError>;
+
     /// A page of a subject's listed referrers, by arrival.
     async fn list(&self, query: &Query) -> Result<Page, StoreError>;
 
@@ -51,6 +64,12 @@ pub trait Store: Send + Sync {
     /// Up to `limit` digests with attempts that nobody works on any more, since their owner is gone or their deadline;
     /// those that can be settled for good first, otherwise by chance, so that none waits behind the same others.
     async fn orphans(&self, subject: &ManifestKey, limit: usize) -> Result<Vec<Orphan>, StoreError>;
+
+    /// What was learned about an upstream, as [`Store::learn`] was given it.
+    async fn learned(&self, upstream: &str) -> Result<Option<String>, StoreError>;
+
+    /// Remembers what was learned about an upstream: JSON.
+    async fn learn(&self, upstream: &str, learned: String) -> Result<(), StoreError>;
 
     /// Writes something small, the time of this check: an error says why a push with a subject would be refused now.
     async fn check(&self, upstream: &str) -> Result<(), StoreError>;
@@ -130,7 +149,8 @@ pub enum Verdict {
     Held(Arc<Relation>),
     /// It holds it; a row that was missing is listed again.
     Seen,
-    /// It deleted it: listed no more, and remembered for a while, so that nothing slow brings it back.
+    /// It deleted it: listed no more, and remembered for a while, so that nothing slow brings it back. With it goes the
+    /// knowledge of its other form.
     Deleted,
     /// It answered 404 beside a 200: missing; dropped when that was so a day ago already.
     Absent,

@@ -49,19 +49,19 @@ CREATE INDEX attempt_by_subject ON attempt (upstream, repository, subject);
 CREATE INDEX attempt_by_digest ON attempt (upstream, repository, digest);
 
 CREATE TABLE alias (
-    upstream   TEXT NOT NULL,
-    repository TEXT NOT NULL,
-    original   TEXT NOT NULL,
-    carrier    TEXT NOT NULL,
-    media_type TEXT NOT NULL,
-    bytes      BLOB NOT NULL,
+    upstream     TEXT    NOT NULL,
+    repository   TEXT    NOT NULL,
+    original     TEXT    NOT NULL,               -- as it was pushed
+    carrier      TEXT    NOT NULL,               -- as the upstream holds it
+    carrier_size INTEGER NOT NULL,
+    media_type   TEXT    NOT NULL,
+    bytes        BLOB    NOT NULL,               -- the original's
     PRIMARY KEY (upstream, repository, original)
 ) STRICT;
-CREATE UNIQUE INDEX alias_by_carrier ON alias (upstream, repository, carrier);
+CREATE INDEX alias_by_carrier ON alias (upstream, repository, carrier);
 
 CREATE TABLE upstream (
-    name          TEXT    NOT NULL PRIMARY KEY,
-    learned       TEXT    NOT NULL DEFAULT '{}', -- JSON
-    learned_until INTEGER NOT NULL DEFAULT 0,
-    checked_at    INTEGER NOT NULL DEFAULT 0
+    name       TEXT    NOT NULL PRIMARY KEY,
+    learned    TEXT    NOT NULL DEFAULT '{}',    -- JSON: what, until when
+    checked_at INTEGER NOT NULL DEFAULT 0
 ) STRICT;

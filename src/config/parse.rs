@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use http::uri::{Authority, Scheme, Uri};
 
-use super::LogFormat;
+use super::{Form, LogFormat, RewriteMode};
 
 type Parsed<T> = Result<T, String>;
 
@@ -143,6 +143,31 @@ pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
         _ => Err(format!("{text:?} is neither text nor json")),
+    }
+}
+
+pub(super) fn rewrite_mode(text: &str) -> Parsed<RewriteMode> {
+    match text {
+        "auto" => Ok(RewriteMode::Auto),
+        "always" => Ok(RewriteMode::Always),
+        "never" => Ok(RewriteMode::Never),
+        _ => Err(format!("{text:?} is neither auto, always nor never")),
+    }
+}
+
+pub(super) fn form(text: &str) -> Parsed<Form> {
+    match text {
+        "original" => Ok(Form::Original),
+        "carrier" => Ok(Form::Carrier),
+        _ => Err(format!("{text:?} is neither original nor carrier")),
+    }
+}
+
+pub(super) fn list_form(text: &str) -> Parsed<Form> {
+    match text {
+        "originals" => Ok(Form::Original),
+        "carriers" => Ok(Form::Carrier),
+        _ => Err(format!("{text:?} is neither originals nor carriers")),
     }
 }
 

@@ -212,6 +212,7 @@ mod tests {
         let given = Config::load(sources).unwrap();
         defaults.public_url.clone_from(&given.public_url);
         defaults.upstream.ca_file.clone_from(&given.upstream.ca_file);
+        defaults.rewrite.config_type.clone_from(&given.rewrite.config_type);
         assert_eq!(given, defaults);
 
         let mut ask = Sources::default();

@@ -1,24 +1,58 @@
 //! A manifest DELETE by digest: note, forward, forget, answer.
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 
-use super::exchange::{Exchange, Hop};
+use super::{
+    exchange::{Exchange, Hop},
+    recover::Lost,
+};
 use crate::{
+    config::RewriteMode,
     error::Error,
     oci::{Digest, Repository},
     referrers::ManifestKey,
     store::{AttemptKind, Verdict},
-    upstream::Body,
+    upstream::{Body, Refusal, manifest_uri},
 };
 
 impl Exchange {
     pub(super) async fn delete(self, repository: Repository, digest: Digest) -> Result<Response<Body>, Error> {
-        let key = self.hop.key(repository, digest);
-        let request = Request::from_parts(self.head, Body::EMPTY);
-        let tasks = self.hop.handler.app.tasks.clone();
+        let Self { mut head, hop, .. } = self;
+        let named = hop.key(repository, digest);
+        let key = hop.held_as(&head.headers, &named).await?;
+        if key != named {
+            head.uri = manifest_uri(&key);
+        }
+        let request = Request::from_parts(head, Body::EMPTY);
+        let tasks = hop.handler.app.tasks.clone();
         // A client that leaves changes nothing from here on.
-        let task = tasks.spawn(async move { forget(&self.hop, request, key).await });
+        let task = tasks.spawn(async move { forget(&hop, request, key).await });
         task.await.map_err(|_| Error::Bug)?
+    }
+}
+
+impl Hop {
+    /// The manifest that is to go when `key` is: the carrier, where there is one. A digest that only a blob has is never
+    /// deleted as a manifest: distribution 2.8 would unlink the blob.
+    async fn held_as(&self, caller: &HeaderMap, key: &ManifestKey) -> Result<ManifestKey, Error> {
+        if let Some(alias) = self.handler.app.store.alias(key).await? {
+            return Ok(key.sibling(alias.carrier));
+        }
+        let seen = self.handler.app.store.look(key).await?;
+        let known = seen.version > 0 || seen.contended;
+        if known || self.handler.app.config.rewrite.mode == RewriteMode::Never {
+            return Ok(key.clone());
+        }
+        match self.access(caller).head(key).await {
+            Ok((StatusCode::OK, _)) | Err(Refusal::Denied(..) | Refusal::Unclear(..)) => return Ok(key.clone()),
+            Err(refusal) => return Err(Error::Refused(refusal)),
+            Ok(_) => {}
+        }
+        match self.recover(caller, key).await? {
+            Lost::Found(alias) => Ok(key.sibling(alias.carrier)),
+            Lost::Nothing => Ok(key.clone()),
+            Lost::Original | Lost::Unreadable => Err(Error::absent()),
+        }
     }
 }
 

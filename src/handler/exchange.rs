@@ -65,6 +65,11 @@ impl Hop {
         Addresses { upstream: &upstream.url, realm: upstream.rewrite_realm }.to_client(headers, &self.side);
     }
 
+    /// By which name the client knows this registry: `host[:port]`.
+    pub(super) fn host(&self) -> &[u8] {
+        self.side.host.as_bytes()
+    }
+
     pub(super) fn access<'a>(&'a self, caller: &'a HeaderMap) -> Access<'a> {
         Access { permits: &self.handler.app.permits, client: &self.handler.upstream, caller }
     }

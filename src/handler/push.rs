@@ -7,7 +7,10 @@ use http::{Extensions, HeaderName, HeaderValue, Request, Response, StatusCode, h
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 
-use super::exchange::{Exchange, Hop};
+use super::{
+    artifact::Artifact,
+    exchange::{Exchange, Hop},
+};
 use crate::{
     app::Room,
     error::Error,
@@ -21,7 +24,7 @@ use crate::{
 /// The most that registries have to take (distribution-spec 1.1, "Pushing Manifests").
 pub(super) const MAX_MANIFEST: usize = 4 << 20;
 
-const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 
 impl Exchange {
@@ -30,24 +33,30 @@ impl Exchange {
         let (bytes, room) = read(&hop, body, &head.extensions).await?;
         let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let (raw, manifest) = RawManifest::parse(bytes, content_type)?;
+        let by_digest = reference.digest().is_some();
         let digest = digest_of(&raw, &manifest, reference)?;
 
         head.headers.remove(header::EXPECT); // all of it is here
-        let request = Request::from_parts(head, Body::from(raw.bytes.clone()));
-        let Some(claim) = Claim::of(hop.key(repository, digest), &raw, &manifest) else {
-            return hop.forward(request).await.map(|mut answer| {
-                answer.headers_mut().remove(OCI_SUBJECT);
-                answer
-            });
-        };
-        // All that is said of it is in the claim now, and its bytes are in the request: nothing is held twice.
-        drop((raw, manifest));
+        let key = hop.key(repository, digest);
         let tasks = hop.handler.app.tasks.clone();
         // A client that leaves changes nothing from here on.
-        let task = tasks.spawn(async move {
-            let _room = room;
-            record(&hop, request, claim).await
-        });
+        let task = if raw.media_type.is_artifact() {
+            let artifact = Artifact::parse(key, &raw, manifest)?;
+            tasks.spawn(async move {
+                let _room = room;
+                hop.push_artifact(head, by_digest, artifact).await
+            })
+        } else if let Some(claim) = Claim::of(key, &raw, &manifest) {
+            // All that is said of it is in the claim now, and its bytes are in the request: nothing is held twice.
+            drop(manifest);
+            tasks.spawn(async move {
+                let _room = room;
+                let claim = hop.with_original(&head.headers, claim, &raw).await;
+                hop.submit(Request::from_parts(head, Body::from(raw.bytes)), Some(claim)).await
+            })
+        } else {
+            return hop.submit(Request::from_parts(head, Body::from(raw.bytes)), None).await;
+        };
         task.await.map_err(|_| Error::Bug)?
     }
 }
@@ -107,27 +116,38 @@ fn digest_of(raw: &RawManifest, manifest: &Manifest, reference: Reference) -> Re
     }
 }
 
-/// From the noted attempt to the answer.
-async fn record(hop: &Hop, request: Request<Body>, claim: Claim) -> Result<Response<Body>, Error> {
-    let caller = request.headers().clone();
-    let referrer = claim.referrer().clone();
-    let attempt = hop.attempt(AttemptKind::Push, &referrer, Some(claim.subject().clone()));
-    let seen = hop.handler.app.store.begin(&attempt).await?;
+impl Hop {
+    /// Forwards a push. One that claims a subject: from the noted attempt to the answer.
+    pub(super) async fn submit(&self, request: Request<Body>, claim: Option<Claim>) -> Result<Response<Body>, Error> {
+        let Some(claim) = claim else {
+            let mut answer = self.forward(request).await?;
+            answer.headers_mut().remove(OCI_SUBJECT);
+            return Ok(answer);
+        };
+        let caller = request.headers().clone();
+        let referrer = claim.referrer().clone();
+        let attempt = self.attempt(AttemptKind::Push, &referrer, Some(claim.subject().clone()));
+        let seen = self.handler.app.store.begin(&attempt).await?;
 
-    let mut answer = hop.forward_attempt(request, attempt.id).await?;
-    let Some(relation) = claim.held(answer.status()) else {
-        hop.end_unsuccessful(attempt.id, &answer).await;
-        return Ok(answer);
-    };
-    let digest = HeaderValue::from_str(referrer.digest.as_str());
-    let subject = HeaderValue::from_str(relation.subject.as_str());
-    hop.conclude(&caller, &referrer, Verdict::Held(Arc::new(relation)), seen, attempt.id).await?;
-
-    *answer.status_mut() = StatusCode::CREATED;
-    // Invariant: digests in their grammar are visible ASCII.
-    if let (Ok(digest), Ok(subject)) = (digest, subject) {
-        answer.headers_mut().insert(CONTENT_DIGEST, digest);
-        answer.headers_mut().insert(OCI_SUBJECT, subject);
+        let mut answer = self.forward_attempt(request, attempt.id).await?;
+        let Some(relation) = claim.held(answer.status()) else {
+            self.end_unsuccessful(attempt.id, &answer).await;
+            return Ok(answer);
+        };
+        let subject = relation.subject.clone();
+        self.conclude(&caller, &referrer, Verdict::Held(Arc::new(relation)), seen, attempt.id).await?;
+        created(&mut answer, &referrer.digest, Some(subject.as_str()));
+        Ok(answer)
     }
-    Ok(answer)
+}
+
+/// What a client is told of the manifest that it pushed.
+pub(super) fn created(answer: &mut Response<Body>, digest: &Digest, subject: Option<&str>) {
+    *answer.status_mut() = StatusCode::CREATED;
+    for (name, digest) in [(CONTENT_DIGEST, Some(digest.as_str())), (OCI_SUBJECT, subject)] {
+        // Invariant: digests in their grammar are visible ASCII.
+        if let Some(Ok(value)) = digest.map(HeaderValue::from_str) {
+            answer.headers_mut().insert(name, value);
+        }
+    }
 }

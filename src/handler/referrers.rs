@@ -1,12 +1,12 @@
 //! A referrers query: authorise, list, render.
 
-use bytes::Bytes;
 use http::Response;
 use percent_encoding::percent_decode_str;
 
 use super::exchange::{Exchange, Hop};
 use crate::{
     app::Room,
+    config::Form,
     dialect::Dialect,
     error::Error,
     oci::{Digest, ErrorCode, Repository},
@@ -33,29 +33,40 @@ impl Exchange {
         let Self { head, hop, .. } = self;
         let subject = hop.key(repository, digest);
         let mut query = parse(head.uri.query().unwrap_or_default(), subject, dialect, &hop)?;
-        let subject = &query.subject;
         let store = &hop.handler.app.store;
+        // A subject in two forms: the upstream knows the carrier.
+        let mut subject = query.subject.clone();
+        if let Some(alias) = store.alias(&subject).await? {
+            subject.digest = alias.carrier;
+            let is_original = query.subject.digest == alias.original;
+            query.alias = Some(if is_original { subject.digest.clone() } else { alias.original });
+        }
+        let subjects = query.subjects();
 
         // What the store knows is read before the upstream is asked, so that the answer can be held against it.
         let mut seen = Ok(Vec::new());
         let recorded = async {
             seen = async {
                 let mut seen = Vec::new();
-                for digest in store.recorded(subject, TARGETS).await? {
-                    seen.push((digest.clone(), store.look(&subject.sibling(digest)).await?));
+                for subject in &subjects {
+                    for digest in store.recorded(subject, TARGETS - seen.len()).await? {
+                        seen.push((digest.clone(), store.look(&subject.sibling(digest)).await?));
+                    }
                 }
                 Ok::<_, Error>(seen)
             }
             .await;
             seen.as_ref().ok().map(|seen| seen.iter().map(|(digest, _)| digest.clone()).collect())
         };
-        let permission = hop.access(&head.headers).read(subject, recorded).await;
+        let permission = hop.access(&head.headers).read(&subject, recorded).await;
         let seen = seen?;
         hop.handler.app.metrics.permit(&permission);
         let (page, room) = match permission.permit() {
             Ok(permit) => {
-                hop.learn(&permission, subject, &seen).await;
-                hop.settle(permit, &permission, &head.headers, subject).await?;
+                hop.learn(&permission, &subject, &seen).await;
+                for subject in &subjects {
+                    hop.settle(permit, &permission, &head.headers, subject).await?;
+                }
                 list(permit, &hop, &mut query).await?
             }
             Err(Refusal::Absent) => (Page::new(&query), None),
@@ -66,7 +77,12 @@ impl Exchange {
             Err(refusal) => return Err(Error::Refused(refusal)),
         };
         let answer = dialect.render(page, &query, head.uri.path());
-        Ok(answer.map(|body| Body::from(held(body, room))))
+        Ok(answer.map(|body| {
+            Body::from(match room {
+                Some(room) => room.hold(body),
+                None => body.into(),
+            })
+        }))
     }
 }
 
@@ -83,29 +99,16 @@ async fn list(_: &ReadPermit, hop: &Hop, query: &mut Query) -> Result<(Page, Opt
     Ok((app.store.list(query).await?, Some(room)))
 }
 
-/// Bytes that keep their place in the budget until they are sent.
-fn held(body: Vec<u8>, room: Option<Room>) -> Bytes {
-    struct Held(Vec<u8>, #[allow(dead_code, reason = "kept, not read")] Room);
-    impl AsRef<[u8]> for Held {
-        fn as_ref(&self) -> &[u8] {
-            &self.0
-        }
-    }
-    match room {
-        Some(room) => Bytes::from_owner(Held(body, room)),
-        None => Bytes::from(body),
-    }
-}
-
 fn parse(text: &str, subject: ManifestKey, dialect: Dialect, hop: &Hop) -> Result<Query, Error> {
     let is_oci = dialect == Dialect::Oci;
     let mut query = Query {
         subject,
+        alias: None,
         artifact_types: Vec::new(),
         after: None,
         limit: usize::MAX,
         order: dialect.order(),
-        originals: !is_oci,
+        originals: !is_oci || hop.handler.app.config.referrers.list == Form::Original,
         without_subject: !is_oci || hop.handler.app.config.referrers.without_subject,
         opening: dialect.opening(),
         max_bytes: Page::MAX_BYTES / dialect.copies(),

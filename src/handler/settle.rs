@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 
 use super::{exchange::Hop, push::MAX_MANIFEST};
 use crate::{
     error::Error,
-    oci::{Digest, ErrorCode, RawManifest},
+    oci::{Digest, ErrorCode, Manifest, RawManifest},
     referrers::{Claim, ManifestKey, Relation},
     store::{Basis, Close, Seen, Verdict},
     upstream::{Permission, ReadPermit, headers, manifest_uri},
@@ -91,20 +91,33 @@ impl Hop {
 
     /// The relation that a manifest of the upstream's states.
     async fn fetch(&self, caller: &HeaderMap, key: &ManifestKey) -> Result<Option<Relation>, Error> {
+        let (raw, manifest) = self.fetch_manifest(caller, key).await?;
+        let Some(claim) = Claim::of(key.clone(), &raw, &manifest) else { return Ok(None) };
+        Ok(self.with_original(caller, claim, &raw).await.held(StatusCode::OK))
+    }
+
+    /// A manifest of the upstream's, its bytes those of the digest. They keep their place in the budget.
+    pub(super) async fn fetch_manifest(
+        &self,
+        caller: &HeaderMap,
+        key: &ManifestKey,
+    ) -> Result<(RawManifest, Manifest), Error> {
         let answer = self.handler.upstream.ask(Method::GET, manifest_uri(key), headers::on_behalf(caller)).await?;
         let refuse = |what: &str| Err(Error::bad(ErrorCode::ManifestInvalid, what));
-        let status = answer.status();
+        if answer.status() != StatusCode::OK {
+            return refuse("the upstream doesn't give the manifest");
+        }
         let content_type = answer.headers().get(header::CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok().map(str::to_owned));
-        let _room = self.handler.app.budget.take(MAX_MANIFEST).await?;
+        let room = self.handler.app.budget.take(MAX_MANIFEST).await?;
         let Ok(body) = Limited::new(answer.into_body(), MAX_MANIFEST).collect().await else {
             return refuse("the upstream's manifest could not be read");
         };
-        let (raw, manifest) = RawManifest::parse(body.to_bytes(), content_type.as_deref())?;
+        let (raw, manifest) = RawManifest::parse(room.hold(body.to_bytes()), content_type.as_deref())?;
         if key.digest.algorithm().is_none_or(|algorithm| raw.digest(algorithm) != key.digest) {
             return refuse("the upstream gave other bytes than those of the digest");
         }
-        Ok(Claim::of(key.clone(), &raw, &manifest).and_then(|claim| claim.held(status)))
+        Ok((raw, manifest))
     }
 }
 

@@ -6,6 +6,7 @@
 pub enum ErrorCode {
     DigestInvalid,
     ManifestInvalid,
+    ManifestUnknown,
     NameInvalid,
     PaginationInvalid,
     SizeInvalid,
@@ -23,6 +24,7 @@ impl ErrorCode {
         match self {
             Self::DigestInvalid => "DIGEST_INVALID",
             Self::ManifestInvalid => "MANIFEST_INVALID",
+            Self::ManifestUnknown => "MANIFEST_UNKNOWN",
             Self::NameInvalid => "NAME_INVALID",
             Self::PaginationInvalid => "PAGINATION_NUMBER_INVALID",
             Self::SizeInvalid => "SIZE_INVALID",

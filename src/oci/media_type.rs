@@ -9,6 +9,10 @@ pub const MANIFEST_ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, \
     application/vnd.oci.artifact.manifest.v1+json, \
     application/vnd.cncf.oras.artifact.manifest.v1+json";
 
+/// Of the OCI image-spec 1.1's release candidates and Proposal A, and of the ORAS artifacts-spec 1.0.
+const ARTIFACTS: [&str; 2] =
+    ["application/vnd.oci.artifact.manifest.v1+json", "application/vnd.cncf.oras.artifact.manifest.v1+json"];
+
 /// A manifest's media type, without parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MediaType(Box<str>);
@@ -28,6 +32,11 @@ impl MediaType {
     /// An image index or a Docker manifest list: it has no config whose type could stand for the artifact type.
     pub fn is_index(&self) -> bool {
         matches!(&*self.0, Self::INDEX | "application/vnd.docker.distribution.manifest.list.v2+json")
+    }
+
+    /// An artifact manifest, in either of its kinds: what many registries refuse.
+    pub fn is_artifact(&self) -> bool {
+        ARTIFACTS.contains(&&*self.0)
     }
 
     /// One that registries keep as a manifest.

@@ -1,13 +1,23 @@
 //! The store in a SQLite file: one writer thread that commits what waits together, one reading connection a thread.
 
+mod aliases;
 mod changes;
 mod open;
 mod reads;
 mod writer;
 
-use std::{cell::RefCell, fs::File, path::Path, path::PathBuf, sync::Arc};
+use std::{
+    cell::RefCell,
+    fs::File,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use rusqlite::Connection;
 use thread_local::ThreadLocal;
 
@@ -15,8 +25,8 @@ use super::{
     Applied, Attempt, AttemptId, Basis, Close, OpenError, Orphan, Seen, Store, StoreError, Verdict, now_micros,
 };
 use crate::{
-    oci::Digest,
-    referrers::{ManifestKey, Page, Query},
+    oci::{Digest, Repository},
+    referrers::{Alias, ManifestKey, Page, Pushed, Query},
 };
 use writer::{Durability, Writer};
 
@@ -36,6 +46,8 @@ pub struct SqliteStore {
     owner: Arc<str>,
     readers: ThreadLocal<RefCell<Connection>>,
     writer: Writer,
+    /// Whether any manifest ever had two forms: where none had, pulls need not ask.
+    aliased: AtomicBool,
     /// Held, not read: the lock goes with it, last.
     _serving: Option<File>,
 }
@@ -47,7 +59,9 @@ impl SqliteStore {
         open::inspect(path)?;
         let serving = (purpose == OpenFor::Serving).then(|| open::lock(path)).transpose()?;
         let connection = open::open(path, purpose)?;
+        let aliased = aliases::any(&connection).map_err(|error| open::unusable(path, error))?;
         Ok(Self {
+            aliased: AtomicBool::new(aliased),
             path: path.to_owned(),
             owner: format!("{:016x}", crate::random::u64()).into(),
             writer: Writer::start(connection, path)?,
@@ -65,6 +79,11 @@ impl SqliteStore {
         };
         let reader = self.readers.get_or_try(open)?;
         Ok(read(&reader.borrow())?)
+    }
+
+    /// The same, where nothing is found as long as no manifest has two forms.
+    fn read_aliases<T: Default>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        if self.aliased.load(Ordering::Relaxed) { self.read(read) } else { Ok(T::default()) }
     }
 }
 
@@ -99,9 +118,30 @@ impl Store for SqliteStore {
         basis: Basis,
         close: Close,
     ) -> Result<Applied, StoreError> {
+        if matches!(&verdict, Verdict::Held(relation) if relation.pushed.is_some()) {
+            self.aliased.store(true, Ordering::Relaxed);
+        }
         let key = key.clone();
         let work = move |db: &Connection| changes::apply(db, &key, &verdict, basis, close, now_micros());
         self.writer.write(Durability::Disk, work).await
+    }
+
+    async fn keep(&self, carrier: &ManifestKey, pushed: Pushed) -> Result<(), StoreError> {
+        self.aliased.store(true, Ordering::Relaxed);
+        let key = carrier.clone();
+        self.writer.write(Durability::Disk, move |db| aliases::keep(db, &key, &pushed)).await
+    }
+
+    async fn alias(&self, key: &ManifestKey) -> Result<Option<Alias>, StoreError> {
+        self.read_aliases(|db| aliases::alias(db, key))
+    }
+
+    async fn original(&self, original: &ManifestKey) -> Result<Option<Bytes>, StoreError> {
+        self.read_aliases(|db| aliases::original(db, original))
+    }
+
+    async fn has_aliases(&self, upstream: &str, repository: &Repository) -> Result<bool, StoreError> {
+        self.read_aliases(|db| aliases::has_aliases(db, upstream, repository))
     }
 
     async fn list(&self, query: &Query) -> Result<Page, StoreError> {
@@ -114,6 +154,15 @@ impl Store for SqliteStore {
 
     async fn orphans(&self, subject: &ManifestKey, limit: usize) -> Result<Vec<Orphan>, StoreError> {
         self.read(|db| reads::orphans(db, subject, limit, now_micros()))
+    }
+
+    async fn learned(&self, upstream: &str) -> Result<Option<String>, StoreError> {
+        self.read(|db| reads::learned(db, upstream))
+    }
+
+    async fn learn(&self, upstream: &str, learned: String) -> Result<(), StoreError> {
+        let upstream = upstream.to_owned();
+        self.writer.write(Durability::Disk, move |db| changes::learn(db, &upstream, &learned)).await
     }
 
     async fn check(&self, upstream: &str) -> Result<(), StoreError> {

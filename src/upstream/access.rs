@@ -156,12 +156,12 @@ impl Access<'_> {
     async fn round(&self, subject: &ManifestKey, recorded: impl Future<Output = Option<Vec<Digest>>>) -> Round {
         let mut answers = Vec::new();
         let answer = async {
-            if self.head(subject).await? == StatusCode::OK {
+            if self.head(subject).await?.0 == StatusCode::OK {
                 return Ok(ReadPermit(()));
             }
             let mut unclear = None;
             for digest in recorded.await.ok_or(Refusal::NoRecord)? {
-                let status = self.head(&subject.sibling(digest.clone())).await?;
+                let (status, _) = self.head(&subject.sibling(digest.clone())).await?;
                 match status {
                     StatusCode::OK | StatusCode::NOT_FOUND => answers.push((digest, status == StatusCode::OK)),
                     status => unclear = Some(status),
@@ -175,17 +175,19 @@ impl Access<'_> {
         Round { answer: answer.await, answers }
     }
 
-    /// 200, 404, or what counts as one: 500, which distribution 2.8 gives for a digest that is only a blob, and 400, for
+    /// What the upstream says to a HEAD: 200, 404, or what counts as one: 500, which distribution 2.8 gives for a digest that is only a blob, and 400, for
     /// an algorithm that an upstream doesn't know.
-    async fn head(&self, key: &ManifestKey) -> Result<StatusCode, Refusal> {
-        let answer = self
+    pub async fn head(&self, key: &ManifestKey) -> Result<(StatusCode, HeaderMap), Refusal> {
+        let mut answer = self
             .client
             .ask(Method::HEAD, manifest_uri(key), headers::on_behalf(self.caller))
             .await
             .map_err(Refusal::Failed)?;
         match answer.status() {
-            status @ (StatusCode::OK | StatusCode::NOT_FOUND | StatusCode::INTERNAL_SERVER_ERROR) => Ok(status),
-            StatusCode::BAD_REQUEST => Ok(StatusCode::NOT_FOUND),
+            status @ (StatusCode::OK | StatusCode::NOT_FOUND | StatusCode::INTERNAL_SERVER_ERROR) => {
+                Ok((status, std::mem::take(answer.headers_mut())))
+            }
+            StatusCode::BAD_REQUEST => Ok((StatusCode::NOT_FOUND, HeaderMap::new())),
             status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
                 Err(Refusal::Denied(status, headers::of_refusal(answer.headers())))
             }

@@ -30,6 +30,7 @@ pub(crate) fn attempt(name: &str, deadline: i64) -> Attempt {
 
 fn relation(referrer: ManifestKey, artifact_type: &str) -> Relation {
     Relation {
+        pushed: None,
         subject: subject().digest,
         via: Via::Subject,
         artifact_type: Some(artifact_type.to_owned()),
@@ -58,6 +59,7 @@ pub(crate) async fn hold(store: &dyn Store, name: &str) {
 fn query(subject: &ManifestKey) -> Query {
     Query {
         subject: subject.clone(),
+        alias: None,
         artifact_types: vec![],
         after: None,
         limit: usize::MAX,

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Result, ToSql, named_params, params};
 
-use super::reads;
+use super::{aliases, reads};
 use crate::{
     oci::Via,
     referrers::{ManifestKey, Relation},
@@ -90,6 +90,14 @@ pub(super) fn check(db: &Connection, upstream: &str, now: i64) -> Result<()> {
     .map(drop)
 }
 
+pub(super) fn learn(db: &Connection, upstream: &str, learned: &str) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO upstream (name, learned) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET learned = ?2",
+    )?
+    .execute([upstream, learned])
+    .map(drop)
+}
+
 pub(super) fn apply(
     db: &Connection,
     key: &ManifestKey,
@@ -146,10 +154,14 @@ fn hold(db: &Connection, relation: &Relation, now: i64) -> Result<()> {
             artifact_type: relation.artifact_type.as_deref(),
             created: relation.created.unwrap_or(i64::MIN),
             descriptor: &relation.descriptor,
+            original: relation.pushed.as_ref().map(|pushed| &*pushed.descriptor),
             changed_at: now,
             version,
         },
     )?;
+    if let Some(pushed) = &relation.pushed {
+        aliases::keep(db, key, pushed)?;
+    }
     db.prepare_cached(
         "DELETE FROM referrer WHERE upstream = ? AND repository = ? AND subject = ?
          AND state = 'deleted' AND changed_at < ?",
@@ -170,7 +182,7 @@ fn delete(db: &Connection, key: &ManifestKey, now: i64) -> Result<()> {
         let row = Row { arrival, state: "deleted", via: "subject", changed_at: now, version, ..Row::default() };
         upsert(db, key, &subject, &row)?;
     }
-    Ok(())
+    aliases::forget(db, key)
 }
 
 fn change_state(db: &Connection, key: &ManifestKey, from: &str, to: &str, now: i64) -> Result<()> {
@@ -235,6 +247,7 @@ struct Row<'a> {
     artifact_type: Option<&'a str>,
     created: i64,
     descriptor: &'a str,
+    original: Option<&'a str>,
     changed_at: i64,
     version: i64,
 }
@@ -242,18 +255,18 @@ struct Row<'a> {
 fn upsert(db: &Connection, key: &ManifestKey, subject: &str, row: &Row<'_>) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO referrer (upstream, repository, subject, arrival, digest, state, via, artifact_type, created,
-                               descriptor, changed_at, version)
+                               descriptor, original, changed_at, version)
          VALUES (:upstream, :repository, :subject, :arrival, :digest, :state, :via, :artifact_type, :created,
-                 :descriptor, :changed_at, :version)
+                 :descriptor, :original, :changed_at, :version)
          ON CONFLICT (upstream, repository, digest, subject) DO UPDATE SET
              arrival = :arrival, state = :state, via = :via, artifact_type = :artifact_type, created = :created,
-             descriptor = :descriptor, changed_at = :changed_at, version = :version",
+             descriptor = :descriptor, original = :original, changed_at = :changed_at, version = :version",
     )?
     .execute(named_params! {
         ":upstream": key.upstream, ":repository": key.repository.as_str(), ":subject": subject,
         ":arrival": row.arrival, ":digest": key.digest.as_str(), ":state": row.state, ":via": row.via,
         ":artifact_type": row.artifact_type, ":created": row.created, ":descriptor": row.descriptor,
-        ":changed_at": row.changed_at, ":version": row.version,
+        ":original": row.original, ":changed_at": row.changed_at, ":version": row.version,
     })
     .map(drop)
 }

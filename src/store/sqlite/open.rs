@@ -97,6 +97,6 @@ pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "it is given where an error ends")]
-fn unusable(path: &Path, error: impl ToString) -> OpenError {
+pub(super) fn unusable(path: &Path, error: impl ToString) -> OpenError {
     OpenError::Unusable { path: path.to_owned(), reason: error.to_string() }
 }

@@ -1,6 +1,6 @@
 //! What is read.
 
-use rusqlite::{Connection, Result, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, Result, ToSql, params};
 
 use crate::{
     oci::Digest,
@@ -26,39 +26,44 @@ pub(super) fn list(db: &Connection, query: &Query) -> Result<Page> {
     let (key, types) = (&query.subject, &query.artifact_types);
     let descriptor = if query.originals { "coalesce(original, descriptor)" } else { "descriptor" };
     let (after, order) = match query.order {
-        Order::Arrival => ("(arrival, digest) > (?, ?)", "arrival, digest"),
-        Order::Newest => ("(created, arrival, digest) < (?, ?, ?)", "created DESC, arrival DESC, digest DESC"),
+        Order::Arrival => (" AND (arrival, digest) > (?, ?)", "arrival, digest"),
+        Order::Newest => (" AND (created, arrival, digest) < (?, ?, ?)", "created DESC, arrival DESC, digest DESC"),
     };
-    let mut sql = format!(
+    let mut of_one = format!(
         "SELECT created, arrival, digest, {descriptor} FROM referrer
          WHERE upstream = ? AND repository = ? AND subject = ? AND state = 'listed'"
     );
-    let mut values: Vec<&dyn ToSql> = Vec::with_capacity(6 + types.len());
-    let (repository, subject) = (key.repository.as_str(), key.digest.as_str());
-    values.extend([&key.upstream as &dyn ToSql, &repository, &subject]);
-    let cursor = query.after.as_ref().map(|cursor| (cursor.created, cursor.arrival, cursor.digest.as_str()));
-    if let Some((created, arrival, digest)) = &cursor {
-        sql.push_str(" AND ");
-        sql.push_str(after);
-        if query.order == Order::Newest {
-            values.push(created);
-        }
-        values.extend([arrival as &dyn ToSql, digest]);
+    if query.after.is_some() {
+        of_one.push_str(after);
     }
     if !query.without_subject {
-        sql.push_str(" AND via = 'subject'");
+        of_one.push_str(" AND via = 'subject'");
     }
-    if let Some((first, others)) = types.split_first() {
-        sql.push_str(" AND artifact_type IN (?");
-        values.push(first);
-        for other in others {
-            sql.push_str(", ?");
-            values.push(other);
+    if !types.is_empty() {
+        let others = ", ?".repeat(types.len() - 1);
+        of_one = format!("{of_one} AND artifact_type IN (?{others})");
+    }
+    let repository = key.repository.as_str();
+    let cursor = query.after.as_ref().map(|cursor| (cursor.created, cursor.arrival, cursor.digest.as_str()));
+    let subjects: Vec<&str> =
+        [Some(&key.digest), query.alias.as_ref()].into_iter().flatten().map(Digest::as_str).collect();
+    let mut values: Vec<&dyn ToSql> = Vec::with_capacity((6 + types.len()) * subjects.len());
+    for subject in &subjects {
+        values.extend([&key.upstream as &dyn ToSql, &repository, subject]);
+        if let Some((created, arrival, digest)) = &cursor {
+            if query.order == Order::Newest {
+                values.push(created);
+            }
+            values.extend([arrival as &dyn ToSql, digest]);
         }
-        sql.push(')');
+        values.extend(types.iter().map(|one| one as &dyn ToSql));
     }
-    sql.push_str(" ORDER BY ");
-    sql.push_str(order);
+    let mut sql = of_one.clone();
+    if subjects.len() > 1 {
+        // Each half comes in order by itself: they are merged, not sorted.
+        sql = format!("{sql} UNION ALL {of_one}");
+    }
+    sql = format!("{sql} ORDER BY {order}");
 
     let mut page = Page::new(query);
     let mut last = (0, 0, String::new());
@@ -95,6 +100,10 @@ pub(super) fn recorded(db: &Connection, subject: &ManifestKey, limit: usize) -> 
     Ok(recorded)
 }
 
+pub(super) fn learned(db: &Connection, upstream: &str) -> Result<Option<String>> {
+    db.prepare_cached("SELECT learned FROM upstream WHERE name = ?")?.query_row([upstream], |row| row.get(0)).optional()
+}
+
 pub(super) fn orphans(db: &Connection, subject: &ManifestKey, limit: usize, now: i64) -> Result<Vec<Orphan>> {
     // Nearly always there is none, and each query asks: the grouping below costs ten times this.
     let any = db
@@ -115,7 +124,7 @@ pub(super) fn orphans(db: &Connection, subject: &ManifestKey, limit: usize, now:
     .collect()
 }
 
-fn digest(text: &str, column: usize) -> Result<Digest> {
+pub(super) fn digest(text: &str, column: usize) -> Result<Digest> {
     Digest::parse(text).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
     })

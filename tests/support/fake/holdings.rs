@@ -45,6 +45,9 @@ impl Holdings {
         let mut held = self.0.lock().expect("no one panicked");
         let reply = |status, headers, body: &[u8]| Some(Reply { status, headers, body: body.to_owned() });
         let (parent, reference) = path.rsplit_once('/').expect("a path");
+        if parent.ends_with("/blobs") && reference.starts_with("sha") {
+            return reply("404 Not Found", vec![], b"");
+        }
         if !parent.ends_with("/manifests") {
             return reply("200 OK", vec![], b"{}");
         }

@@ -1,0 +1,118 @@
+//! Blobs of backref's own making, with the caller's credentials: what a carrier is made of.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Limited};
+
+use super::{exchange::Hop, push::MAX_MANIFEST};
+use crate::{
+    error::Error,
+    oci::{Digest, ErrorCode},
+    referrers::ManifestKey,
+    upstream::{Body, headers},
+};
+
+/// What the upstream has under a blob's digest.
+pub(super) enum Blob {
+    /// Nothing that could be a manifest.
+    Nothing,
+    /// Something that can't be read: it stands behind a redirect, or this caller may not.
+    Unreadable,
+    /// These bytes, of that digest. They keep their place in the budget.
+    Bytes(Bytes),
+}
+
+impl Hop {
+    /// Reads a blob that could be a manifest. No redirect is followed.
+    pub(super) async fn blob(&self, caller: &HeaderMap, key: &ManifestKey) -> Result<Blob, Error> {
+        let ask = |method| self.handler.upstream.ask(method, blob_uri(key), headers::on_behalf(caller));
+        let head = ask(Method::HEAD).await?;
+        let length = head.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        match (head.status(), length) {
+            (StatusCode::NOT_FOUND, _) => return Ok(Blob::Nothing),
+            (StatusCode::OK, Some(length)) if length > MAX_MANIFEST => return Ok(Blob::Nothing),
+            (StatusCode::OK, _) => {}
+            _ => return Ok(Blob::Unreadable),
+        }
+        let room = self.handler.app.budget.take(length.unwrap_or(MAX_MANIFEST)).await?;
+        let answer = ask(Method::GET).await?;
+        if answer.status() != StatusCode::OK {
+            return Ok(Blob::Unreadable);
+        }
+        let Ok(body) = Limited::new(answer.into_body(), room.bytes()).collect().await else {
+            return Ok(Blob::Unreadable);
+        };
+        let bytes = body.to_bytes();
+        let is_it = key.digest.algorithm().is_some_and(|algorithm| Digest::of(algorithm, &bytes) == key.digest);
+        Ok(if is_it { Blob::Bytes(room.hold(bytes)) } else { Blob::Unreadable })
+    }
+
+    /// Has the upstream hold a blob. Its refusal, where it won't.
+    pub(super) async fn ensure_blob(
+        &self,
+        caller: &HeaderMap,
+        blob: &ManifestKey,
+        bytes: Bytes,
+    ) -> Result<Option<Response<Body>>, Error> {
+        let headers = headers::on_behalf(caller);
+        let head = self.handler.upstream.ask(Method::HEAD, blob_uri(blob), headers.clone()).await?;
+        // A redirect leads to where it is.
+        if head.status().is_success() || head.status().is_redirection() {
+            return Ok(None);
+        }
+        let open = format!("/v2/{}/blobs/uploads/", blob.repository);
+        let open = self.send(Method::POST, &open, headers.clone(), Bytes::new()).await?;
+        if open.status() != StatusCode::ACCEPTED {
+            return Ok(Some(self.for_client(open)));
+        }
+        let location = open.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+        let Some(place) = location.and_then(|location| self.place(location)) else {
+            let message = "the registry wants blobs at another address, where backref can't put them for you";
+            return Err(Error::Request(StatusCode::BAD_GATEWAY, ErrorCode::Unsupported, message.to_owned()));
+        };
+        let and = if place.contains('?') { '&' } else { '?' };
+        let put = self.send(Method::PUT, &format!("{place}{and}digest={}", blob.digest), headers, bytes).await?;
+        Ok((put.status() != StatusCode::CREATED).then(|| self.for_client(put)))
+    }
+
+    async fn send(&self, method: Method, uri: &str, headers: HeaderMap, bytes: Bytes) -> Result<Response<Body>, Error> {
+        let mut request = Request::new(Body::from(bytes));
+        *request.method_mut() = method;
+        let refuse = |_| Error::bad(ErrorCode::Unsupported, "the registry gave an address that can't be read");
+        *request.uri_mut() = Uri::try_from(uri).map_err(refuse)?;
+        *request.headers_mut() = headers;
+        if request.method() == Method::PUT {
+            let kind = HeaderValue::from_static("application/octet-stream");
+            request.headers_mut().insert(header::CONTENT_TYPE, kind);
+        } else {
+            request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        Ok(self.handler.upstream.send(request).await?)
+    }
+
+    fn for_client(&self, mut answer: Response<Body>) -> Response<Body> {
+        self.to_client(answer.headers_mut());
+        answer
+    }
+
+    /// Path and query of an address of the upstream's, under its own name or the one that clients know. Credentials go
+    /// nowhere else.
+    fn place(&self, location: &str) -> Option<String> {
+        let uri: Uri = location.parse().ok()?;
+        let path = uri.path_and_query()?.as_str();
+        let known = match uri.authority() {
+            None => location.starts_with('/'),
+            Some(authority) => {
+                let known = [self.handler.app.upstream_host.as_bytes(), self.host()];
+                known.iter().any(|known| authority.as_str().as_bytes().eq_ignore_ascii_case(known))
+            }
+        };
+        known.then(|| path.to_owned())
+    }
+}
+
+/// `/v2/<name>/blobs/<digest>`
+fn blob_uri(key: &ManifestKey) -> Uri {
+    // Invariant: names and digests in their grammar hold no character that a path can't.
+    Uri::try_from(format!("/v2/{}/blobs/{}", key.repository, key.digest)).unwrap_or_default()
+}

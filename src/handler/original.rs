@@ -1,0 +1,84 @@
+//! An answer with the manifest that was pushed, where the upstream holds its carrier.
+
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request};
+
+use super::{exchange::Hop, push::CONTENT_DIGEST};
+use crate::{
+    error::Error,
+    referrers::{Alias, ManifestKey},
+    upstream::{Body, Refusal},
+};
+
+/// Originals up to this size are sent without a place in the budget.
+const SMALL: usize = 64 << 10;
+
+impl Hop {
+    /// The original, if the upstream lets this caller read the carrier: asked each time.
+    pub(super) async fn original(
+        &self,
+        asked: &request::Parts,
+        key: &ManifestKey,
+        alias: &Alias,
+    ) -> Result<Response<Body>, Error> {
+        let carrier = key.sibling(alias.carrier.clone());
+        match self.access(&asked.headers).head(&carrier).await {
+            Ok((StatusCode::OK, mut headers)) => {
+                self.to_client(&mut headers);
+                self.give_original(asked, key, alias, headers).await
+            }
+            Ok(_) => Err(Error::absent()),
+            Err(Refusal::Denied(status, mut headers)) => {
+                self.to_client(&mut headers);
+                Err(Error::Refused(Refusal::Denied(status, headers)))
+            }
+            Err(refusal) => Err(Error::Refused(refusal)),
+        }
+    }
+
+    /// The original, with what the upstream said about its carrier in `headers`. The caller has been let in.
+    pub(super) async fn give_original(
+        &self,
+        asked: &request::Parts,
+        key: &ManifestKey,
+        alias: &Alias,
+        headers: HeaderMap,
+    ) -> Result<Response<Body>, Error> {
+        let app = &self.handler.app;
+        let mut answer = Response::new(Body::EMPTY);
+        *answer.headers_mut() = headers;
+        let headers = answer.headers_mut();
+        let value = |text: &str| HeaderValue::from_str(text).map_err(|_| Error::Bug);
+        headers.insert(CONTENT_DIGEST, value(alias.original.as_str())?);
+        if headers.contains_key(header::ETAG) {
+            headers.insert(header::ETAG, value(&format!("\"{}\"", alias.original))?);
+        }
+        if is_unchanged(&asked.headers, alias) {
+            headers.remove(header::CONTENT_LENGTH);
+            headers.remove(header::CONTENT_TYPE);
+            *answer.status_mut() = StatusCode::NOT_MODIFIED;
+            return Ok(answer);
+        }
+        headers.insert(header::CONTENT_TYPE, value(&alias.media_type)?);
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(alias.original_size));
+        if asked.method == Method::GET {
+            let room =
+                if alias.original_size > SMALL { Some(app.budget.take(alias.original_size).await?) } else { None };
+            let original = key.sibling(alias.original.clone());
+            let bytes = app.store.original(&original).await?.ok_or_else(Error::absent)?;
+            *answer.body_mut() = Body::from(match room {
+                Some(room) => room.hold(bytes),
+                None => bytes,
+            });
+        }
+        Ok(answer)
+    }
+}
+
+/// `If-None-Match` as distribution compares it: the digest, with quotes or without.
+fn is_unchanged(asked: &HeaderMap, alias: &Alias) -> bool {
+    let original = alias.original.as_str().as_bytes();
+    asked.get_all(header::IF_NONE_MATCH).iter().flat_map(|line| line.as_bytes().split(|b| *b == b',')).any(|tag| {
+        let tag = tag.trim_ascii();
+        tag.strip_prefix(b"\"").and_then(|tag| tag.strip_suffix(b"\"")).unwrap_or(tag) == original
+    })
+}

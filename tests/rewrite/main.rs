@@ -1,0 +1,12 @@
+//! Artifact manifests in front of real registries that refuse them: pushed, pulled, listed, deleted, found again.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod chains;
+mod generated;
+mod lost;
+mod pull;
+mod push;
+mod refusals;
+mod stand;

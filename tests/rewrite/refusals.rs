@@ -1,0 +1,156 @@
+//! Registries that refuse artifact manifests each in its own way, and those that refuse something else.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
+
+use crate::stand::{IMAGE, OCI, artifact, descriptor, put};
+use crate::support::{Backref, Fake, Kind, Visit, http, sha256};
+
+/// An upstream that answers an artifact manifest with `status` and `code`, and takes anything else.
+fn refusing(status: &'static str, code: &'static str, carriers_too: bool) -> Fake {
+    Fake::start(move |visit: &mut Visit| {
+        visit.body();
+        let kind = visit.head.header("content-type").unwrap_or_default().to_owned();
+        let manifest = visit.head.target().contains("/manifests/");
+        let body = json!({"errors": [{"code": code, "message": "no"}]}).to_string();
+        match visit.head.method() {
+            "PUT" if manifest && (kind == OCI || carriers_too) => visit.answer(status, &["X-Said: it"], body),
+            "HEAD" => visit.answer("200 OK", &[], ""),
+            _ => visit.answer("201 Created", &[], ""),
+        }
+    })
+}
+
+fn manifest() -> Vec<u8> {
+    artifact(OCI, "a/b", Some(&descriptor(IMAGE, b"subject")), "a")
+}
+
+fn puts(fake: &Fake) -> Vec<String> {
+    let seen = fake.seen();
+    let puts = seen.iter().filter(|seen| seen.head.method() == "PUT");
+    puts.map(|seen| seen.head.header("content-type").unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn each_way_to_refuse_is_understood_and_remembered() {
+    for (status, code) in [
+        ("400 Bad Request", "MANIFEST_INVALID"),
+        ("405 Method Not Allowed", "UNSUPPORTED"),
+        ("415 Unsupported Media Type", ""),
+        ("404 Not Found", "MANIFEST_UNKNOWN"),
+    ] {
+        let fake = refusing(status, code, false);
+        let backref = Backref::of(&fake.url()).start();
+        let push = |name: &str| {
+            let manifest = artifact(OCI, "a/b", Some(&descriptor(IMAGE, b"subject")), name);
+            let answer = put(&backref.url(), &sha256(&manifest), OCI, &manifest);
+            assert_eq!(answer.status, 201, "{status}: {}", answer.text());
+        };
+        push("first");
+        assert_eq!(puts(&fake), [OCI, IMAGE], "{status}");
+        push("second");
+        assert_eq!(puts(&fake), [OCI, IMAGE, IMAGE], "{status}: not tried again");
+        let asked = fake.seen().len();
+        push("third");
+        assert_eq!(fake.seen().len() - asked, 3, "two more than the push itself: config and layer are there");
+    }
+}
+
+#[test]
+fn another_refusal_reaches_the_client_as_it_came() {
+    for (status, code) in [
+        ("400 Bad Request", "DIGEST_INVALID"),
+        ("400 Bad Request", "MANIFEST_BLOB_UNKNOWN"),
+        ("403 Forbidden", "DENIED"),
+        ("404 Not Found", "NAME_UNKNOWN"),
+        ("429 Too Many Requests", "TOOMANYREQUESTS"),
+        ("409 Conflict", "TAG_INVALID"),
+    ] {
+        let fake = refusing(status, code, false);
+        let backref = Backref::of(&fake.url()).start();
+        let answer = put(&backref.url(), &sha256(&manifest()), OCI, &manifest());
+        assert!(status.starts_with(&answer.status.to_string()) && answer.text().contains(code), "{}", answer.text());
+        assert_eq!(answer.headers["x-said"], "it");
+        assert_eq!(puts(&fake), [OCI]);
+    }
+}
+
+#[test]
+fn where_the_carrier_is_refused_too_nothing_is_learned() {
+    let fake = refusing("400 Bad Request", "MANIFEST_INVALID", true);
+    let backref = Backref::of(&fake.url()).start();
+    for pushes in 1..3 {
+        let answer = put(&backref.url(), &sha256(&manifest()), OCI, &manifest());
+        assert_eq!((answer.status, answer.headers["x-said"].as_bytes()), (400, &b"it"[..]));
+        assert_eq!(puts(&fake), [OCI, IMAGE].repeat(pushes), "tried as it is each time");
+    }
+}
+
+#[test]
+fn what_takes_artifact_manifests_keeps_them_as_they_are() {
+    let fake = refusing("500 Internal Server Error", "", false);
+    drop(fake);
+    let taken = Fake::start(|visit: &mut Visit| visit.answer("201 Created", &[], ""));
+    let backref = Backref::of(&taken.url()).start();
+    let answer = put(&backref.url(), &sha256(&manifest()), OCI, &manifest());
+    assert_eq!(
+        (answer.status, answer.headers["docker-content-digest"].to_str().expect("text")),
+        (201, &*sha256(&manifest()))
+    );
+    assert_eq!(puts(&taken), [OCI]);
+}
+
+#[test]
+fn the_mode_decides() {
+    let stand = crate::stand::up(Kind::Distribution2, "[rewrite]\nmode = \"never\"\n");
+    assert_eq!(put(&stand.url(), &sha256(&manifest()), OCI, &manifest()).status, 400);
+    let fake = refusing("400 Bad Request", "MANIFEST_INVALID", false);
+    let backref = Backref::of(&fake.url()).config("[rewrite]\nmode = \"always\"\n").start();
+    assert_eq!(put(&backref.url(), &sha256(&manifest()), OCI, &manifest()).status, 201);
+    assert_eq!(puts(&fake), [IMAGE]);
+}
+
+#[test]
+fn a_registry_that_redirects_blob_reads_is_served_from_the_record() {
+    let redirects = Arc::new(AtomicBool::new(false));
+    let redirecting = Arc::clone(&redirects);
+    let registry = crate::support::Registry::of(Kind::Distribution2).start();
+    let upstream = registry.url();
+    let fake = Fake::start(move |visit: &mut Visit| {
+        let body = visit.body().unwrap_or_default();
+        let (method, path) = (visit.head.method().to_owned(), visit.head.target().to_owned());
+        let is_read = matches!(&*method, "GET" | "HEAD") && path.contains("/blobs/sha256:");
+        if is_read && redirecting.load(Ordering::SeqCst) {
+            visit.answer("307 Temporary Redirect", &["Location: http://storage.invalid/x"], "");
+            return;
+        }
+        relay(visit, &upstream, &method, &path, &body);
+    });
+    let backref = Backref::of(&fake.url()).start();
+    let manifest = artifact(OCI, "a/b", None, "a");
+    let digest = sha256(&manifest);
+    assert_eq!(put(&backref.url(), &digest, OCI, &manifest).status, 201);
+    redirects.store(true, Ordering::SeqCst);
+    let got = crate::stand::get(&backref.url(), &digest, &[OCI]);
+    assert_eq!((got.status, &got.body), (200, &manifest));
+    assert_eq!(put(&backref.url(), &digest, OCI, &manifest).status, 201, "a redirect says that the blob is there");
+}
+
+/// Passes a request on to a registry, and its answer back.
+fn relay(visit: &mut Visit, upstream: &str, method: &str, path: &str, body: &[u8]) {
+    let headers: Vec<(String, String)> = ["content-type", "accept"]
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), visit.head.header(name)?.to_owned())))
+        .collect();
+    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let answer = http::send(method, &format!("{upstream}{path}"), &headers, body);
+    let lines: Vec<String> = ["location", "content-type", "docker-content-digest", "etag"]
+        .iter()
+        .filter_map(|name| Some(format!("{name}: {}", answer.headers.get(*name)?.to_str().expect("text"))))
+        .map(|line| line.replace(upstream, ""))
+        .collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    visit.answer(&format!("{} Said", answer.status), &lines, &answer.body);
+}
