@@ -33,6 +33,8 @@ struct Fields {
     #[serde(default)]
     subject: Option<Content>,
     #[serde(default)]
+    refers: Option<Content>,
+    #[serde(default)]
     annotations: Option<BTreeMap<String, String>>,
 }
 
@@ -65,6 +67,8 @@ struct CarrierFields {
     layers: Vec<Content>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     subject: Option<Content>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refers: Option<Content>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     annotations: Option<BTreeMap<String, String>>,
 }
@@ -108,7 +112,7 @@ impl Original {
         if let Some(blob) = fields.blobs.iter().flatten().find(|blob| Digest::parse(&blob.digest).is_err()) {
             return odd("blobs", format!("{:?} is no digest", blob.digest));
         }
-        if let Some(subject) = fields.subject.as_ref().filter(|subject| !is_manifest(subject)) {
+        if let Some(subject) = fields.subject.iter().chain(&fields.refers).find(|subject| !is_manifest(subject)) {
             return odd("subject", format!("{} is no media type of a manifest", subject.media_type));
         }
         Ok(Self { digest: raw.digest(Algorithm::Sha256), raw: raw.clone(), fields })
@@ -129,9 +133,9 @@ impl Original {
         self.fields.blobs.as_ref().is_none_or(Vec::is_empty)
     }
 
-    /// Whom it refers to, as it was pushed.
+    /// Whom it refers to, as it was pushed: by `subject`, or by Proposal E's `refers`.
     pub fn subject(&self) -> Option<&Content> {
-        self.fields.subject.as_ref()
+        self.fields.subject.as_ref().or(self.fields.refers.as_ref())
     }
 
     /// The artifact type, whatever it looks like.
@@ -153,13 +157,15 @@ impl Original {
             Some(blobs) if !blobs.is_empty() => blobs.clone(),
             _ => vec![Content::plain(EMPTY_TYPE, EMPTY_DIGEST, EMPTY_BLOB.len())],
         };
+        let stored = |own: &Content| subject.unwrap_or(own).clone();
         let carrier = CarrierFields {
             schema_version: 2,
             media_type: MediaType::IMAGE.to_owned(),
             config: Content::plain(config_type, self.digest.as_str(), self.raw.bytes.len()),
             artifact_type: artifact_type.map(str::to_owned),
             layers,
-            subject: self.fields.subject.as_ref().map(|own| subject.unwrap_or(own).clone()),
+            subject: self.fields.subject.as_ref().map(stored),
+            refers: self.fields.refers.as_ref().map(stored),
             annotations: self.fields.annotations.clone(),
         };
         // Invariant: strings, numbers and maps with string keys serialize without fail.
@@ -172,7 +178,7 @@ impl Original {
     pub fn carriers(&self, subjects: &[Content], config_type: Option<&str>) -> Vec<RawManifest> {
         let config_types = [None, config_type];
         let config_types = &config_types[..if config_type.is_some() { 2 } else { 1 }];
-        let subjects = subjects.iter().filter(|_| self.fields.subject.is_some()).map(Some);
+        let subjects = subjects.iter().filter(|_| self.subject().is_some()).map(Some);
         let subjects = std::iter::once(None).chain(subjects);
         subjects.flat_map(|subject| config_types.iter().map(move |kind| self.carry(subject, *kind))).collect()
     }

@@ -10,6 +10,7 @@ mod support;
 #[macro_use]
 mod stand;
 
+mod artifacts;
 mod auth;
 mod auth_tokens;
 mod concurrent;
