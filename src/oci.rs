@@ -7,6 +7,7 @@ mod error_code;
 mod manifest;
 mod media_type;
 mod repository;
+mod tag;
 
 pub use annotations::Annotations;
 pub use descriptor::Descriptor;
@@ -15,3 +16,4 @@ pub use error_code::ErrorCode;
 pub use manifest::{Manifest, ManifestError, RawManifest, Subject, Via};
 pub use media_type::{MANIFEST_ACCEPT, MediaType};
 pub use repository::{Reference, Repository};
+pub use tag::{CosignTag, DigestTag, FallbackTag};
