@@ -17,7 +17,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tower::ServiceBuilder;
 use tower_http::{set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
 
-use crate::handler::Handler;
+use crate::{app::App, config::FallbackTag, handler::Handler, store::Owed};
 pub use metrics::Metrics;
 
 /// No question here takes longer.
@@ -58,6 +58,16 @@ pub async fn serve(listener: TcpListener, handler: Handler) {
     }
 }
 
+/// Owed is what the store says now; where it can't be read, what it said last.
+async fn metrics(app: &App) -> String {
+    match app.store.owed(&app.config.upstream.name).await {
+        Ok(owed) if app.config.referrers.fallback_tag == FallbackTag::Write => app.metrics.owed(owed),
+        Ok(owed) => app.metrics.owed(Owed { tags: 0, ..owed }),
+        Err(error) => tracing::warn!(%error, "what is owed could not be read"),
+    }
+    app.metrics.render()
+}
+
 async fn answer(
     health: Arc<health::Health>,
     request: Request<Incoming>,
@@ -70,7 +80,7 @@ async fn answer(
             (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, TEXT, text)
         }
         (&Method::GET | &Method::HEAD, "/metrics") => {
-            (StatusCode::OK, metrics::CONTENT_TYPE, health.handler().app().metrics.render())
+            (StatusCode::OK, metrics::CONTENT_TYPE, metrics(health.handler().app()).await)
         }
         (_, "/livez" | "/readyz" | "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, TEXT, "ask with GET\n".to_owned()),
         _ => (StatusCode::NOT_FOUND, TEXT, "here are /livez, /readyz and /metrics\n".to_owned()),

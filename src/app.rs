@@ -15,6 +15,7 @@ use crate::{
     learned::Learned,
     referrers::ManifestKey,
     store::{OpenError, OpenFor, SqliteStore, Store, StoreError},
+    turns::Turns,
     upstream::{Connector, Permits, TlsError},
 };
 
@@ -34,6 +35,10 @@ pub struct App {
     learned: OnceCell<Learned>,
     /// Open attempts that a caller's query just asked the upstream about: not again for a while.
     pub asked: Cache<ManifestKey, ()>,
+    /// Who writes which referrers tag now.
+    pub turns: Turns,
+    /// Places for those who read what a referrers tag names.
+    pub imports: Semaphore,
     /// Pushes and deletes on their way: they go on when their client has gone, and a drain waits for them.
     pub tasks: TaskTracker,
     /// How to reach the upstream.
@@ -47,6 +52,9 @@ pub struct App {
 /// How many open attempts are remembered as just asked about, and for how long.
 const ASKED: u64 = 10_000;
 const ASK_AGAIN: Duration = Duration::from_secs(2);
+
+/// How many referrers tags are read at a time.
+const IMPORTS: usize = 16;
 
 /// Why backref can't start.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +78,8 @@ impl App {
             metrics: Metrics::default(),
             budget: Budget::new(config.limits.buffered),
             asked: Cache::builder().max_capacity(ASKED).time_to_live(ASK_AGAIN).build(),
+            turns: Turns::new(config.referrers.recheck),
+            imports: Semaphore::new(IMPORTS),
             tasks: TaskTracker::new(),
             // Invariant: an authority that parsed is made of visible ASCII.
             upstream_host: HeaderValue::from_str(authority).unwrap_or(HeaderValue::from_static("upstream")),

@@ -66,6 +66,9 @@ pub struct Permit {
 pub struct Referrers {
     pub without_subject: bool,
     pub list: Form,
+    pub fallback_tag: FallbackTag,
+    pub hide_fallback_tags: bool,
+    pub recheck: Duration,
 }
 
 /// `[rewrite]`
@@ -87,6 +90,15 @@ pub enum RewriteMode {
     Always,
     /// None.
     Never,
+}
+
+/// What is done about the tags in which clients keep a subject's referrers where there is no API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FallbackTag {
+    /// They are read, and kept up to date.
+    Write,
+    /// They are clients' own business.
+    Off,
 }
 
 /// Which form of a manifest that has two.
@@ -125,8 +137,8 @@ impl Config {
 
     fn read(s: &mut Sources) -> Self {
         use parse::{
-            address, at_least_one, at_most, buffer_size, count, duration, flag, form, head_size, list_form, log_filter,
-            log_format, origin, path, patience, rewrite_mode, store, text,
+            address, at_least_one, at_most, buffer_size, count, duration, fallback_tag, flag, form, head_size,
+            list_form, log_filter, log_format, origin, path, patience, rewrite_mode, store, text,
         };
         let minute = Duration::from_mins(1);
         let url = s.required("upstream.url", origin);
@@ -164,6 +176,9 @@ impl Config {
             referrers: Referrers {
                 without_subject: s.or("referrers.without_subject", flag, false),
                 list: s.or("referrers.list", list_form, Form::Carrier),
+                fallback_tag: s.or("referrers.fallback_tag", fallback_tag, FallbackTag::Write),
+                hide_fallback_tags: s.or("referrers.hide_fallback_tags", flag, false),
+                recheck: s.or("referrers.recheck", duration, 5 * minute),
             },
             rewrite: Rewrite {
                 mode: s.or("rewrite.mode", rewrite_mode, RewriteMode::Auto),

@@ -42,6 +42,21 @@ pub enum Error {
     /// The store can't be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Not all of what a list is made of could be read.
+    #[error("not every referrer that the registry's own list names could be read; try again in a moment")]
+    Incomplete,
+    /// Another process has the turn to write a referrers tag.
+    #[error("another process is writing the referrers tag")]
+    TagBusy,
+    /// A referrers tag that holds something else.
+    #[error("the referrers tag holds something that is no list of referrers: it is left as it is")]
+    TagForeign,
+    /// More referrers than an index has room for.
+    #[error("the list of referrers is longer than the 4 MiB that registries take")]
+    TagTooLarge,
+    /// The upstream doesn't take a referrers tag from this caller.
+    #[error("the registry answered {0} to the referrers tag")]
+    TagRefused(StatusCode),
     /// No room to buffer more.
     #[error("too many manifests are on their way; try again in a moment")]
     Busy,
@@ -96,9 +111,17 @@ impl Error {
                 let message = "the record of referrers cannot be read or written now; try again later";
                 (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message.to_owned())
             }
+            Self::Incomplete => {
+                headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+                (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, Self::Incomplete.to_string())
+            }
             Self::Busy => {
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER);
                 (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TooManyRequests, Self::Busy.to_string())
+            }
+            // Never an answer to a client by themselves: the push that they belong to is acknowledged, and its tag owed.
+            error @ (Self::TagBusy | Self::TagForeign | Self::TagTooLarge | Self::TagRefused(_)) => {
+                (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, error.to_string())
             }
             Self::Bug => (StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Unknown, Self::Bug.to_string()),
         };

@@ -7,6 +7,7 @@ mod delete;
 mod discover;
 mod evidence;
 mod exchange;
+mod fallback;
 mod original;
 mod proxy;
 mod pull;

@@ -8,6 +8,7 @@
 //! - [`handler`]: requests, from a parsed [`route`] to an answer; [`error`] is what can go wrong.
 //! - [`referrers`], [`dialect`]: the domain, and how lists look to clients.
 //! - [`rewrite`]: artifact manifests as image manifests, for upstreams that refuse the former. [`learned`]: which do.
+//! - [`turns`]: who writes a subject's referrers tag now.
 //! - [`upstream`]: connections, headers, permission. [`store`]: what is remembered. Neither knows the other.
 //! - [`oci`]: the specifications' nouns.
 
@@ -28,4 +29,5 @@ pub mod route;
 pub mod server;
 mod stall;
 pub mod store;
+pub mod turns;
 pub mod upstream;

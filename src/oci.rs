@@ -6,6 +6,7 @@ mod digest;
 mod error_code;
 mod manifest;
 mod media_type;
+mod referrers_list;
 mod repository;
 mod tag;
 
@@ -15,5 +16,6 @@ pub use digest::{Algorithm, Digest, DigestError};
 pub use error_code::ErrorCode;
 pub use manifest::{Manifest, ManifestError, RawManifest, Subject, Via};
 pub use media_type::{MANIFEST_ACCEPT, MediaType};
+pub use referrers_list::{Listed, ReferrersList};
 pub use repository::{Reference, Repository};
 pub use tag::{CosignTag, DigestTag, FallbackTag};

@@ -2,6 +2,7 @@
 //! decides, and says on what knowledge (see [`Basis`]).
 
 mod sqlite;
+mod tag;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -9,11 +10,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    oci::{Digest, Repository},
+    oci::{Digest, Listed, Repository},
     referrers::{Alias, ManifestKey, Page, Pushed, Query, Relation},
 };
 
 pub use sqlite::{OpenFor, SqliteStore};
+pub use tag::{Holds, Owed, TagEnd, TagState};
 
 /// What every store can do. Reads are answered on the calling thread: a hop to another costs more than the read.
 #[async_trait]
@@ -43,6 +45,9 @@ pub trait Store: Send + Sync {
         close: Close,
     ) -> Result<Applied, StoreError>;
 
+    /// Applies many of the upstream's words, durably, all in one; each by itself may be out of date.
+    async fn apply_all(&self, findings: Vec<Finding>) -> Result<Vec<Applied>, StoreError>;
+
     /// Keeps both forms of a manifest that refers to nothing, durably. Of one that does, [`Store::apply`] keeps them.
     async fn keep(&self, carrier: &ManifestKey, pushed: Pushed) -> Result<(), StoreError>;
 
@@ -57,6 +62,41 @@ pub trait Store: Send + Sync {
 
     /// A page of a subject's listed referrers, by arrival.
     async fn list(&self, query: &Query) -> Result<Page, StoreError>;
+
+    /// The digests that a manifest refers to, as far as is on record.
+    async fn subjects(&self, referrer: &ManifestKey) -> Result<Vec<Digest>, StoreError>;
+
+    /// Whether a manifest is listed as a referrer of one of `subject`'s forms.
+    async fn is_listed(&self, subject: &[ManifestKey], referrer: &Digest) -> Result<bool, StoreError>;
+
+    /// What is known about a subject's referrers tag; `None` of a subject that nothing refers to.
+    async fn tag(&self, subject: &ManifestKey) -> Result<Option<TagState>, StoreError>;
+
+    /// Takes the turn to write a subject's referrers tag, which is unsettled from now on until `until` (microseconds
+    /// since 1970). Gives what was known before; `None` while another process has the turn.
+    async fn begin_tag(&self, subject: &ManifestKey, until: i64) -> Result<Option<TagState>, StoreError>;
+
+    /// Writes down what became of the tag, durably.
+    async fn end_tag(&self, subject: &ManifestKey, end: TagEnd) -> Result<(), StoreError>;
+
+    /// Writes down what a referrers tag was seen to hold; nothing while another process has the turn to write it.
+    async fn see_tag(&self, subject: &ManifestKey, holds: Holds) -> Result<(), StoreError>;
+
+    /// What a subject's referrers tag should hold, by arrival: who refers to it or to `alias`, its other form. `None`
+    /// where that is more than `max_bytes`.
+    async fn entries(
+        &self,
+        subject: &ManifestKey,
+        alias: Option<&Digest>,
+        without_subject: bool,
+        max_bytes: usize,
+    ) -> Result<Option<Vec<Listed>>, StoreError>;
+
+    /// The subject whose referrers tag was last known to resolve to `index`.
+    async fn tagged(&self, index: &ManifestKey) -> Result<Option<Digest>, StoreError>;
+
+    /// How much is open: referrers tags that are behind, attempts without an outcome.
+    async fn owed(&self, upstream: &str) -> Result<Owed, StoreError>;
 
     /// Up to `limit` referrers of a subject, listed before missing, newest first.
     async fn recorded(&self, subject: &ManifestKey, limit: usize) -> Result<Vec<Digest>, StoreError>;
@@ -154,6 +194,17 @@ pub enum Verdict {
     Deleted,
     /// It answered 404 beside a 200: missing; dropped when that was so a day ago already.
     Absent,
+}
+
+/// The upstream's word about one digest, and the knowledge on which it rests.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Of which manifest.
+    pub key: ManifestKey,
+    /// What it said.
+    pub verdict: Verdict,
+    /// What was known before it was asked.
+    pub basis: Basis,
 }
 
 /// What became of [`Store::apply`].

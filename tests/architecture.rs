@@ -84,7 +84,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["oci", "random", "referrers"]),
     ("upstream", &["config", "oci", "random", "referrers", "stall"]),
     ("error", &["oci", "route", "stall", "store", "upstream"]),
-    ("app", &["admin", "config", "error", "learned", "referrers", "store", "upstream"]),
+    ("turns", &["oci", "referrers"]),
+    ("app", &["admin", "config", "error", "learned", "referrers", "store", "turns", "upstream"]),
     (
         "handler",
         &[
@@ -99,10 +100,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "route",
             "stall",
             "store",
+            "turns",
             "upstream",
         ],
     ),
-    ("admin", &["handler", "upstream"]),
+    ("admin", &["app", "config", "handler", "store", "upstream"]),
     ("server", &["app", "config", "error", "handler", "oci", "stall", "upstream"]),
     ("commands", &["admin", "app", "cli", "config", "handler", "oci", "server", "store", "upstream"]),
 ];

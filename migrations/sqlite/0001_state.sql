@@ -7,14 +7,17 @@ CREATE TABLE subject (
     subject         TEXT    NOT NULL,
     last_arrival    INTEGER NOT NULL DEFAULT 0,
     version         INTEGER NOT NULL DEFAULT 0,  -- bumped by every change of the set
-    tag_version     INTEGER NOT NULL DEFAULT 0,  -- what the fallback tag is known to hold; owed while behind version
-    tag_digest      TEXT,
-    unsettled_until INTEGER,
-    lease_owner     TEXT,
+    tag_version     INTEGER NOT NULL DEFAULT 0,  -- what the referrers tag is known to hold; owed while behind version
+    tag_digest      TEXT,                        -- the index that the tag was last known to resolve to
+    tag_marked      INTEGER NOT NULL DEFAULT 0,  -- 1: it has backref's mark
+    unsettled_until INTEGER,                     -- until then something sent earlier may still change the tag
+    lease_owner     TEXT,                        -- which process writes it now
     lease_until     INTEGER,
-    checked_at      INTEGER,
+    checked_at      INTEGER,                     -- when the tag was last read
     PRIMARY KEY (upstream, repository, subject)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX subject_owed ON subject (upstream, repository, subject) WHERE version > tag_version;
+CREATE INDEX subject_by_tag ON subject (upstream, repository, tag_digest) WHERE tag_digest IS NOT NULL;
 
 -- Clustered in the order of a list; the index finds a digest's rows whatever they refer to.
 CREATE TABLE referrer (

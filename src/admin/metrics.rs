@@ -9,7 +9,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::upstream::{Permission, Refusal};
+use crate::{
+    store::Owed,
+    upstream::{Permission, Refusal},
+};
 
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -21,6 +24,8 @@ pub struct Metrics {
     permits: Family<PermitLabels, Counter>,
     /// Clients' connections that are open.
     pub connections: Gauge,
+    owed_tags: Gauge,
+    open_attempts: Gauge,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -58,12 +63,14 @@ impl Default for Metrics {
         let requests = Family::default();
         let seconds = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
         let permits = Family::default();
-        let connections = Gauge::default();
+        let (connections, owed_tags, open_attempts) = (Gauge::default(), Gauge::default(), Gauge::default());
         registry.register("requests", "Requests answered, by route and status", requests.clone());
         registry.register("request_seconds", "Time to the head of the answer", seconds.clone());
         registry.register("permits", "Questions whether a caller may read, by outcome", permits.clone());
+        registry.register("owed_tags", "Referrers tags that are behind what is on record", owed_tags.clone());
+        registry.register("open_attempts", "Pushes and deletes without an outcome", open_attempts.clone());
         registry.register("connections", "Clients' connections that are open", connections.clone());
-        Self { registry: Mutex::new(registry), requests, seconds, permits, connections }
+        Self { registry: Mutex::new(registry), requests, seconds, permits, connections, owed_tags, open_attempts }
     }
 }
 
@@ -84,6 +91,12 @@ impl Metrics {
             (_, Err(Refusal::Unclear(..) | Refusal::Failed(_) | Refusal::NoRecord)) => PermitOutcome::unclear,
         };
         self.permits.get_or_create(&PermitLabels { outcome }).inc();
+    }
+
+    /// Notes what is open, just before it is rendered.
+    pub fn owed(&self, owed: Owed) {
+        self.owed_tags.set(owed.tags);
+        self.open_attempts.set(owed.attempts);
     }
 
     /// All of it as text.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use http::uri::{Authority, Scheme, Uri};
 
-use super::{Form, LogFormat, RewriteMode};
+use super::{FallbackTag, Form, LogFormat, RewriteMode};
 
 type Parsed<T> = Result<T, String>;
 
@@ -168,6 +168,14 @@ pub(super) fn list_form(text: &str) -> Parsed<Form> {
         "originals" => Ok(Form::Original),
         "carriers" => Ok(Form::Carrier),
         _ => Err(format!("{text:?} is neither originals nor carriers")),
+    }
+}
+
+pub(super) fn fallback_tag(text: &str) -> Parsed<FallbackTag> {
+    match text {
+        "write" => Ok(FallbackTag::Write),
+        "off" => Ok(FallbackTag::Off),
+        _ => Err(format!("{text:?} is neither write nor off")),
     }
 }
 

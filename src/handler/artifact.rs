@@ -180,6 +180,8 @@ impl Hop {
             }
         };
         if answer.status().is_success() {
+            // Those who refer to it, by either digest, are of one set from now on.
+            self.maintain(&caller, &ready.key).await;
             created(&mut answer, &artifact.key.digest, original.subject().map(|subject| subject.digest.as_str()));
             point_at_original(&mut answer, &ready.key.digest, &artifact.key.digest);
         }

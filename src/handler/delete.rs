@@ -24,9 +24,15 @@ impl Exchange {
             head.uri = manifest_uri(&key);
         }
         let request = Request::from_parts(head, Body::EMPTY);
+        let list_of = hop.was_list_of(&named).await.unwrap_or_default();
         let tasks = hop.handler.app.tasks.clone();
         // A client that leaves changes nothing from here on.
-        let task = tasks.spawn(async move { forget(&hop, request, key).await });
+        let task = tasks.spawn(async move {
+            match list_of {
+                Some(subject) => hop.absorb(request, &subject, None).await,
+                None => forget(&hop, request, key).await,
+            }
+        });
         task.await.map_err(|_| Error::Bug)?
     }
 }
@@ -68,11 +74,19 @@ async fn forget(hop: &Hop, request: Request<Body>, key: ManifestKey) -> Result<R
             return hop.forward(request).await;
         }
     };
-    let answer = hop.forward_attempt(request, attempt.id).await?;
-    if answer.status().is_success() {
-        hop.conclude(&caller, &key, Verdict::Deleted, seen, attempt.id).await?;
+    let out = hop.take_out(&caller, &key).await?;
+    let mut answer = hop.forward_attempt(request, attempt.id).await?;
+    if out.took_it_out() && answer.status() == StatusCode::NOT_FOUND {
+        // Some registries drop by themselves what no list names any more.
+        *answer.status_mut() = StatusCode::ACCEPTED;
+        *answer.body_mut() = Body::EMPTY;
+    }
+    let concluded = if answer.status().is_success() {
+        hop.conclude(&caller, &key, Verdict::Deleted, seen, attempt.id).await
     } else {
         hop.end_unsuccessful(attempt.id, &answer).await;
-    }
-    Ok(answer)
+        Ok(())
+    };
+    hop.put_back(&caller, out).await;
+    concluded.map(|()| answer)
 }

@@ -18,16 +18,19 @@ const ROUNDS: usize = 16;
 
 impl Hop {
     pub(super) fn attempt(&self, kind: AttemptKind, key: &ManifestKey, subject: Option<Digest>) -> Attempt {
-        let upstream = &self.handler.app.config.upstream;
-        // Twice: the upstream may act on a request for as long again as it is waited for.
-        let longest = 2 * (upstream.connect_timeout + upstream.answer_timeout);
         Attempt {
             id: AttemptId(crate::random::u64().cast_signed()),
             kind,
             key: key.clone(),
             subject,
-            deadline: now_micros() + micros(longest),
+            deadline: now_micros() + micros(self.longest()),
         }
+    }
+
+    /// For how long what is sent now may still be carried out: twice as long as it is waited for.
+    pub(super) fn longest(&self) -> Duration {
+        let upstream = &self.handler.app.config.upstream;
+        2 * (upstream.connect_timeout + upstream.answer_timeout)
     }
 
     /// Forwards the request of an attempt, which stays open when its outcome is unknown.
@@ -114,6 +117,6 @@ fn unclear(status: StatusCode) -> Error {
     Error::Request(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message)
 }
 
-fn micros(duration: Duration) -> i64 {
+pub(super) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 2)
 }

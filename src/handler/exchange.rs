@@ -21,7 +21,8 @@ pub(super) struct Exchange {
     pub(super) hop: Hop,
 }
 
-/// The way between this client and the upstream.
+/// The way between this client and the upstream. Cheap to clone.
+#[derive(Clone)]
 pub(super) struct Hop {
     pub(super) handler: Handler,
     side: Side,

@@ -117,7 +117,7 @@ impl Hop {
     /// What a manifest of the upstream's carries.
     async fn carried_by(&self, caller: &HeaderMap, key: &ManifestKey) -> Option<Alias> {
         let read = self.fetch_manifest(caller, key).await;
-        let (raw, _) = read.inspect_err(|error| tracing::debug!(%error, digest = %key.digest, "not read")).ok()?;
+        let (raw, _) = read.inspect_err(|error| tracing::debug!(%error, digest = %key.digest, "not read")).ok()??;
         let (digest, _) = rewrite::original_of(&raw)?;
         let original = key.sibling(digest);
         match self.recover(caller, &original).await {

@@ -34,13 +34,20 @@ impl Exchange {
         let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let (raw, manifest) = RawManifest::parse(bytes, content_type)?;
         let by_digest = reference.digest().is_some();
+        let list = if manifest.subject.is_none() { hop.list_of(&reference, &raw) } else { None };
         let digest = digest_of(&raw, &manifest, reference)?;
 
         head.headers.remove(header::EXPECT); // all of it is here
         let key = hop.key(repository, digest);
         let tasks = hop.handler.app.tasks.clone();
         // A client that leaves changes nothing from here on.
-        let task = if raw.media_type.is_artifact() {
+        let task = if let Some((subject, list)) = list {
+            let subject = key.sibling(subject);
+            tasks.spawn(async move {
+                let _room = room;
+                hop.absorb(Request::from_parts(head, Body::from(raw.bytes)), &subject, Some(&list)).await
+            })
+        } else if raw.media_type.is_artifact() {
             let artifact = Artifact::parse(key, &raw, manifest)?;
             tasks.spawn(async move {
                 let _room = room;
@@ -136,6 +143,7 @@ impl Hop {
         };
         let subject = relation.subject.clone();
         self.conclude(&caller, &referrer, Verdict::Held(Arc::new(relation)), seen, attempt.id).await?;
+        self.maintain(&caller, &referrer.sibling(subject.clone())).await;
         created(&mut answer, &referrer.digest, Some(subject.as_str()));
         Ok(answer)
     }

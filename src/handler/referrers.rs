@@ -66,6 +66,7 @@ impl Exchange {
                 hop.learn(&permission, &subject, &seen).await;
                 for subject in &subjects {
                     hop.settle(permit, &permission, &head.headers, subject).await?;
+                    hop.import(permit, &head.headers, subject).await?;
                 }
                 list(permit, &hop, &mut query).await?
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 
-use super::{exchange::Hop, push::MAX_MANIFEST};
+use super::{exchange::Hop, fallback::refusal, push::MAX_MANIFEST};
 use crate::{
     error::Error,
     oci::{Digest, ErrorCode, Manifest, RawManifest},
@@ -73,8 +73,12 @@ impl Hop {
         let seen = store.look(key).await?;
         let (verdict, close) = if self.holds(caller, key).await? {
             beside.known = true;
-            let relation = self.fetch(caller, key).await?;
-            let verdict = relation.map_or(Verdict::Seen, |relation| Verdict::Held(Arc::new(relation)));
+            let verdict = match self.fetch(caller, key).await? {
+                Fetched::Relation(relation) => Verdict::Held(relation),
+                Fetched::Plain => Verdict::Seen,
+                // Gone since: the next query asks again.
+                Fetched::Absent => return Ok(()),
+            };
             (verdict, Close::Orphans)
         } else if !beside.is_known(self).await? {
             return Ok(());
@@ -89,36 +93,50 @@ impl Hop {
         Ok(())
     }
 
-    /// The relation that a manifest of the upstream's states.
-    async fn fetch(&self, caller: &HeaderMap, key: &ManifestKey) -> Result<Option<Relation>, Error> {
-        let (raw, manifest) = self.fetch_manifest(caller, key).await?;
-        let Some(claim) = Claim::of(key.clone(), &raw, &manifest) else { return Ok(None) };
-        Ok(self.with_original(caller, claim, &raw).await.held(StatusCode::OK))
+    /// What a manifest of the upstream's says about its place among the referrers.
+    pub(super) async fn fetch(&self, caller: &HeaderMap, key: &ManifestKey) -> Result<Fetched, Error> {
+        let Some((raw, manifest)) = self.fetch_manifest(caller, key).await? else { return Ok(Fetched::Absent) };
+        let Some(claim) = Claim::of(key.clone(), &raw, &manifest) else { return Ok(Fetched::Plain) };
+        let relation = self.with_original(caller, claim, &raw).await.held(StatusCode::OK);
+        Ok(relation.map_or(Fetched::Plain, |relation| Fetched::Relation(Arc::new(relation))))
     }
 
-    /// A manifest of the upstream's, its bytes those of the digest. They keep their place in the budget.
+    /// A manifest of the upstream's, its bytes those of the digest; `None`: it has none. They keep their place in the
+    /// budget.
     pub(super) async fn fetch_manifest(
         &self,
         caller: &HeaderMap,
         key: &ManifestKey,
-    ) -> Result<(RawManifest, Manifest), Error> {
+    ) -> Result<Option<(RawManifest, Manifest)>, Error> {
         let answer = self.handler.upstream.ask(Method::GET, manifest_uri(key), headers::on_behalf(caller)).await?;
-        let refuse = |what: &str| Err(Error::bad(ErrorCode::ManifestInvalid, what));
-        if answer.status() != StatusCode::OK {
-            return refuse("the upstream doesn't give the manifest");
+        match answer.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Ok(None),
+            status => return Err(refusal(status, answer.headers())),
         }
-        let content_type = answer.headers().get(header::CONTENT_TYPE);
-        let content_type = content_type.and_then(|value| value.to_str().ok().map(str::to_owned));
-        let room = self.handler.app.budget.take(MAX_MANIFEST).await?;
-        let Ok(body) = Limited::new(answer.into_body(), MAX_MANIFEST).collect().await else {
-            return refuse("the upstream's manifest could not be read");
+        let value = |name| answer.headers().get(name).and_then(|value| value.to_str().ok().map(str::to_owned));
+        let content_type = value(header::CONTENT_TYPE);
+        let length = value(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        let room = self.handler.app.budget.take(length.unwrap_or(MAX_MANIFEST).min(MAX_MANIFEST)).await?;
+        let Ok(body) = Limited::new(answer.into_body(), room.bytes()).collect().await else {
+            return Err(Error::Incomplete);
         };
         let (raw, manifest) = RawManifest::parse(room.hold(body.to_bytes()), content_type.as_deref())?;
         if key.digest.algorithm().is_none_or(|algorithm| raw.digest(algorithm) != key.digest) {
-            return refuse("the upstream gave other bytes than those of the digest");
+            return Err(Error::bad(ErrorCode::DigestInvalid, "the upstream gave other bytes than those of the digest"));
         }
-        Ok((raw, manifest))
+        Ok(Some((raw, manifest)))
     }
+}
+
+/// What a manifest of the upstream's says.
+pub(super) enum Fetched {
+    /// Whom it refers to.
+    Relation(Arc<Relation>),
+    /// Nothing about referrers.
+    Plain,
+    /// There is none.
+    Absent,
 }
 
 /// A 200 that this caller got in this repository, beside which its 404 counts.

@@ -4,6 +4,7 @@ mod aliases;
 mod changes;
 mod open;
 mod reads;
+mod tags;
 mod writer;
 
 use std::{
@@ -22,10 +23,11 @@ use rusqlite::Connection;
 use thread_local::ThreadLocal;
 
 use super::{
-    Applied, Attempt, AttemptId, Basis, Close, OpenError, Orphan, Seen, Store, StoreError, Verdict, now_micros,
+    Applied, Attempt, AttemptId, Basis, Close, Finding, Holds, OpenError, Orphan, Owed, Seen, Store, StoreError,
+    TagEnd, TagState, Verdict, now_micros,
 };
 use crate::{
-    oci::{Digest, Repository},
+    oci::{Digest, Listed, Repository},
     referrers::{Alias, ManifestKey, Page, Pushed, Query},
 };
 use writer::{Durability, Writer};
@@ -63,7 +65,7 @@ impl SqliteStore {
         Ok(Self {
             aliased: AtomicBool::new(aliased),
             path: path.to_owned(),
-            owner: format!("{:016x}", crate::random::u64()).into(),
+            owner: open::owner(purpose).into(),
             writer: Writer::start(connection, path)?,
             readers: ThreadLocal::new(),
             _serving: serving,
@@ -126,6 +128,19 @@ impl Store for SqliteStore {
         self.writer.write(Durability::Disk, work).await
     }
 
+    async fn apply_all(&self, findings: Vec<Finding>) -> Result<Vec<Applied>, StoreError> {
+        let aliased = |finding: &Finding| matches!(&finding.verdict, Verdict::Held(held) if held.pushed.is_some());
+        if findings.iter().any(aliased) {
+            self.aliased.store(true, Ordering::Relaxed);
+        }
+        let work = move |db: &Connection| {
+            let now = now_micros();
+            let apply = |one: &Finding| changes::apply(db, &one.key, &one.verdict, one.basis, Close::Nothing, now);
+            findings.iter().map(apply).collect()
+        };
+        self.writer.write(Durability::Disk, work).await
+    }
+
     async fn keep(&self, carrier: &ManifestKey, pushed: Pushed) -> Result<(), StoreError> {
         self.aliased.store(true, Ordering::Relaxed);
         let key = carrier.clone();
@@ -146,6 +161,54 @@ impl Store for SqliteStore {
 
     async fn list(&self, query: &Query) -> Result<Page, StoreError> {
         self.read(|db| reads::list(db, query))
+    }
+
+    async fn subjects(&self, referrer: &ManifestKey) -> Result<Vec<Digest>, StoreError> {
+        self.read(|db| tags::subjects(db, referrer))
+    }
+
+    async fn is_listed(&self, subject: &[ManifestKey], referrer: &Digest) -> Result<bool, StoreError> {
+        self.read(|db| subject.iter().try_fold(false, |found, form| Ok(found || tags::is_listed(db, form, referrer)?)))
+    }
+
+    async fn tag(&self, subject: &ManifestKey) -> Result<Option<TagState>, StoreError> {
+        self.read(|db| tags::tag(db, subject))
+    }
+
+    async fn begin_tag(&self, subject: &ManifestKey, until: i64) -> Result<Option<TagState>, StoreError> {
+        let (subject, owner) = (subject.clone(), self.owner.clone());
+        let work = move |db: &Connection| tags::begin(db, &subject, &owner, until, now_micros());
+        self.writer.write(Durability::Disk, work).await
+    }
+
+    async fn end_tag(&self, subject: &ManifestKey, end: TagEnd) -> Result<(), StoreError> {
+        let (subject, owner) = (subject.clone(), self.owner.clone());
+        let work = move |db: &Connection| tags::end(db, &subject, &end, &owner, now_micros());
+        self.writer.write(Durability::Disk, work).await
+    }
+
+    async fn see_tag(&self, subject: &ManifestKey, holds: Holds) -> Result<(), StoreError> {
+        let (subject, owner) = (subject.clone(), self.owner.clone());
+        let work = move |db: &Connection| tags::see(db, &subject, &holds, &owner, now_micros());
+        self.writer.write(Durability::Disk, work).await
+    }
+
+    async fn entries(
+        &self,
+        subject: &ManifestKey,
+        alias: Option<&Digest>,
+        without_subject: bool,
+        max_bytes: usize,
+    ) -> Result<Option<Vec<Listed>>, StoreError> {
+        self.read(|db| tags::entries(db, subject, alias, without_subject, max_bytes))
+    }
+
+    async fn tagged(&self, index: &ManifestKey) -> Result<Option<Digest>, StoreError> {
+        self.read(|db| tags::tagged(db, index))
+    }
+
+    async fn owed(&self, upstream: &str) -> Result<Owed, StoreError> {
+        self.read(|db| tags::owed(db, upstream))
     }
 
     async fn recorded(&self, subject: &ManifestKey, limit: usize) -> Result<Vec<Digest>, StoreError> {

@@ -2,6 +2,7 @@
 //! The sole maker of [`ReadPermit`].
 
 use std::{
+    fmt::Display,
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -12,7 +13,11 @@ use moka::{Expiry, future::Cache, policy::EvictionPolicy};
 use ring::hmac;
 
 use super::{Client, UpstreamError, headers};
-use crate::{config, oci::Digest, referrers::ManifestKey};
+use crate::{
+    config,
+    oci::{Digest, Repository},
+    referrers::ManifestKey,
+};
 
 /// The upstream lets this caller read this repository. No permit, no listing.
 pub struct ReadPermit(());
@@ -229,11 +234,15 @@ fn token_end(caller: &HeaderMap) -> Option<Duration> {
     Duration::try_from_secs_f64(claims.exp).ok()
 }
 
+/// `/v2/<name>/manifests/<reference>`: a digest or a tag.
+pub fn reference_uri(repository: &Repository, reference: &impl Display) -> Uri {
+    // Invariant: names, digests and tags in their grammar hold no character that a path can't.
+    Uri::try_from(format!("/v2/{repository}/manifests/{reference}")).unwrap_or_default()
+}
+
 /// `/v2/<name>/manifests/<digest>`
 pub fn manifest_uri(key: &ManifestKey) -> Uri {
-    let path = format!("/v2/{}/manifests/{}", key.repository, key.digest);
-    // Invariant: names and digests in their grammar hold no character that a path can't.
-    Uri::try_from(path).unwrap_or_default()
+    reference_uri(&key.repository, &key.digest)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use http::{
 use crate::{config::Origin, oci::MANIFEST_ACCEPT};
 
 /// How a client sees backref, and backref the client.
+#[derive(Clone)]
 pub struct Side {
     /// `http` or `https`.
     pub scheme: HeaderValue,

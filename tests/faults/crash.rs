@@ -114,7 +114,9 @@ fn in_the_middle_of_a_delete() {
     let hold = deletes.clone();
     let mut stand = Stand::with(
         move |holdings, visit| hold.serve(holdings, visit),
-        |backref| backref.config("[upstream]\nanswer_timeout = \"200ms\"\nconnect_timeout = \"100ms\"\n"),
+        |backref| {
+            backref.without_tags().config("[upstream]\nanswer_timeout = \"200ms\"\nconnect_timeout = \"100ms\"\n")
+        },
     );
     let digest = push(stand.backref.host(), &stand.referrer("a"));
     deletes.act.open();

@@ -17,7 +17,7 @@ pub(crate) struct Stand {
 impl Stand {
     /// `script` decides what the upstream does; the subject is there.
     pub(crate) fn up(script: impl Fn(&Holdings, &mut Visit) + Send + Sync + 'static) -> Self {
-        Self::with(script, |backref| backref)
+        Self::with(script, BackrefOptions::without_tags)
     }
 
     pub(crate) fn with(

@@ -11,7 +11,7 @@ use crate::support::{Backref, Holdings, Kind, Registry, sha256, until};
 use crate::wire::error_code;
 
 fn up() -> Stand {
-    Stand::with(Holdings::serve, |backref| backref.config("workers = 4\n"))
+    Stand::with(Holdings::serve, |backref| backref.without_tags().config("workers = 4\n"))
 }
 
 /// What must hold while the store can't be written.

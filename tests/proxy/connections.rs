@@ -14,7 +14,7 @@ fn many_requests_use_one_connection_on_each_side() {
         let body = visit.body().expect("a whole body");
         visit.answer("200 OK", &[], body);
     });
-    let backref = Backref::of(&fake.url()).start();
+    let backref = Backref::of(&fake.url()).without_tags().start();
     let mut wire = Wire::to(backref.host());
     for number in 0..20 {
         let body = number.to_string();

@@ -31,7 +31,7 @@ fn now() -> u64 {
 #[test]
 fn a_yes_stands_for_the_repository_for_a_while() {
     let fake = everything_is_there();
-    let backref = Backref::of(&fake.url()).start();
+    let backref = Backref::of(&fake.url()).without_tags().start();
     for number in 0..10 {
         let digest = sha256(&[number]);
         assert!(http::referrers(backref.host(), REPOSITORY, &digest, &[]).is_empty());
@@ -42,7 +42,7 @@ fn a_yes_stands_for_the_repository_for_a_while() {
 #[test]
 fn a_yes_stands_for_one_repository_and_one_caller() {
     let fake = everything_is_there();
-    let backref = Backref::of(&fake.url()).start();
+    let backref = Backref::of(&fake.url()).without_tags().start();
     let callers: [&[(&str, &str)]; 6] = [
         &[],
         &[("Authorization", "Basic YTph")],
@@ -66,7 +66,7 @@ fn a_yes_stands_for_one_repository_and_one_caller() {
 #[test]
 fn a_yes_ends_when_its_time_is_over() {
     let fake = everything_is_there();
-    let backref = Backref::of(&fake.url()).config("[permit]\nttl = \"500ms\"\n").start();
+    let backref = Backref::of(&fake.url()).config("[permit]\nttl = \"500ms\"\n").without_tags().start();
     ask(&backref, "app", &[]);
     let granted = Instant::now();
     until("the permit to end", || (granted.elapsed() > Duration::from_millis(600)).then_some(()));
@@ -77,7 +77,7 @@ fn a_yes_ends_when_its_time_is_over() {
 #[test]
 fn without_memory_every_query_asks() {
     let fake = everything_is_there();
-    let backref = Backref::of(&fake.url()).config("[permit]\nttl = \"0\"\n").start();
+    let backref = Backref::of(&fake.url()).config("[permit]\nttl = \"0\"\n").without_tags().start();
     for _ in 0..3 {
         ask(&backref, "app", &[]);
     }
@@ -87,7 +87,7 @@ fn without_memory_every_query_asks() {
 #[test]
 fn a_token_that_has_ended_is_not_remembered() {
     let fake = everything_is_there();
-    let backref = Backref::of(&fake.url()).start();
+    let backref = Backref::of(&fake.url()).without_tags().start();
     // The upstream may allow for clocks that differ: its word counts, but only now.
     for end in [now() - 1, 0] {
         let before = fake.count("HEAD");
@@ -101,7 +101,7 @@ fn a_token_that_has_ended_is_not_remembered() {
 #[test]
 fn a_token_with_time_left_is_remembered_until_its_end() {
     let fake = everything_is_there();
-    let backref = Backref::of(&fake.url()).start();
+    let backref = Backref::of(&fake.url()).without_tags().start();
     let end = now() + 5;
     let token = jwt(&end.to_string());
     let headers = [("Authorization", token.as_str())];
@@ -124,7 +124,7 @@ fn a_no_is_never_remembered() {
             visit.answer("401 Unauthorized", &[], "");
         }
     });
-    let backref = Backref::of(&fake.url()).start();
+    let backref = Backref::of(&fake.url()).without_tags().start();
     let url = format!("{}/v2/app/referrers/{}", backref.url(), sha256(b"subject"));
     assert_eq!(http::get(&url, &[]).status, 401);
     opened.open();
@@ -145,7 +145,7 @@ fn many_who_ask_at_once_cost_the_upstream_one_question() {
             visit.answer("201 Created", &[], "");
         }
     });
-    let backref = Backref::of(&fake.url()).start();
+    let backref = Backref::of(&fake.url()).without_tags().start();
     let subject = sha256(b"subject");
     let digest = crate::manifests::push(backref.host(), &referrer(&subject, "a"));
     let url = format!("{}/v2/{REPOSITORY}/referrers/{subject}", backref.url());
@@ -174,7 +174,7 @@ fn whoever_asked_first_may_leave_and_the_others_get_their_answer() {
         held.pass();
         visit.answer("200 OK", &[], "");
     });
-    let backref = Backref::of(&fake.url()).start();
+    let backref = Backref::of(&fake.url()).without_tags().start();
     let target = format!("/v2/{REPOSITORY}/referrers/{}", sha256(b"subject"));
     let mut first = Wire::to(backref.host());
     first.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));

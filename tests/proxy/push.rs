@@ -20,7 +20,7 @@ fn up(config: &str) -> Stand {
     let subject = plain("subject");
     holdings.hold(REPOSITORY, INDEX, &subject);
     let fake = Fake::start(move |visit| holdings.serve(visit));
-    Stand { backref: Backref::of(&fake.url()).config(config).start(), fake, subject: sha256(&subject) }
+    Stand { backref: Backref::of(&fake.url()).config(config).without_tags().start(), fake, subject: sha256(&subject) }
 }
 
 #[test]

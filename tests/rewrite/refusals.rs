@@ -42,7 +42,7 @@ fn each_way_to_refuse_is_understood_and_remembered() {
         ("404 Not Found", "MANIFEST_UNKNOWN"),
     ] {
         let fake = refusing(status, code, false);
-        let backref = Backref::of(&fake.url()).start();
+        let backref = Backref::of(&fake.url()).without_tags().start();
         let push = |name: &str| {
             let manifest = artifact(OCI, "a/b", Some(&descriptor(IMAGE, b"subject")), name);
             let answer = put(&backref.url(), &sha256(&manifest), OCI, &manifest);

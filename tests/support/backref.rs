@@ -50,6 +50,11 @@ impl BackrefOptions {
         self
     }
 
+    /// Without a look at referrers tags: what the upstream is asked is then about the rest alone.
+    pub(crate) fn without_tags(self) -> Self {
+        self.environment("BACKREF_REFERRERS_FALLBACK_TAG", "off")
+    }
+
     pub(crate) fn start(self) -> Backref {
         let directory = tempfile::Builder::new().prefix("backref-").tempdir().expect("a directory");
         std::fs::write(directory.path().join("backref.toml"), &self.config).expect("a configuration file");

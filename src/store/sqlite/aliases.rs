@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
-use super::reads::digest;
+use super::{changes, reads::digest};
 use crate::{
     oci::Repository,
     referrers::{Alias, ManifestKey, Pushed},
@@ -40,6 +40,18 @@ pub(super) fn alias(db: &Connection, key: &ManifestKey) -> Result<Option<Alias>>
     .optional()
 }
 
+/// The other form of a manifest.
+pub(super) fn other(db: &Connection, beside: &ManifestKey, of: &str) -> Result<Option<String>> {
+    db.prepare_cached(
+        "SELECT carrier FROM alias WHERE upstream = ?1 AND repository = ?2 AND original = ?3
+         UNION ALL
+         SELECT original FROM alias WHERE upstream = ?1 AND repository = ?2 AND carrier = ?3
+         LIMIT 1",
+    )?
+    .query_row([&*beside.upstream, beside.repository.as_str(), of], |row| row.get(0))
+    .optional()
+}
+
 pub(super) fn original(db: &Connection, key: &ManifestKey) -> Result<Option<Bytes>> {
     db.prepare_cached("SELECT bytes FROM alias WHERE upstream = ? AND repository = ? AND original = ?")?
         .query_row(params![key.upstream, key.repository.as_str(), key.digest.as_str()], |row| {
@@ -49,6 +61,16 @@ pub(super) fn original(db: &Connection, key: &ManifestKey) -> Result<Option<Byte
 }
 
 pub(super) fn keep(db: &Connection, carrier: &ManifestKey, pushed: &Pushed) -> Result<()> {
+    let forms = [pushed.alias.original.as_str(), pushed.alias.carrier.as_str()];
+    // From now on whoever refers to either form is of one set.
+    if other(db, carrier, forms[0])?.as_deref() != Some(forms[1]) {
+        let known: bool = db
+            .prepare_cached("SELECT 1 FROM subject WHERE upstream = ? AND repository = ? AND subject IN (?, ?)")?
+            .exists([&*carrier.upstream, carrier.repository.as_str(), forms[0], forms[1]])?;
+        for form in forms.into_iter().filter(|_| known) {
+            changes::bump_one(db, carrier, form)?;
+        }
+    }
     db.prepare_cached(
         "INSERT INTO alias (upstream, repository, original, carrier, carrier_size, media_type, bytes)
          VALUES (?, ?, ?, ?, ?, ?, ?)

@@ -221,8 +221,16 @@ fn drop_missing(db: &Connection, key: &ManifestKey, now: i64) -> Result<()> {
     .map(drop)
 }
 
-/// Counts a change of the subject's set, and gives its new version.
+/// Counts a change of the subject's set, and gives its new version. Who refers to either form of a subject is of one
+/// set, and stands in the tags of both.
 fn bump(db: &Connection, key: &ManifestKey, subject: &str) -> Result<i64> {
+    if let Some(other) = aliases::other(db, key, subject)? {
+        bump_one(db, key, &other)?;
+    }
+    bump_one(db, key, subject)
+}
+
+pub(super) fn bump_one(db: &Connection, key: &ManifestKey, subject: &str) -> Result<i64> {
     db.prepare_cached(
         "INSERT INTO subject (upstream, repository, subject, version) VALUES (?, ?, ?, 1)
          ON CONFLICT (upstream, repository, subject) DO UPDATE SET version = version + 1 RETURNING version",

@@ -9,7 +9,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 
-use super::{OpenFor, changes};
+use super::{OpenFor, changes, tags};
 use crate::store::{OpenError, StoreError, now_micros};
 
 /// `PRAGMA application_id` of every file of ours: "bref".
@@ -35,6 +35,15 @@ pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
     }
 }
 
+/// Names a process in its attempts and turns.
+pub(super) fn owner(purpose: OpenFor) -> String {
+    let kind = match purpose {
+        OpenFor::Serving => "serve",
+        OpenFor::Command => "command",
+    };
+    format!("{kind}-{:016x}", crate::random::u64())
+}
+
 /// The writing connection, on the newest schema.
 pub(super) fn open(path: &Path, purpose: OpenFor) -> Result<Connection, OpenError> {
     let mut db = Connection::open(path).map_err(|error| unusable(path, error))?;
@@ -51,6 +60,7 @@ pub(super) fn open(path: &Path, purpose: OpenFor) -> Result<Connection, OpenErro
         if purpose == OpenFor::Serving {
             let adopting = db.transaction()?;
             changes::adopt(&adopting, now_micros())?;
+            tags::free(&adopting)?;
             adopting.commit()?;
         }
         Ok(())

@@ -1,0 +1,136 @@
+//! The referrers tag of a subject, kept up to date with the credentials of whoever pushes, so that clients that go around
+//! backref see the same list, and so that the list can be made anew without the store. ARCHITECTURE.md's "The referrers
+//! tag" has the rules.
+
+mod absent;
+mod absorb;
+mod import;
+mod leave;
+mod read;
+mod send;
+mod write;
+
+pub(super) use read::refusal;
+use write::After;
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use tokio::sync::oneshot;
+
+use super::{evidence::micros, exchange::Hop};
+use crate::{
+    config,
+    error::Error,
+    oci::FallbackTag,
+    referrers::ManifestKey,
+    store::{TagState, now_micros},
+    turns::SPACING,
+    upstream::{headers, reference_uri},
+};
+
+/// How long a push waits for its tags. After that it is answered: the tag is owed, and written all the same.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often another process's turn is asked about.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Of a list that is written just now, the next write waits until this part of it has changed, or for [`SPACING`]: many
+/// pushes to one subject would cost the upstream the square of their number.
+const PART: usize = 32;
+
+impl Hop {
+    fn keeps_tags(&self) -> bool {
+        self.handler.app.config.referrers.fallback_tag == config::FallbackTag::Write
+    }
+
+    /// Has the tags of a subject, in both its forms, say what is on record. What can't be written now is owed: the store
+    /// says so.
+    pub(super) async fn maintain(&self, caller: &HeaderMap, subject: &ManifestKey) {
+        if !self.keeps_tags() {
+            return;
+        }
+        let mut owed = Vec::new();
+        for subject in self.forms(subject).await {
+            // What can't be read now is found owed by the next push.
+            if let Ok(Some(state)) = self.handler.app.store.tag(&subject).await {
+                owed.push((subject, state));
+            }
+        }
+        let waits = owed.iter().any(|(subject, state)| self.is_due(subject, state));
+        let (done, wait) = oneshot::channel::<()>();
+        let (hop, caller) = (self.clone(), headers::on_behalf(caller));
+        self.handler.app.tasks.spawn(async move {
+            if !waits {
+                tokio::time::sleep(SPACING).await;
+            }
+            let mut paid = Vec::new();
+            for (subject, state) in owed {
+                match hop.pay(&caller, &subject, state.version).await {
+                    Ok(after) => paid.extend(after),
+                    Err(error) => {
+                        let (repository, digest) = (&subject.repository, &subject.digest);
+                        tracing::info!(%error, %repository, subject = %digest, "its referrers tag is owed");
+                    }
+                }
+            }
+            // The tags have it: who pushed need not wait for what is left to do.
+            drop(done);
+            for after in paid {
+                after.finish(&hop, &caller).await;
+            }
+        });
+        if waits {
+            // Done, or given up: whoever wrote has said why. Or late: it goes on.
+            drop(tokio::time::timeout(PATIENCE, wait).await);
+        }
+    }
+
+    /// Whether the tag is to be written at once: but for a long one that was written just now.
+    fn is_due(&self, subject: &ManifestKey, state: &TagState) -> bool {
+        let changed = usize::try_from(state.version - state.tag_version).unwrap_or_default();
+        self.handler.app.turns.written.get(subject).is_none_or(|written| changed > written / PART)
+    }
+
+    /// Writes the tag, unless it has all of that version by now. The error says why it is still owed.
+    async fn pay(&self, caller: &HeaderMap, subject: &ManifestKey, version: i64) -> Result<Option<After>, Error> {
+        let turn = self.handler.app.turns.of(subject);
+        let taken = turn.take().await;
+        match self.handler.app.store.tag(subject).await? {
+            Some(state) if state.tag_version < version => self.write(caller, subject, &turn, taken).await,
+            _ => Ok(None),
+        }
+    }
+
+    /// Takes the turn from other processes as well: commands write tags beside `serve`.
+    async fn begin_tag(&self, subject: &ManifestKey, until: i64) -> Result<TagState, Error> {
+        let waiting = async {
+            loop {
+                if let Some(state) = self.handler.app.store.begin_tag(subject, until).await? {
+                    return Ok(state);
+                }
+                // Another process gives no sign when it is done.
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.unwrap_or(Err(Error::TagBusy))
+    }
+
+    /// A manifest under each of its digests.
+    async fn forms(&self, key: &ManifestKey) -> Vec<ManifestKey> {
+        // What can't be read now is asked for again by the next push; the tag of this form is written.
+        let alias = self.handler.app.store.alias(key).await.unwrap_or_default();
+        let other = alias.map(|alias| if alias.original == key.digest { alias.carrier } else { alias.original });
+        let other = other.map(|digest| key.sibling(digest));
+        std::iter::once(key.clone()).chain(other).collect()
+    }
+
+    /// Until when what is sent now may still be carried out.
+    fn settled_after(&self) -> i64 {
+        now_micros() + micros(self.longest())
+    }
+}
+
+fn tag_uri(subject: &ManifestKey) -> http::Uri {
+    reference_uri(&subject.repository, &FallbackTag::from(&subject.digest))
+}

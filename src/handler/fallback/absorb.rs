@@ -1,0 +1,88 @@
+//! What clients themselves do to a referrers tag, or to an index that was one. Their request goes on as it came, in the
+//! subject's turn; what their list names is put on record, and the tag is written again if it lacks anything.
+
+use http::{HeaderMap, Request, Response};
+
+use crate::{
+    error::Error,
+    handler::exchange::Hop,
+    oci::{Digest, FallbackTag, RawManifest, Reference, ReferrersList},
+    referrers::ManifestKey,
+    store::{TagEnd, now_micros},
+    upstream::{Body, Replayed, headers},
+};
+
+impl Hop {
+    /// Whose list a push replaces: the subject, and what the client says about it.
+    pub(in crate::handler) fn list_of(
+        &self,
+        reference: &Reference,
+        raw: &RawManifest,
+    ) -> Option<(Digest, ReferrersList)> {
+        let Reference::Tag(tag) = reference else { return None };
+        let subject = FallbackTag::parse(tag).filter(|_| self.keeps_tags() && raw.media_type.is_index())?;
+        Some((subject, ReferrersList::parse(&raw.bytes)?))
+    }
+
+    /// Whose list an index is or was not long ago.
+    pub(in crate::handler) async fn was_list_of(&self, index: &ManifestKey) -> Result<Option<ManifestKey>, Error> {
+        let app = &self.handler.app;
+        if !self.keeps_tags() {
+            return Ok(None);
+        }
+        let subject = match app.turns.lists.get(index) {
+            Some(subject) => Some(subject),
+            None => app.store.tagged(index).await?,
+        };
+        Ok(subject.map(|subject| index.sibling(subject)))
+    }
+
+    /// Lets through what a client does to the tag of `subject`, with the list that it says if it does, and has the tag say
+    /// again what is on record.
+    pub(in crate::handler) async fn absorb(
+        &self,
+        request: Request<Body>,
+        subject: &ManifestKey,
+        list: Option<&ReferrersList>,
+    ) -> Result<Response<Body>, Error> {
+        let store = &self.handler.app.store;
+        let caller = headers::on_behalf(request.headers());
+        let turn = self.handler.app.turns.of(subject);
+        let taken = turn.take().await;
+        let until = self.settled_after();
+        let began = now_micros();
+        let before = self.begin_tag(subject, until).await?;
+        let answer = self.forward(request).await;
+        let definite = answer.as_ref().is_ok_and(|answer| {
+            let status = answer.status();
+            answer.extensions().get::<Replayed>().is_none() && (status.is_success() || status.is_client_error())
+        });
+        let standing = before.unsettled_until.filter(|until| *until > began);
+        let unsettled_until = if definite { standing } else { Some(until) };
+        store.end_tag(subject, TagEnd { holds: None, unsettled_until, over: true }).await?;
+        let answer = answer?;
+
+        let written = async {
+            if let Some(list) = list {
+                self.check(&caller, subject, list).await?;
+            }
+            self.write(&caller, subject, &turn, taken).await
+        };
+        match written.await {
+            Ok(Some(after)) => after.finish(self, &caller).await,
+            Ok(None) => {}
+            Err(error) => self.owe(&caller, subject, &error).await,
+        }
+        Ok(answer)
+    }
+
+    /// What the tag holds now is not what is on record, and could not be written.
+    async fn owe(&self, caller: &HeaderMap, subject: &ManifestKey, error: &Error) {
+        tracing::info!(%error, repository = %subject.repository, subject = %subject.digest, "its referrers tag is owed");
+        // Unless what the client wrote names all of it.
+        self.handler.app.turns.checked.invalidate(subject);
+        if let Err(error) = self.read_tag(caller, subject).await {
+            tracing::debug!(%error, "nor read");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What a referrers tag names that was there before backref, or was pushed around it: read when its subject is asked about.
+
+use http::HeaderMap;
+
+use super::read::Found;
+use crate::{
+    error::Error,
+    handler::{exchange::Hop, push::MAX_MANIFEST},
+    oci::{Digest, Listed, ReferrersList},
+    referrers::ManifestKey,
+    store::{Holds, now_micros},
+    upstream::ReadPermit,
+};
+
+impl Hop {
+    /// Puts on record what the subject's tag names. The first time the answer waits for all of it, or is
+    /// [`Error::Incomplete`] with what was learned kept; later it is done behind the answer.
+    pub(in crate::handler) async fn import(
+        &self,
+        _: &ReadPermit,
+        caller: &HeaderMap,
+        subject: &ManifestKey,
+    ) -> Result<(), Error> {
+        let app = &self.handler.app;
+        if !self.keeps_tags() || app.turns.checked.contains_key(subject) {
+            return Ok(());
+        }
+        let read_before = app.store.tag(subject).await?.is_some_and(|state| state.checked_at.is_some());
+        if !read_before {
+            return self.read_tag(caller, subject).await;
+        }
+        // Whoever asks meanwhile needs not start it again.
+        app.turns.checked.insert(subject.clone(), ());
+        let (hop, caller, subject) = (self.clone(), caller.clone(), subject.clone());
+        app.tasks.spawn(async move {
+            if let Err(error) = hop.read_tag(&caller, &subject).await {
+                tracing::debug!(%error, repository = %subject.repository, "a referrers tag was not read again");
+            }
+        });
+        Ok(())
+    }
+
+    pub(super) async fn read_tag(&self, caller: &HeaderMap, subject: &ManifestKey) -> Result<(), Error> {
+        let app = &self.handler.app;
+        let place = tokio::time::timeout(PATIENCE, app.imports.acquire()).await;
+        // Invariant: the semaphore is never closed.
+        let _place = place.map_err(|_| Error::Busy)?.map_err(|_| Error::Busy)?;
+        let turn = app.turns.of(subject);
+        let _taken = turn.take().await;
+        if app.turns.checked.contains_key(subject) && app.store.tag(subject).await?.is_none() {
+            return Ok(()); // somebody else just looked, and there was nothing
+        }
+        let before = app.store.tag(subject).await?;
+        let known = before.as_ref().and_then(|state| state.tag.as_ref());
+        let list = match self.find(caller, subject, known).await? {
+            Found::Known(digest) => {
+                let marked = before.as_ref().is_some_and(|state| state.marked);
+                let all = before.is_some_and(|state| !state.is_owed()) || self.is_content(subject, &digest).await?;
+                self.saw(subject, Some(digest), marked, all).await?;
+                app.turns.checked.insert(subject.clone(), ());
+                return Ok(());
+            }
+            Found::List(digest, list) => {
+                let checked = self.check(caller, subject, &list).await?;
+                if checked.unclear {
+                    return Err(Error::Incomplete);
+                }
+                Some((digest, list, checked)).filter(|(.., checked)| !checked.foreign)
+            }
+            Found::Nothing | Found::Foreign => None,
+        };
+        let (_, entries) = self.content(subject, &[], &[]).await?;
+        match list {
+            Some((digest, list, checked)) => {
+                let names = |entry: Listed| list.entries.iter().any(|one| one.digest == entry.digest);
+                let all = checked.undecided.is_empty() && entries.into_iter().all(names);
+                self.saw(subject, Some(digest), list.marked, all).await?;
+            }
+            None => self.saw(subject, None, false, entries.is_empty()).await?,
+        }
+        app.turns.checked.insert(subject.clone(), ());
+        Ok(())
+    }
+
+    /// Whether an index is what the tag should hold: written before, and unsettled since.
+    async fn is_content(&self, subject: &ManifestKey, index: &Digest) -> Result<bool, Error> {
+        let (_, entries) = self.content(subject, &[], &[]).await?;
+        let descriptors = entries.iter().map(|entry| &*entry.descriptor);
+        let list = ReferrersList::render(&subject.digest, descriptors, MAX_MANIFEST);
+        Ok(list.is_some_and(|(digest, _)| digest == *index))
+    }
+
+    /// Writes down what the tag was seen to hold, now: all that is on record, or not.
+    async fn saw(&self, subject: &ManifestKey, tag: Option<Digest>, marked: bool, all: bool) -> Result<(), Error> {
+        let store = &self.handler.app.store;
+        let Some(state) = store.tag(subject).await? else { return Ok(()) };
+        // Something that was sent may still change it.
+        let settled = state.unsettled_until.is_none_or(|until| until < now_micros());
+        let version = match (all, settled) {
+            (true, true) => state.version,
+            (true, false) => state.tag_version,
+            (false, _) => state.tag_version.min(state.version - 1),
+        };
+        if let Err(error) = store.see_tag(subject, Holds { version, tag, marked }).await {
+            // It is read again in time; what it named is on record.
+            tracing::warn!(%error, "what a referrers tag holds could not be written down");
+        }
+        Ok(())
+    }
+}
+
+/// How long a place is waited for.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);

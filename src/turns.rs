@@ -1,0 +1,163 @@
+//! Turns: in this process, one at a time writes or reads a subject's referrers tag. What whoever waits wants written is
+//! mostly there when its turn comes, so that many pushes cost the upstream few writes.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use moka::sync::Cache;
+use tokio::sync::OwnedMutexGuard;
+
+use crate::{
+    oci::{Digest, Repository},
+    referrers::ManifestKey,
+};
+
+/// The turns of all subjects, and what was seen of their tags just now.
+pub struct Turns {
+    subjects: Arc<Subjects>,
+    /// How many entries the tag had that was written just now: the next write of a long one waits for more to write.
+    pub written: Cache<ManifestKey, usize>,
+    /// Subjects whose tag need not be read again yet: also those that have none.
+    pub checked: Cache<ManifestKey, ()>,
+    /// Indexes that referrers tags resolved to not long ago, and whose lists they were.
+    pub lists: Cache<ManifestKey, Digest>,
+    /// Repositories whose replaced indexes could not be deleted not long ago.
+    pub keep_replaced: Cache<Repository, ()>,
+}
+
+type Subjects = Mutex<HashMap<ManifestKey, Weak<Turn>>>;
+
+/// One subject's.
+pub struct Turn {
+    subjects: Arc<Subjects>,
+    key: ManifestKey,
+    lock: Arc<tokio::sync::Mutex<()>>,
+    leaving: Mutex<Vec<Digest>>,
+}
+
+/// How many subjects are remembered, of each kind.
+const REMEMBERED: u64 = 100_000;
+
+/// How long the next write of a long list may wait for more to write.
+pub const SPACING: Duration = Duration::from_secs(1);
+
+/// How long an index counts as one that a tag had.
+const LISTS: Duration = Duration::from_mins(10);
+
+impl Turns {
+    /// `recheck`: for how long a tag that was read need not be read again.
+    pub fn new(recheck: Duration) -> Self {
+        fn cache<K: std::hash::Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static>(
+            time: Duration,
+        ) -> Cache<K, V> {
+            Cache::builder().max_capacity(REMEMBERED).time_to_live(time).build()
+        }
+        Self {
+            subjects: Arc::default(),
+            written: cache(SPACING),
+            checked: cache(recheck),
+            lists: cache(LISTS),
+            keep_replaced: cache(LISTS),
+        }
+    }
+
+    /// The turn of a subject.
+    pub fn of(&self, subject: &ManifestKey) -> Arc<Turn> {
+        let mut subjects = lock(&self.subjects);
+        if let Some(turn) = subjects.get(subject).and_then(Weak::upgrade) {
+            return turn;
+        }
+        let turn = Arc::new(Turn {
+            subjects: self.subjects.clone(),
+            key: subject.clone(),
+            lock: Arc::default(),
+            leaving: Mutex::default(),
+        });
+        subjects.insert(subject.clone(), Arc::downgrade(&turn));
+        turn
+    }
+}
+
+impl Turn {
+    /// Waits for it; those who came first go first.
+    pub async fn take(&self) -> OwnedMutexGuard<()> {
+        self.lock.clone().lock_owned().await
+    }
+
+    /// Referrers that are being deleted: until that is over, the tag is written without them.
+    pub fn leaving(&self) -> Vec<Digest> {
+        lock(&self.leaving).clone()
+    }
+
+    /// Keeps a referrer out of the tag until what this gives is dropped.
+    pub fn leave(self: Arc<Self>, referrer: Digest) -> Leaving {
+        lock(&self.leaving).push(referrer.clone());
+        Leaving { turn: self, referrer }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut subjects = lock(&self.subjects);
+        // Somebody may have made a new one since the last holder of this one let go.
+        if subjects.get(&self.key).is_some_and(|turn| turn.strong_count() == 0) {
+            subjects.remove(&self.key);
+        }
+    }
+}
+
+/// A referrer that stays out of its subject's tag as long as this is there.
+pub struct Leaving {
+    /// The subject's turn.
+    pub turn: Arc<Turn>,
+    referrer: Digest,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        let mut leaving = lock(&self.turn.leaving);
+        if let Some(at) = leaving.iter().position(|one| *one == self.referrer) {
+            leaving.swap_remove(at);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject() -> ManifestKey {
+        let digest = Digest::parse("blake3:00").unwrap();
+        ManifestKey { upstream: "up".into(), repository: Repository::parse("a").unwrap(), digest }
+    }
+
+    #[tokio::test]
+    async fn a_subject_has_one_turn_as_long_as_somebody_holds_it() {
+        let turns = Turns::new(Duration::from_secs(1));
+        let turn = turns.of(&subject());
+        assert!(Arc::ptr_eq(&turn, &turns.of(&subject())));
+        let held = turn.take().await;
+        assert!(turns.of(&subject()).lock.try_lock().is_err());
+        drop((held, turn));
+        assert!(lock(&turns.subjects).is_empty());
+    }
+
+    #[test]
+    fn what_is_leaving_is_out_as_long_as_it_is() {
+        let turns = Turns::new(Duration::from_secs(1));
+        let turn = turns.of(&subject());
+        let digest = subject().digest;
+        let (one, two) = (turn.clone().leave(digest.clone()), turn.clone().leave(digest.clone()));
+        drop(one);
+        assert_eq!(turn.leaving(), [digest]);
+        drop(two);
+        assert!(turn.leaving().is_empty());
+    }
+}

@@ -1,0 +1,54 @@
+//! Clients that keep the list themselves, through backref.
+
+use crate::stand::{INDEX, KINDS, delete, list, put, put_as, referrer, up, url};
+use crate::support::{Kind, http, sha256};
+
+#[test]
+fn a_stale_list_takes_nothing_away_and_adds_what_it_has() {
+    for kind in KINDS {
+        let stand = up(kind);
+        let [first, second] = ["first", "second"].map(|name| stand.push(name));
+        let around = stand.push_around("around");
+        let stale = list(&[&referrer(&stand.subject, "first"), &around]);
+        let answer = put_as(&stand.url(), &stand.tag(), &stale);
+        assert_eq!((answer.status, answer.header("docker-content-digest")), (201, &*sha256(&stale)), "{kind:?}");
+        let all = [first, second, sha256(&around)];
+        assert_eq!(stand.listed(), all);
+        assert_eq!(stand.tagged(), all, "what the client left out is there again");
+        assert!(stand.is_marked());
+        stand.paid();
+    }
+}
+
+#[test]
+fn what_the_upstream_says_of_a_list_is_the_clients_answer_and_what_is_true_of_it_is_kept() {
+    let stand = up(Kind::Distribution2);
+    let there = stand.push_around("there");
+    let answer = put_as(&stand.url(), &stand.tag(), &list(&[&there, &referrer(&stand.subject, "absent")]));
+    assert_eq!(answer.status, 400);
+    assert!(answer.text().contains("BLOB_UNKNOWN"), "{answer:?}");
+    assert_eq!((stand.listed(), stand.tagged()), (vec![sha256(&there)], vec![sha256(&there)]));
+}
+
+#[test]
+fn a_list_says_nothing_about_others() {
+    let stand = up(Kind::Distribution2);
+    let other = referrer(&sha256(b"another subject"), "other");
+    put(&stand.registry.url(), &sha256(&other), &other);
+    let mine = stand.push("mine");
+    put(&stand.url(), &stand.tag(), &list(&[&other]));
+    assert_eq!((stand.listed(), stand.tagged()), (vec![mine], vec![sha256(&other)]), "an index like any other now");
+    assert_eq!(stand.owed(), 1);
+}
+
+#[test]
+fn deleting_an_old_index_does_not_take_the_list_away() {
+    for kind in KINDS {
+        let stand = up(kind);
+        let first = stand.push("first");
+        let current = sha256(&http::get(&url(&stand.registry.url(), &stand.tag()), &[("Accept", INDEX)]).body);
+        // As a client that takes it for an old one.
+        assert_eq!(delete(&stand.url(), &current), 202, "{kind:?}");
+        assert_eq!((stand.listed(), stand.tagged()), (vec![first.clone()], vec![first]));
+    }
+}

@@ -1,0 +1,87 @@
+//! What many pushes to one subject cost the upstream.
+
+use std::thread;
+
+use crate::stand::{Stand, put, referrer, up, with};
+use crate::support::{Kind, Registry, http, sha256, until};
+
+#[test]
+fn a_push_costs_one_look_and_one_write() {
+    let stand = with(Registry::distribution_2().deletes(false), |backref| backref);
+    stand.push("first");
+    until("the first to be over", || stand.about_the_tag(0).contains(&"PUT 201".to_owned()).then_some(()));
+    let since = stand.registry.requests().len();
+    for name in ["a", "b", "c"] {
+        stand.push(name);
+    }
+    until("three writes", || (writes(&stand, since) == 3).then_some(()));
+    assert_eq!(stand.about_the_tag(since), ["HEAD 200", "PUT 201"].repeat(3), "and no look at what it wrote itself");
+}
+
+#[test]
+fn who_wrote_it_meanwhile_costs_one_more_look() {
+    let stand = with(Registry::distribution_2().deletes(false), |backref| backref);
+    let mine = stand.push("mine");
+    let around = stand.push_around("around");
+    put(&stand.registry.url(), &stand.tag(), &crate::stand::list(&[&around]));
+    let since = stand.registry.requests().len();
+    let last = stand.push("last");
+    until("the write", || (writes(&stand, since) == 1).then_some(()));
+    assert_eq!(stand.about_the_tag(since), ["HEAD 200", "GET 200", "PUT 201"]);
+    // In order of arrival: what was found arrived when it was found.
+    assert_eq!(stand.tagged(), [mine, last, sha256(&around)]);
+}
+
+#[test]
+fn pushes_at_once_are_written_together() {
+    const PUSHES: usize = 100;
+    let stand = up(Kind::Distribution2);
+    let mut pushed = at_once(&stand, PUSHES);
+    assert_eq!(stand.listed().len(), PUSHES);
+    stand.paid();
+    let mut tagged = stand.tagged();
+    pushed.sort();
+    tagged.sort();
+    assert_eq!(tagged, pushed);
+    let writes = writes(&stand, 0);
+    println!("{PUSHES} pushes at once: {writes} writes of the tag");
+    assert!(writes <= PUSHES / 2, "{writes}");
+}
+
+/// Pushes so many referrers from 16 clients at once.
+fn at_once(stand: &Stand, count: usize) -> Vec<String> {
+    const CLIENTS: usize = 16;
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|client| {
+                scope.spawn(move || {
+                    let mine = (client..count).step_by(CLIENTS);
+                    mine.map(|number| stand.push(&number.to_string())).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        clients.into_iter().flat_map(|client| client.join().expect("all were acknowledged")).collect()
+    })
+}
+
+/// One after the other, a thousand pushes could cost the upstream half a million entries.
+#[test]
+fn many_pushes_one_after_the_other_do_not_cost_the_square() {
+    const PUSHES: usize = 1000;
+    let stand = up(Kind::Distribution2);
+    let host = stand.url();
+    for number in 0..PUSHES {
+        let manifest = referrer(&stand.subject, &number.to_string());
+        put(&host, &sha256(&manifest), &manifest);
+    }
+    stand.paid();
+    assert_eq!(stand.tagged().len(), PUSHES);
+    assert_eq!(http::referrers(stand.backref.host(), "app", &stand.subject, &[]).len(), PUSHES);
+    let writes = writes(&stand, 0);
+    println!("{PUSHES} pushes one after the other: {writes} writes of the tag");
+    assert!(writes < PUSHES / 4, "{writes}");
+}
+
+fn writes(stand: &Stand, since: usize) -> usize {
+    stand.about_the_tag(since).iter().filter(|request| *request == "PUT 201").count()
+}

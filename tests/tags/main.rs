@@ -1,0 +1,12 @@
+//! The referrers tag in the upstream: kept by backref, read by backref, and by clients that know nothing of it.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod absorb;
+mod delete;
+mod groups;
+mod import;
+mod owed;
+mod stand;
+mod write;
