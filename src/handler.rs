@@ -16,6 +16,7 @@ mod recover;
 mod referrers;
 mod refusal;
 mod settle;
+mod tags;
 
 use std::{sync::Arc, time::Instant};
 
@@ -79,6 +80,7 @@ impl Handler {
             Route::Referrers(repository, digest, dialect) => exchange.referrers(repository, digest, dialect).await,
             Route::Discover => exchange.discover().await,
             Route::Pull(repository, reference) => exchange.pull(repository, reference).await,
+            Route::Tags(repository) => exchange.tags(repository).await,
             Route::Push(repository, reference) => exchange.push(repository, reference).await,
             Route::Delete(repository, digest) => exchange.delete(repository, digest).await,
             Route::Proxy => exchange.proxy().await,

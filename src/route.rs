@@ -19,6 +19,8 @@ pub enum Route {
     Discover,
     /// `GET|HEAD /v2/<name>/manifests/<reference>`
     Pull(Repository, Reference),
+    /// `GET /v2/<name>/tags/list`
+    Tags(Repository),
     /// `PUT /v2/<name>/manifests/<reference>`
     Push(Repository, Reference),
     /// `DELETE /v2/<name>/manifests/<digest>`
@@ -63,6 +65,7 @@ impl Route {
                 Ok(Some(reference)) => Self::Pull(repository, reference),
                 _ => Self::Proxy,
             },
+            (&Method::GET, "tags") if last == "list" => Self::Tags(repository),
             (&Method::PUT, "manifests") => match Reference::parse(last).map_err(refuse)? {
                 Some(reference) => Self::Push(repository, reference),
                 None => Self::Proxy,
@@ -106,6 +109,7 @@ impl Route {
             Self::Referrers(..) => "referrers",
             Self::Discover => "discover",
             Self::Pull(..) => "pull",
+            Self::Tags(..) => "tags",
             Self::Push(..) => "push",
             Self::Delete(..) => "delete",
             Self::Proxy => "proxy",
@@ -167,16 +171,11 @@ mod tests {
         let name = Repository::parse("foo/manifests").unwrap();
         assert_eq!(referrers, Route::Referrers(name, Digest::parse(&digest).unwrap(), Dialect::Oci));
         assert!(matches!(parse(&Method::PUT, "/v2/a/referrers/manifests/tags"), Ok(Route::Push(..))));
-        for path in [
-            "/v2/foo/referrers/tags/list",
-            "/v2/",
-            "/v2/_catalog",
-            "/v2/foo/blobs/uploads/",
-            "/",
-            "/v2/Foo/manifests/a",
-        ] {
+        for path in ["/v2/", "/v2/_catalog", "/v2/foo/blobs/uploads/", "/", "/v2/Foo/manifests/a"] {
             assert_eq!(parse(&Method::GET, path), Ok(Route::Proxy), "{path}");
         }
+        let name = Repository::parse("foo/referrers").unwrap();
+        assert_eq!(parse(&Method::GET, "/v2/foo/referrers/tags/list"), Ok(Route::Tags(name)));
         assert_eq!(parse(&Method::DELETE, "/v2/foo/manifests/tag"), Ok(Route::Proxy));
         assert_eq!(parse(&Method::POST, &format!("/v2/foo/referrers/{digest}")), Ok(Route::Proxy));
     }

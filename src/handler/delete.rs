@@ -24,7 +24,7 @@ impl Exchange {
             head.uri = manifest_uri(&key);
         }
         let request = Request::from_parts(head, Body::EMPTY);
-        let list_of = hop.was_list_of(&named).await.unwrap_or_default();
+        let list_of = hop.was_list_of(&named).await?;
         let tasks = hop.handler.app.tasks.clone();
         // A client that leaves changes nothing from here on.
         let task = tasks.spawn(async move {

@@ -40,7 +40,7 @@ const POLL: Duration = Duration::from_millis(20);
 const PART: usize = 32;
 
 impl Hop {
-    fn keeps_tags(&self) -> bool {
+    pub(super) fn keeps_tags(&self) -> bool {
         self.handler.app.config.referrers.fallback_tag == config::FallbackTag::Write
     }
 

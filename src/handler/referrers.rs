@@ -9,7 +9,7 @@ use crate::{
     config::Form,
     dialect::Dialect,
     error::Error,
-    oci::{Digest, ErrorCode, Repository},
+    oci::{Digest, ErrorCode, FallbackTag, Repository},
     referrers::{Cursor, ManifestKey, Page, Query},
     upstream::{Body, ReadPermit, Refusal},
 };
@@ -58,7 +58,8 @@ impl Exchange {
             .await;
             seen.as_ref().ok().map(|seen| seen.iter().map(|(digest, _)| digest.clone()).collect())
         };
-        let permission = hop.access(&head.headers).read(&subject, recorded).await;
+        let tag = hop.keeps_tags().then(|| FallbackTag::from(&subject.digest));
+        let permission = hop.access(&head.headers).read(&subject, recorded, tag).await;
         let seen = seen?;
         hop.handler.app.metrics.permit(&permission);
         let (page, room) = match permission.permit() {

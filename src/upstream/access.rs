@@ -15,7 +15,7 @@ use ring::hmac;
 use super::{Client, UpstreamError, headers};
 use crate::{
     config,
-    oci::{Digest, Repository},
+    oci::{Digest, FallbackTag, Repository},
     referrers::ManifestKey,
 };
 
@@ -140,13 +140,19 @@ impl Expiry<CallerKey, Duration> for Lifetime {
 impl Access<'_> {
     /// A permit to list the referrers of `subject`: remembered, or asked for now, together with whoever asks the
     /// same. `recorded` gives referrers on record, newest first, or `None` where that can't be read; it is awaited only
-    /// when the subject itself is not there, and only by the one who asks.
-    pub async fn read(&self, subject: &ManifestKey, recorded: impl Future<Output = Option<Vec<Digest>>>) -> Permission {
+    /// when the subject itself is not there, and only by the one who asks. `tag`: the subject's referrers tag, which is
+    /// asked for last.
+    pub async fn read(
+        &self,
+        subject: &ManifestKey,
+        recorded: impl Future<Output = Option<Vec<Digest>>>,
+        tag: Option<FallbackTag>,
+    ) -> Permission {
         let key = self.permits.caller_key(self.caller, subject);
         if self.permits.granted.get(&key).await.is_some() {
             return Permission::Remembered(ReadPermit(()));
         }
-        let flight = async { Err(self.round(subject, recorded).await) };
+        let flight = async { Err(self.round(subject, recorded, tag).await) };
         let Err(round) = self.permits.flights.try_get_with((key, subject.digest.clone()), flight).await else {
             return Permission::Remembered(ReadPermit(())); // never kept, so never found
         };
@@ -158,7 +164,12 @@ impl Access<'_> {
     }
 
     /// Asks the upstream about the subject, then about its referrers, until it says yes.
-    async fn round(&self, subject: &ManifestKey, recorded: impl Future<Output = Option<Vec<Digest>>>) -> Round {
+    async fn round(
+        &self,
+        subject: &ManifestKey,
+        recorded: impl Future<Output = Option<Vec<Digest>>>,
+        tag: Option<FallbackTag>,
+    ) -> Round {
         let mut answers = Vec::new();
         let answer = async {
             if self.head(subject).await?.0 == StatusCode::OK {
@@ -175,19 +186,25 @@ impl Access<'_> {
                     return Ok(ReadPermit(()));
                 }
             }
+            if let Some(tag) = tag
+                && self.ask(reference_uri(&subject.repository, &tag)).await?.0 == StatusCode::OK
+            {
+                return Ok(ReadPermit(()));
+            }
             Err(unclear.map_or(Refusal::Absent, |status| Refusal::Unclear(status, HeaderMap::new())))
         };
         Round { answer: answer.await, answers }
     }
 
-    /// What the upstream says to a HEAD: 200, 404, or what counts as one: 500, which distribution 2.8 gives for a digest that is only a blob, and 400, for
-    /// an algorithm that an upstream doesn't know.
+    /// What the upstream says to a HEAD: 200, 404, or what counts as one: 500, which distribution 2.8 gives for a digest
+    /// that is only a blob, and 400, for an algorithm that an upstream doesn't know.
     pub async fn head(&self, key: &ManifestKey) -> Result<(StatusCode, HeaderMap), Refusal> {
-        let mut answer = self
-            .client
-            .ask(Method::HEAD, manifest_uri(key), headers::on_behalf(self.caller))
-            .await
-            .map_err(Refusal::Failed)?;
+        self.ask(manifest_uri(key)).await
+    }
+
+    async fn ask(&self, uri: Uri) -> Result<(StatusCode, HeaderMap), Refusal> {
+        let ask = self.client.ask(Method::HEAD, uri, headers::on_behalf(self.caller));
+        let mut answer = ask.await.map_err(Refusal::Failed)?;
         match answer.status() {
             status @ (StatusCode::OK | StatusCode::NOT_FOUND | StatusCode::INTERNAL_SERVER_ERROR) => {
                 Ok((status, std::mem::take(answer.headers_mut())))

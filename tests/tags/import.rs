@@ -52,3 +52,15 @@ fn a_tag_costs_nothing_until_it_is_due() {
     }
     assert_eq!(stand.about_the_tag(0), ["HEAD 404"]);
 }
+
+#[test]
+fn of_a_subject_that_is_not_there_as_well() {
+    let stand = up(Kind::Distribution2);
+    let absent = sha256(b"signed before it is pushed");
+    let early = referrer(&absent, "early");
+    put(&stand.registry.url(), &sha256(&early), &early);
+    let listed = |stand: &crate::stand::Stand| http::referrers(stand.backref.host(), "app", &absent, &[]).len();
+    assert_eq!(listed(&stand), 0, "nothing names it");
+    put(&stand.registry.url(), &absent.replace(':', "-"), &list(&[&early]));
+    assert_eq!(listed(&stand), 1);
+}

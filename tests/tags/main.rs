@@ -6,6 +6,7 @@ mod support;
 mod absorb;
 mod delete;
 mod groups;
+mod hidden;
 mod import;
 mod owed;
 mod stand;

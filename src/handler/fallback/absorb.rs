@@ -27,7 +27,8 @@ impl Hop {
     /// Whose list an index is or was not long ago.
     pub(in crate::handler) async fn was_list_of(&self, index: &ManifestKey) -> Result<Option<ManifestKey>, Error> {
         let app = &self.handler.app;
-        if !self.keeps_tags() {
+        // What is a referrer itself is deleted as one.
+        if !self.keeps_tags() || app.store.look(index).await?.version > 0 {
             return Ok(None);
         }
         let subject = match app.turns.lists.get(index) {

@@ -46,7 +46,8 @@ impl Hop {
         // Invariant: the semaphore is never closed.
         let _place = place.map_err(|_| Error::Busy)?.map_err(|_| Error::Busy)?;
         let turn = app.turns.of(subject);
-        let _taken = turn.take().await;
+        let taken = tokio::time::timeout(PATIENCE, turn.take()).await;
+        let _taken = taken.map_err(|_| Error::Incomplete)?;
         if app.turns.checked.contains_key(subject) && app.store.tag(subject).await?.is_none() {
             return Ok(()); // somebody else just looked, and there was nothing
         }
@@ -109,5 +110,5 @@ impl Hop {
     }
 }
 
-/// How long a place is waited for.
+/// How long a place is waited for, and a turn that another has.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);

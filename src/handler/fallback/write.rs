@@ -42,9 +42,8 @@ impl Hop {
         taken: OwnedMutexGuard<()>,
     ) -> Result<Option<After>, Error> {
         let store = &self.handler.app.store;
-        let until = self.settled_after();
         let began = now_micros();
-        let before = self.begin_tag(subject, until).await?;
+        let before = self.begin_tag(subject, self.settled_after()).await?;
         // Sent earlier, it may still land after what is written now.
         let standing = before.unsettled_until.filter(|until| *until > began);
         let leaving = turn.leaving();
@@ -55,13 +54,14 @@ impl Hop {
                 let version = if all { version } else { before.tag_version.min(version - 1) };
                 let replaced = replaced.filter(|_| standing.is_none() && self.deletes_replaced(subject));
                 let holds = Some(Holds { version, tag, marked });
+                let until = self.settled_after();
                 let unsettled = if replaced.is_some() { Some(until) } else { standing };
                 store.end_tag(subject, end(holds, unsettled, replaced.is_none())).await?;
                 let subject = subject.clone();
                 Ok(replaced.map(|replaced| After { subject, replaced, until, _turn: taken }))
             }
             Ok(Written::Unknown(error)) => {
-                store.end_tag(subject, end(None, Some(until), true)).await?;
+                store.end_tag(subject, end(None, Some(self.settled_after()), true)).await?;
                 Err(error)
             }
             Ok(Written::Refused(error)) | Err(error) => {
@@ -90,6 +90,8 @@ impl Hop {
                     return Err(Error::TagForeign);
                 }
                 undecided = checked.undecided;
+                // That took its time: the turn, and the time until which it is unsettled, begin anew.
+                self.begin_tag(subject, self.settled_after()).await?;
                 (Some(digest), list.marked)
             }
             Found::Foreign => return Err(Error::TagForeign),
