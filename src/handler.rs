@@ -16,7 +16,7 @@ mod recover;
 mod referrers;
 mod refusal;
 mod settle;
-mod tags;
+mod tags_list;
 
 use std::{sync::Arc, time::Instant};
 
