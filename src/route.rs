@@ -23,6 +23,8 @@ pub enum Route {
     Push(Repository, Reference),
     /// `DELETE /v2/<name>/manifests/<digest>`
     Delete(Repository, Digest),
+    /// `DELETE /v2/<name>/manifests/<tag>`
+    Untag(Repository, Box<str>),
     /// Anything else: not about referrers.
     Proxy,
 }
@@ -69,7 +71,8 @@ impl Route {
             },
             (&Method::DELETE, "manifests") => match Reference::parse(last).map_err(refuse)? {
                 Some(Reference::Digest(digest)) => Self::Delete(repository, digest),
-                _ => Self::Proxy,
+                Some(Reference::Tag(tag)) => Self::Untag(repository, tag),
+                None => Self::Proxy,
             },
             _ => Self::Proxy,
         })
@@ -108,6 +111,7 @@ impl Route {
             Self::Pull(..) => "pull",
             Self::Push(..) => "push",
             Self::Delete(..) => "delete",
+            Self::Untag(..) => "untag",
             Self::Proxy => "proxy",
         }
     }
@@ -177,7 +181,7 @@ mod tests {
         ] {
             assert_eq!(parse(&Method::GET, path), Ok(Route::Proxy), "{path}");
         }
-        assert_eq!(parse(&Method::DELETE, "/v2/foo/manifests/tag"), Ok(Route::Proxy));
+        assert!(matches!(parse(&Method::DELETE, "/v2/foo/manifests/tag"), Ok(Route::Untag(..))));
         assert_eq!(parse(&Method::POST, &format!("/v2/foo/referrers/{digest}")), Ok(Route::Proxy));
     }
 
