@@ -33,8 +33,9 @@ pub struct App {
     pub budget: Budget,
     /// What the upstream is known to refuse.
     learned: OnceCell<Learned>,
-    /// Open attempts that a caller's query just asked the upstream about: not again for a while.
-    pub asked: Cache<ManifestKey, ()>,
+    /// Open attempts, of a manifest and perhaps a tag, that a caller's query just asked the upstream about: not again for a
+    /// while.
+    pub asked: Cache<(ManifestKey, Option<Box<str>>), ()>,
     /// Who writes which referrers tag now.
     pub turns: Turns,
     /// Places for those who read what a referrers tag names.

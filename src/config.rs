@@ -69,6 +69,19 @@ pub struct Referrers {
     pub fallback_tag: FallbackTag,
     pub hide_fallback_tags: bool,
     pub recheck: Duration,
+    pub digest_tags: DigestTags,
+    pub cosign_tags: bool,
+}
+
+/// What becomes of digest tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DigestTags {
+    /// They are tags like any other.
+    Off,
+    /// A manifest that is pushed under one refers to what it names.
+    Read,
+    /// And each referrer is given one.
+    Write,
 }
 
 /// `[rewrite]`
@@ -137,8 +150,8 @@ impl Config {
 
     fn read(s: &mut Sources) -> Self {
         use parse::{
-            address, at_least_one, at_most, buffer_size, count, duration, fallback_tag, flag, form, head_size,
-            list_form, log_filter, log_format, origin, path, patience, rewrite_mode, store, text,
+            address, at_least_one, at_most, buffer_size, count, digest_tags, duration, fallback_tag, flag, form,
+            head_size, list_form, log_filter, log_format, origin, path, patience, rewrite_mode, store, text,
         };
         let minute = Duration::from_mins(1);
         let url = s.required("upstream.url", origin);
@@ -179,6 +192,8 @@ impl Config {
                 fallback_tag: s.or("referrers.fallback_tag", fallback_tag, FallbackTag::Write),
                 hide_fallback_tags: s.or("referrers.hide_fallback_tags", flag, false),
                 recheck: s.or("referrers.recheck", duration, 5 * minute),
+                digest_tags: s.or("referrers.digest_tags", digest_tags, DigestTags::Read),
+                cosign_tags: s.or("referrers.cosign_tags", flag, false),
             },
             rewrite: Rewrite {
                 mode: s.or("rewrite.mode", rewrite_mode, RewriteMode::Auto),

@@ -4,6 +4,7 @@ mod accept;
 mod artifact;
 mod blobs;
 mod delete;
+mod digest_tag;
 mod discover;
 mod evidence;
 mod exchange;
@@ -16,7 +17,10 @@ mod recover;
 mod referrers;
 mod refusal;
 mod settle;
+mod tag_said;
+mod tags;
 mod tags_list;
+mod untag;
 
 use std::{sync::Arc, time::Instant};
 
@@ -83,6 +87,7 @@ impl Handler {
             Route::Tags(repository) => exchange.tags(repository).await,
             Route::Push(repository, reference) => exchange.push(repository, reference).await,
             Route::Delete(repository, digest) => exchange.delete(repository, digest).await,
+            Route::Untag(repository, tag) => exchange.untag(repository, tag).await,
             Route::Proxy => exchange.proxy().await,
         }
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::oci::{Annotations, Digest, Manifest, RawManifest, Repository, Via};
+use crate::oci::{Annotations, Digest, Manifest, ManifestError, RawManifest, Repository, Subject, Via};
 
 /// One manifest in one repository of one upstream: what rows are keyed by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +22,15 @@ impl ManifestKey {
     pub fn sibling(&self, digest: Digest) -> Self {
         Self { upstream: self.upstream.clone(), repository: self.repository.clone(), digest }
     }
+}
+
+/// A tag that says whom the manifest under it refers to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelationTag {
+    /// The tag.
+    pub tag: Box<str>,
+    /// Whom it names.
+    pub subject: Digest,
 }
 
 /// A manifest that the upstream holds, and its subject.
@@ -85,6 +94,12 @@ impl Claim {
             pushed: None,
             referrer,
         }))
+    }
+
+    /// The claim of a tag, about a manifest that has no subject of its own.
+    pub fn of_tag(referrer: ManifestKey, raw: &RawManifest, subject: &Digest) -> Result<Option<Self>, ManifestError> {
+        let manifest = raw.described(Subject { digest: subject.clone(), via: Via::Tag })?;
+        Ok(Self::of(referrer, raw, &manifest))
     }
 
     /// The same of a carrier.

@@ -25,6 +25,8 @@ pub enum Route {
     Push(Repository, Reference),
     /// `DELETE /v2/<name>/manifests/<digest>`
     Delete(Repository, Digest),
+    /// `DELETE /v2/<name>/manifests/<tag>`
+    Untag(Repository, Box<str>),
     /// Anything else: not about referrers.
     Proxy,
 }
@@ -72,7 +74,8 @@ impl Route {
             },
             (&Method::DELETE, "manifests") => match Reference::parse(last).map_err(refuse)? {
                 Some(Reference::Digest(digest)) => Self::Delete(repository, digest),
-                _ => Self::Proxy,
+                Some(Reference::Tag(tag)) => Self::Untag(repository, tag),
+                None => Self::Proxy,
             },
             _ => Self::Proxy,
         })
@@ -112,6 +115,7 @@ impl Route {
             Self::Tags(..) => "tags",
             Self::Push(..) => "push",
             Self::Delete(..) => "delete",
+            Self::Untag(..) => "untag",
             Self::Proxy => "proxy",
         }
     }
@@ -176,7 +180,7 @@ mod tests {
         }
         let name = Repository::parse("foo/referrers").unwrap();
         assert_eq!(parse(&Method::GET, "/v2/foo/referrers/tags/list"), Ok(Route::Tags(name)));
-        assert_eq!(parse(&Method::DELETE, "/v2/foo/manifests/tag"), Ok(Route::Proxy));
+        assert!(matches!(parse(&Method::DELETE, "/v2/foo/manifests/tag"), Ok(Route::Untag(..))));
         assert_eq!(parse(&Method::POST, &format!("/v2/foo/referrers/{digest}")), Ok(Route::Proxy));
     }
 

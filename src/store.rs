@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::{
     oci::{Digest, Listed, Repository},
-    referrers::{Alias, ManifestKey, Page, Pushed, Query, Relation},
+    referrers::{Alias, ManifestKey, Page, Pushed, Query, Relation, RelationTag},
 };
 
 pub use sqlite::{OpenFor, SqliteStore};
@@ -35,6 +35,9 @@ pub trait Store: Send + Sync {
     /// What is known about a digest just now.
     async fn look(&self, key: &ManifestKey) -> Result<Seen, StoreError>;
 
+    /// What is known about a digest and a tag that may be on it, both together.
+    async fn look_at_tag(&self, key: &ManifestKey, tag: &str) -> Result<TagSeen, StoreError>;
+
     /// Applies what the upstream said about a digest, durably, and closes the attempt that asked; nothing of it if
     /// the knowledge under `basis` is out of date.
     async fn apply(
@@ -47,6 +50,17 @@ pub trait Store: Send + Sync {
 
     /// Applies many of the upstream's words, durably, all in one; each by itself may be out of date.
     async fn apply_all(&self, findings: Vec<Finding>) -> Result<Vec<Applied>, StoreError>;
+
+    /// Applies what the upstream said a tag is on, durably, and closes the attempt that asked; nothing of it if the
+    /// knowledge about `key` and `tag` under `basis` is out of date. Who was known by this tag alone is listed no more.
+    async fn apply_tag(
+        &self,
+        key: &ManifestKey,
+        tag: &RelationTag,
+        verdict: TagVerdict,
+        basis: Basis,
+        close: Close,
+    ) -> Result<Applied, StoreError>;
 
     /// Keeps both forms of a manifest that refers to nothing, durably. Of one that does, [`Store::apply`] keeps them.
     async fn keep(&self, carrier: &ManifestKey, pushed: Pushed) -> Result<(), StoreError>;
@@ -126,6 +140,8 @@ pub struct Attempt {
     pub key: ManifestKey,
     /// The manifest's subject, where it is known.
     pub subject: Option<Digest>,
+    /// The tag that says the subject, where the attempt moves or removes it.
+    pub tag: Option<Box<str>>,
     /// When the upstream can no longer act on it: microseconds since 1970.
     pub deadline: i64,
 }
@@ -143,11 +159,13 @@ pub enum AttemptKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttemptId(pub i64);
 
-/// A digest with attempts that nobody works on any more.
+/// A digest, perhaps with a tag, with attempts that nobody works on any more.
 #[derive(Clone, Debug)]
 pub struct Orphan {
     /// Of which manifest.
     pub digest: Digest,
+    /// Of which tag, where that says the subject.
+    pub tag: Option<Box<str>>,
     /// None of their requests can reach the upstream any more, so that a 404 is the last word.
     pub expired: bool,
 }
@@ -170,6 +188,15 @@ pub struct Seen {
     pub version: i64,
     /// Another attempt on it was open.
     pub contended: bool,
+}
+
+/// What the store knew about a digest and a tag when it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagSeen {
+    /// Of both: the version grows with every change of either.
+    pub seen: Seen,
+    /// Which referrer the tag was on.
+    pub on: Option<Digest>,
 }
 
 /// The knowledge on which a verdict rests (ARCHITECTURE.md's "What is believed").
@@ -207,12 +234,21 @@ pub struct Finding {
     pub basis: Basis,
 }
 
-/// What became of [`Store::apply`].
+/// What the upstream said about a tag.
+#[derive(Clone, Debug)]
+pub enum TagVerdict {
+    /// It is on the manifest that so has this relation.
+    On(Arc<Relation>),
+    /// It is on nothing that refers by it, or gone.
+    Off,
+}
+
+/// What became of [`Store::apply`] or [`Store::apply_tag`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {
     /// It is durable.
     Done,
-    /// Somebody else changed the digest meanwhile: ask the upstream again.
+    /// Somebody else changed the digest, or the tag, meanwhile: ask the upstream again.
     Outdated(Seen),
 }
 

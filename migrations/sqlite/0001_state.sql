@@ -45,11 +45,26 @@ CREATE TABLE attempt (
     repository TEXT    NOT NULL,
     digest     TEXT    NOT NULL,
     subject    TEXT,
+    tag        TEXT,                             -- one that says the subject, where the attempt moves it
     owner      TEXT,                             -- NULL: given up, to be settled by whoever asks next
     deadline   INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX attempt_by_subject ON attempt (upstream, repository, subject);
 CREATE INDEX attempt_by_digest ON attempt (upstream, repository, digest);
+CREATE INDEX attempt_by_tag ON attempt (upstream, repository, tag) WHERE tag IS NOT NULL;
+
+-- Tags that say who refers to whom. A referrer known by tags alone is listed as long as one of them is on it.
+CREATE TABLE tag (
+    upstream   TEXT    NOT NULL,
+    repository TEXT    NOT NULL,
+    tag        TEXT    NOT NULL,
+    subject    TEXT    NOT NULL,
+    digest     TEXT,                             -- of the referrer; NULL: the tag is on none, or gone
+    changed_at INTEGER NOT NULL,
+    version    INTEGER NOT NULL,
+    PRIMARY KEY (upstream, repository, tag)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tag_by_digest ON tag (upstream, repository, digest, subject);
 
 CREATE TABLE alias (
     upstream     TEXT    NOT NULL,

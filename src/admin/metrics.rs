@@ -22,6 +22,7 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     seconds: Family<RouteLabels, Histogram>,
     permits: Family<PermitLabels, Counter>,
+    digest_tags: Family<TagLabels, Counter>,
     /// Clients' connections that are open.
     pub connections: Gauge,
     owed_tags: Gauge,
@@ -54,6 +55,19 @@ enum PermitOutcome {
     unclear,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TagLabels {
+    outcome: TagOutcome,
+}
+
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
+#[allow(non_camel_case_types, reason = "label values are lower case")]
+enum TagOutcome {
+    written,
+    refused,
+    failed,
+}
+
 /// From a tenth of a millisecond to more than a minute.
 const BUCKETS: [f64; 13] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0, 20.0, 80.0];
 
@@ -64,13 +78,24 @@ impl Default for Metrics {
         let seconds = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
         let permits = Family::default();
         let (connections, owed_tags, open_attempts) = (Gauge::default(), Gauge::default(), Gauge::default());
+        let digest_tags = Family::default();
         registry.register("requests", "Requests answered, by route and status", requests.clone());
         registry.register("request_seconds", "Time to the head of the answer", seconds.clone());
         registry.register("permits", "Questions whether a caller may read, by outcome", permits.clone());
+        registry.register("digest_tags", "Digest tags written for referrers, by outcome", digest_tags.clone());
         registry.register("owed_tags", "Referrers tags that are behind what is on record", owed_tags.clone());
         registry.register("open_attempts", "Pushes and deletes without an outcome", open_attempts.clone());
         registry.register("connections", "Clients' connections that are open", connections.clone());
-        Self { registry: Mutex::new(registry), requests, seconds, permits, connections, owed_tags, open_attempts }
+        Self {
+            registry: Mutex::new(registry),
+            requests,
+            seconds,
+            permits,
+            digest_tags,
+            connections,
+            owed_tags,
+            open_attempts,
+        }
     }
 }
 
@@ -97,6 +122,16 @@ impl Metrics {
     pub fn owed(&self, owed: Owed) {
         self.owed_tags.set(owed.tags);
         self.open_attempts.set(owed.attempts);
+    }
+
+    /// Counts a digest tag that was to be written, by the registry's answer.
+    pub fn digest_tag(&self, answer: Option<StatusCode>) {
+        let outcome = match answer {
+            Some(status) if status.is_success() => TagOutcome::written,
+            Some(_) => TagOutcome::refused,
+            None => TagOutcome::failed,
+        };
+        self.digest_tags.get_or_create(&TagLabels { outcome }).inc();
     }
 
     /// All of it as text.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use http::uri::{Authority, Scheme, Uri};
 
-use super::{FallbackTag, Form, LogFormat, RewriteMode};
+use super::{DigestTags, FallbackTag, Form, LogFormat, RewriteMode};
 
 type Parsed<T> = Result<T, String>;
 
@@ -176,6 +176,15 @@ pub(super) fn fallback_tag(text: &str) -> Parsed<FallbackTag> {
         "write" => Ok(FallbackTag::Write),
         "off" => Ok(FallbackTag::Off),
         _ => Err(format!("{text:?} is neither write nor off")),
+    }
+}
+
+pub(super) fn digest_tags(text: &str) -> Parsed<DigestTags> {
+    match text {
+        "off" => Ok(DigestTags::Off),
+        "read" => Ok(DigestTags::Read),
+        "write" => Ok(DigestTags::Write),
+        _ => Err(format!("{text:?} is neither off, read nor write")),
     }
 }
 

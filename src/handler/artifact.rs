@@ -7,7 +7,7 @@ use super::{exchange::Hop, push::created, recover::Lost, refusal::classify};
 use crate::{
     config::RewriteMode,
     error::Error,
-    oci::{Algorithm, Digest, Manifest, MediaType, RawManifest},
+    oci::{Algorithm, Digest, Manifest, MediaType, RawManifest, Subject, Via},
     referrers::{Alias, Claim, ManifestKey, Pushed},
     rewrite::{Content, EMPTY_BLOB, EMPTY_DIGEST, Original},
     store::now_micros,
@@ -41,6 +41,13 @@ impl Artifact {
         Ok(Self { key, original: Original::parse(raw)?, manifest })
     }
 
+    /// One that has its subject by a tag.
+    pub(super) fn by_tag(key: ManifestKey, bytes: Bytes, subject: &Digest) -> Result<Self, Error> {
+        let (raw, _) = RawManifest::parse(bytes, None)?;
+        let manifest = raw.described(Subject { digest: subject.clone(), via: Via::Tag })?;
+        Self::parse(key, &raw, manifest)
+    }
+
     fn claim(&self) -> Option<Claim> {
         Claim::of(self.key.clone(), self.original.raw(), &self.manifest)
     }
@@ -61,6 +68,9 @@ impl Artifact {
         };
         let key = self.key.sibling(digest);
         let (raw, mut manifest) = RawManifest::parse(raw.bytes, Some(MediaType::IMAGE))?;
+        if let Some(by_tag) = self.manifest.subject.as_ref().filter(|subject| subject.via == Via::Tag) {
+            manifest = raw.described(by_tag.clone())?;
+        }
         manifest.artifact_type = self.original.artifact_type().map(str::to_owned).or(manifest.artifact_type);
         let record = match Claim::of(key.clone(), &raw, &manifest) {
             Some(claim) => Record::Relation(claim.carrying(pushed)),

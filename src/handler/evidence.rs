@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How often the upstream is asked again while others change the same digest; each time one of them has come through.
-const ROUNDS: usize = 16;
+pub(super) const ROUNDS: usize = 16;
 
 impl Hop {
     pub(super) fn attempt(&self, kind: AttemptKind, key: &ManifestKey, subject: Option<Digest>) -> Attempt {
@@ -23,6 +23,7 @@ impl Hop {
             kind,
             key: key.clone(),
             subject,
+            tag: None,
             deadline: now_micros() + micros(self.longest()),
         }
     }
@@ -52,7 +53,7 @@ impl Hop {
         self.end(id, !definite).await;
     }
 
-    async fn end(&self, id: AttemptId, unknown: bool) {
+    pub(super) async fn end(&self, id: AttemptId, unknown: bool) {
         let store = &self.handler.app.store;
         let ended = if unknown { store.release(id).await } else { store.drop_attempt(id).await };
         if let Err(error) = ended {
@@ -112,7 +113,7 @@ impl Hop {
     }
 }
 
-fn unclear(status: StatusCode) -> Error {
+pub(super) fn unclear(status: StatusCode) -> Error {
     let message = format!("the registry answered {status} when asked whether it holds the manifest; push it again");
     Error::Request(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message)
 }

@@ -10,6 +10,7 @@ use hyper::body::{Body as _, Incoming};
 use super::{
     artifact::Artifact,
     exchange::{Exchange, Hop},
+    tags::set_by,
 };
 use crate::{
     app::Room,
@@ -35,23 +36,29 @@ impl Exchange {
         let (raw, manifest) = RawManifest::parse(bytes, content_type)?;
         let by_digest = reference.digest().is_some();
         let list = if manifest.subject.is_none() { hop.list_of(&reference, &raw) } else { None };
+        let tags = set_by(&reference, &head.uri);
         let digest = digest_of(&raw, &manifest, reference)?;
 
         head.headers.remove(header::EXPECT); // all of it is here
         let key = hop.key(repository, digest);
+        let taggings = hop.taggings(tags, &key, &raw, &manifest)?;
         let tasks = hop.handler.app.tasks.clone();
         // A client that leaves changes nothing from here on.
+        let (caller, tagged) = (head.headers.clone(), key.clone());
         let task = if let Some((subject, list)) = list {
             let subject = key.sibling(subject);
             tasks.spawn(async move {
                 let _room = room;
-                hop.absorb(Request::from_parts(head, Body::from(raw.bytes)), &subject, Some(&list)).await
+                let request = Request::from_parts(head, Body::from(raw.bytes));
+                let push = Box::pin(hop.absorb(request, &subject, Some(&list)));
+                hop.with_tags(&caller, &tagged, taggings, push).await
             })
         } else if raw.media_type.is_artifact() {
             let artifact = Artifact::parse(key, &raw, manifest)?;
             tasks.spawn(async move {
                 let _room = room;
-                hop.push_artifact(head, by_digest, artifact).await
+                let push = Box::pin(hop.push_artifact(head, by_digest, artifact));
+                hop.with_tags(&caller, &tagged, taggings, push).await
             })
         } else if let Some(claim) = Claim::of(key, &raw, &manifest) {
             // All that is said of it is in the claim now, and its bytes are in the request: nothing is held twice.
@@ -59,7 +66,14 @@ impl Exchange {
             tasks.spawn(async move {
                 let _room = room;
                 let claim = hop.with_original(&head.headers, claim, &raw).await;
-                hop.submit(Request::from_parts(head, Body::from(raw.bytes)), Some(claim)).await
+                let request = Request::from_parts(head, Body::from(raw.bytes));
+                hop.with_tags(&caller, &tagged, taggings, Box::pin(hop.submit(request, Some(claim)))).await
+            })
+        } else if !taggings.is_empty() {
+            tasks.spawn(async move {
+                let _room = room;
+                let request = Request::from_parts(head, Body::from(raw.bytes));
+                hop.with_tags(&caller, &tagged, taggings, Box::pin(hop.submit(request, None))).await
             })
         } else {
             return hop.submit(Request::from_parts(head, Body::from(raw.bytes)), None).await;
@@ -133,6 +147,7 @@ impl Hop {
         };
         let caller = request.headers().clone();
         let referrer = claim.referrer().clone();
+        let copy = self.digest_tag(&request, &claim);
         let attempt = self.attempt(AttemptKind::Push, &referrer, Some(claim.subject().clone()));
         let seen = self.handler.app.store.begin(&attempt).await?;
 
@@ -143,7 +158,13 @@ impl Hop {
         };
         let subject = relation.subject.clone();
         self.conclude(&caller, &referrer, Verdict::Held(Arc::new(relation)), seen, attempt.id).await?;
-        self.maintain(&caller, &referrer.sibling(subject.clone())).await;
+        let written = async {
+            if let Some(copy) = copy {
+                self.write_digest_tag(copy).await;
+            }
+        };
+        let kept = referrer.sibling(subject.clone());
+        tokio::join!(self.maintain(&caller, &kept), written);
         created(&mut answer, &referrer.digest, Some(subject.as_str()));
         Ok(answer)
     }

@@ -3,16 +3,16 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 
 use super::{exchange::Hop, fallback::refusal, push::MAX_MANIFEST};
 use crate::{
     error::Error,
     oci::{Digest, ErrorCode, Manifest, RawManifest},
-    referrers::{Claim, ManifestKey, Relation},
+    referrers::{Claim, ManifestKey, Relation, RelationTag},
     store::{Basis, Close, Seen, Verdict},
-    upstream::{Permission, ReadPermit, headers, manifest_uri},
+    upstream::{Body, Permission, ReadPermit, headers, manifest_uri},
 };
 
 /// How many orphans one query settles; the next goes on.
@@ -49,13 +49,21 @@ impl Hop {
         let orphans = app.store.orphans(subject, AT_A_TIME).await?;
         let mut beside = Beside { known: matches!(permission, Permission::Asked(_)), caller, subject };
         for orphan in orphans {
-            let key = subject.sibling(orphan.digest);
+            let key = subject.sibling(orphan.digest.clone());
             // Just asked about, and nothing came of it.
-            if app.asked.contains_key(&key) {
+            let asked = (key.clone(), orphan.tag.clone());
+            if app.asked.contains_key(&asked) {
                 continue;
             }
-            app.asked.insert(key.clone(), ()).await;
-            if let Err(error) = self.settle_one(caller, &key, orphan.expired, &mut beside).await {
+            app.asked.insert(asked, ()).await;
+            let settled = match &orphan.tag {
+                Some(tag) => {
+                    let tag = RelationTag { tag: tag.clone(), subject: subject.digest.clone() };
+                    self.settle_tag(caller, &key, &tag, &orphan, &mut beside).await
+                }
+                None => self.settle_one(caller, &key, orphan.expired, &mut beside).await,
+            };
+            if let Err(error) = settled {
                 tracing::debug!(%error, digest = %key.digest, "an open attempt could not be settled");
             }
         }
@@ -101,8 +109,7 @@ impl Hop {
         Ok(relation.map_or(Fetched::Plain, |relation| Fetched::Relation(Arc::new(relation))))
     }
 
-    /// A manifest of the upstream's, its bytes those of the digest; `None`: it has none. They keep their place in the
-    /// budget.
+    /// A manifest of the upstream's, its bytes those of the digest; `None`: it has none.
     pub(super) async fn fetch_manifest(
         &self,
         caller: &HeaderMap,
@@ -114,6 +121,15 @@ impl Hop {
             StatusCode::NOT_FOUND => return Ok(None),
             status => return Err(refusal(status, answer.headers())),
         }
+        let (raw, manifest) = self.read_manifest(answer).await?;
+        if key.digest.algorithm().is_none_or(|algorithm| raw.digest(algorithm) != key.digest) {
+            return Err(Error::bad(ErrorCode::DigestInvalid, "the upstream gave other bytes than those of the digest"));
+        }
+        Ok(Some((raw, manifest)))
+    }
+
+    /// A manifest in an answer of the upstream's. Its bytes keep their place in the budget.
+    pub(super) async fn read_manifest(&self, answer: Response<Body>) -> Result<(RawManifest, Manifest), Error> {
         let value = |name| answer.headers().get(name).and_then(|value| value.to_str().ok().map(str::to_owned));
         let content_type = value(header::CONTENT_TYPE);
         let length = value(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
@@ -121,11 +137,7 @@ impl Hop {
         let Ok(body) = Limited::new(answer.into_body(), room.bytes()).collect().await else {
             return Err(Error::Incomplete);
         };
-        let (raw, manifest) = RawManifest::parse(room.hold(body.to_bytes()), content_type.as_deref())?;
-        if key.digest.algorithm().is_none_or(|algorithm| raw.digest(algorithm) != key.digest) {
-            return Err(Error::bad(ErrorCode::DigestInvalid, "the upstream gave other bytes than those of the digest"));
-        }
-        Ok(Some((raw, manifest)))
+        Ok(RawManifest::parse(room.hold(body.to_bytes()), content_type.as_deref())?)
     }
 }
 
@@ -140,14 +152,14 @@ pub(super) enum Fetched {
 }
 
 /// A 200 that this caller got in this repository, beside which its 404 counts.
-struct Beside<'a> {
+pub(super) struct Beside<'a> {
     known: bool,
     caller: &'a HeaderMap,
     subject: &'a ManifestKey,
 }
 
 impl Beside<'_> {
-    async fn is_known(&mut self, hop: &Hop) -> Result<bool, Error> {
+    pub(super) async fn is_known(&mut self, hop: &Hop) -> Result<bool, Error> {
         self.known = self.known || hop.holds(self.caller, self.subject).await?;
         Ok(self.known)
     }

@@ -47,6 +47,8 @@ pub enum Via {
     Subject,
     /// The `refers` field of the reference-types working group's Proposal E.
     Refers,
+    /// A tag that says so, and nothing in the manifest.
+    Tag,
 }
 
 /// Why a manifest is refused.
@@ -107,17 +109,17 @@ impl RawManifest {
             (None, Some(digest)) => Some(Subject { digest, via: Via::Refers }),
             (None, None) => None,
         };
-        let mut manifest = Manifest { subject, artifact_type: None, annotations: None };
-        if manifest.subject.is_some() {
-            manifest.annotations = annotations.map(Annotations::parse).transpose()?.flatten();
-            manifest.artifact_type = value("artifactType", artifact_type)?.filter(|text: &String| !text.is_empty());
-            if let (None, Some(config), false) = (&manifest.artifact_type, config, media_type.is_index()) {
-                let [config_type] = fields(config.get(), ["mediaType"])?;
-                manifest.artifact_type =
-                    value("config.mediaType", config_type)?.filter(|text: &String| !text.is_empty());
-            }
-        }
+        let manifest = match subject {
+            Some(_) => described(subject, &media_type, artifact_type, config, annotations)?,
+            None => Manifest { subject, artifact_type: None, annotations: None },
+        };
         Ok((Self { bytes, media_type }, manifest))
+    }
+
+    /// What lists say of a manifest whose bytes name no subject, and that has one all the same.
+    pub fn described(&self, subject: Subject) -> Result<Manifest, ManifestError> {
+        let [_, artifact_type, config, _, _, annotations, ..] = fields(std::str::from_utf8(&self.bytes)?, TOP)?;
+        described(Some(subject), &self.media_type, artifact_type, config, annotations)
     }
 
     /// The descriptor by which lists name this manifest.
@@ -134,6 +136,23 @@ impl RawManifest {
 
 const TOP: [&str; 9] =
     ["mediaType", "artifactType", "config", "layers", "manifests", "annotations", "subject", "refers", "blobs"];
+
+fn described(
+    subject: Option<Subject>,
+    media_type: &MediaType,
+    artifact_type: Option<&RawValue>,
+    config: Option<&RawValue>,
+    annotations: Option<&RawValue>,
+) -> Result<Manifest, ManifestError> {
+    let named = |text: &String| !text.is_empty();
+    let mut artifact_type = value("artifactType", artifact_type)?.filter(named);
+    if let (None, Some(config), false) = (&artifact_type, config, media_type.is_index()) {
+        let [config_type] = fields(config.get(), ["mediaType"])?;
+        artifact_type = value("config.mediaType", config_type)?.filter(named);
+    }
+    let annotations = annotations.map(Annotations::parse).transpose()?.flatten();
+    Ok(Manifest { subject, artifact_type, annotations })
+}
 
 fn subject_of(field: &'static str, raw: Option<&RawValue>) -> Result<Option<Digest>, ManifestError> {
     let Some(raw) = raw else { return Ok(None) };

@@ -4,6 +4,7 @@ mod aliases;
 mod changes;
 mod open;
 mod reads;
+mod relation_tags;
 mod tags;
 mod writer;
 
@@ -24,11 +25,11 @@ use thread_local::ThreadLocal;
 
 use super::{
     Applied, Attempt, AttemptId, Basis, Close, Finding, Holds, OpenError, Orphan, Owed, Seen, Store, StoreError,
-    TagEnd, TagState, Verdict, now_micros,
+    TagEnd, TagSeen, TagState, TagVerdict, Verdict, now_micros,
 };
 use crate::{
     oci::{Digest, Listed, Repository},
-    referrers::{Alias, ManifestKey, Page, Pushed, Query},
+    referrers::{Alias, ManifestKey, Page, Pushed, Query, RelationTag},
 };
 use writer::{Durability, Writer};
 
@@ -113,6 +114,10 @@ impl Store for SqliteStore {
         self.read(|db| reads::look(db, key, None))
     }
 
+    async fn look_at_tag(&self, key: &ManifestKey, tag: &str) -> Result<TagSeen, StoreError> {
+        self.read(|db| relation_tags::look(db, key, tag, None))
+    }
+
     async fn apply(
         &self,
         key: &ManifestKey,
@@ -138,6 +143,22 @@ impl Store for SqliteStore {
             let apply = |one: &Finding| changes::apply(db, &one.key, &one.verdict, one.basis, Close::Nothing, now);
             findings.iter().map(apply).collect()
         };
+        self.writer.write(Durability::Disk, work).await
+    }
+
+    async fn apply_tag(
+        &self,
+        key: &ManifestKey,
+        tag: &RelationTag,
+        verdict: TagVerdict,
+        basis: Basis,
+        close: Close,
+    ) -> Result<Applied, StoreError> {
+        if matches!(&verdict, TagVerdict::On(relation) if relation.pushed.is_some()) {
+            self.aliased.store(true, Ordering::Relaxed);
+        }
+        let (key, tag) = (key.clone(), tag.clone());
+        let work = move |db: &Connection| relation_tags::apply(db, &key, &tag, &verdict, basis, close, now_micros());
         self.writer.write(Durability::Disk, work).await
     }
 

@@ -19,4 +19,5 @@ mod races;
 mod real;
 mod startup;
 mod store_gone;
+mod tags;
 mod unknown;

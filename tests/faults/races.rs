@@ -21,7 +21,7 @@ enum Event {
 const EVENTS: [Event; 3] = [Event::Arrives, Event::Acts, Event::Answers];
 
 /// Every way to weave two requests' events into one order; `true` is the push's.
-fn orders(pushes: usize, deletes: usize) -> Vec<Vec<bool>> {
+pub(crate) fn orders(pushes: usize, deletes: usize) -> Vec<Vec<bool>> {
     if pushes + deletes == 0 {
         return vec![vec![]];
     }
@@ -36,18 +36,18 @@ fn orders(pushes: usize, deletes: usize) -> Vec<Vec<bool>> {
 }
 
 /// One request and how far it is.
-struct Racer {
-    hold: Hold,
+pub(crate) struct Racer {
+    pub(crate) hold: Hold,
     events: std::slice::Iter<'static, Event>,
     client: Option<JoinHandle<Answer>>,
 }
 
 impl Racer {
-    fn new(hold: Hold) -> Self {
+    pub(crate) fn new(hold: Hold) -> Self {
         Self { hold, events: EVENTS.iter(), client: None }
     }
 
-    fn next(&mut self, start: impl FnOnce() -> JoinHandle<Answer>) {
+    pub(crate) fn next(&mut self, start: impl FnOnce() -> JoinHandle<Answer>) {
         match self.events.next().expect("three events") {
             Event::Arrives => {
                 self.client = Some(start());

@@ -4,7 +4,7 @@
 use std::fs;
 use std::thread;
 
-use crate::manifests::{INDEX, REPOSITORY, delete, path, plain, push, push_as};
+use crate::manifests::{INDEX, REPOSITORY, delete, digest_tag, path, plain, push, push_as};
 use crate::stand::Stand;
 use crate::support::http;
 use crate::support::{Backref, Holdings, Kind, Registry, sha256, until};
@@ -17,8 +17,11 @@ fn up() -> Stand {
 /// What must hold while the store can't be written.
 fn assert_only_recording_stops(stand: &Stand, before: &[String]) {
     let (puts, deletes, host) = (stand.fake.count("PUT"), stand.fake.count("DELETE"), stand.backref.host());
-    for reference in ["v1", &sha256(&stand.referrer("refused"))] {
-        let answer = push_as(host, reference, &stand.referrer("refused"));
+    let (by_subject, by_tag) = (stand.referrer("refused"), plain("refused"));
+    for (reference, manifest) in
+        [("v1", &by_subject), (&sha256(&by_subject), &by_subject), (&digest_tag(&stand.subject, &by_tag), &by_tag)]
+    {
+        let answer = push_as(host, reference, manifest);
         assert_eq!((answer.status, error_code(&answer.body).as_str()), (503, "UNAVAILABLE"));
         let wait: u32 = answer.header("Retry-After").parse().expect("how many seconds to wait");
         assert!(wait > 0);
@@ -32,9 +35,12 @@ fn assert_only_recording_stops(stand: &Stand, before: &[String]) {
 
     // Without a subject nothing is recorded.
     assert_eq!(push_as(host, "v2", &plain("plain")).status, 201);
-    assert_eq!(delete(host, &sha256(&plain("plain"))).status, 202);
     let get = |path: &str| http::get(&format!("{}{path}", stand.backref.url()), &[]).status;
-    assert_eq!((get(&path("v2")), get("/v2/app/blobs/x"), get(&path(&stand.subject))), (200, 200, 200));
+    assert_eq!(get(&path("v2")), 200);
+    assert_eq!(delete(host, &sha256(&plain("plain"))).status, 202);
+    let tag = digest_tag(&stand.subject, &plain("plain"));
+    assert_eq!(delete(host, &tag).status, 404, "a tag that nobody is known by is the upstream's to delete");
+    assert_eq!((get(&path("v2")), get("/v2/app/blobs/x"), get(&path(&stand.subject))), (404, 200, 200));
 
     // On every thread, also those that read for the first time.
     let url = format!("{}/v2/{REPOSITORY}/referrers/{}", stand.backref.url(), stand.subject);

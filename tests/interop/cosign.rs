@@ -1,7 +1,7 @@
 //! cosign 3.1, offline: signatures as bundles (its default), by tag (its classic way), and as 1.1 referrers.
 
 use crate::stand::{Stand, text};
-use crate::support::{Home, Kind, http};
+use crate::support::{Home, Kind, Registry, http};
 
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const SIGNATURE: &str = "application/vnd.dev.cosign.artifact.sig.v1+json";
@@ -16,6 +16,8 @@ on_both_upstreams!(
     the_last_of_two_signatures_is_the_one_that_verifies,
     an_attestation_is_a_referrer_and_verifies,
     a_deleted_signature_verifies_no_more,
+    signatures_by_tag_are_listed_where_that_is_set,
+    what_cosign_cleans_by_tag_is_listed_no_more,
 );
 
 fn a_bundle_is_a_referrer_and_verifies(kind: Kind) {
@@ -86,9 +88,53 @@ fn a_deleted_signature_verifies_no_more(kind: Kind) {
     refuse(&stand.home, "", "ours", &image, "no signatures found");
 }
 
+/// cosign writes the second signature into a longer manifest under the same tag: the first manifest is none any more.
+fn signatures_by_tag_are_listed_where_that_is_set(kind: Kind) {
+    let (stand, image) = configured(kind, "cosign_tags = true\nwithout_subject = true\n");
+    let held = |kind: &str| {
+        let tag = format!("{}.{kind}", digest_of(&image).replace(':', "-"));
+        let url = format!("{}/v2/app/manifests/{tag}", stand.registry.url());
+        let answer = http::send("HEAD", &url, &[("Accept", "application/vnd.oci.image.manifest.v1+json")], b"");
+        answer.header("Docker-Content-Digest").to_owned()
+    };
+    sign(&stand.home, BY_TAG, "theirs", &image);
+    let first = held("sig");
+    assert_eq!(stand.listed("app", digest_of(&image)), [first.as_str()]);
+
+    sign(&stand.home, BY_TAG, "ours", &image);
+    let both = held("sig");
+    assert_ne!(both, first);
+    assert_eq!(stand.listed("app", digest_of(&image)), [both.as_str()]);
+    for pair in ["ours", "theirs"] {
+        verify(&stand.home, BY_TAG, pair, &image);
+    }
+
+    stand.home.write("predicate.json", r#"{"scanned": true}"#);
+    let flags = "--type custom --predicate predicate.json --tlog-upload=false --use-signing-config=false";
+    cosign(&stand.home, &format!("attest {flags} {BY_TAG} --key ours.key --allow-http-registry --yes {image}"));
+    assert_eq!(stand.listed("app", digest_of(&image)), [both, held("att")]);
+    stand.assert_no_referrers_tag("app");
+}
+
+/// It deletes the tag, or the manifest by its digest where the upstream knows no delete by tag, as distribution 2.8.
+fn what_cosign_cleans_by_tag_is_listed_no_more(kind: Kind) {
+    let (stand, image) = configured(kind, "cosign_tags = true\nwithout_subject = true\n");
+    sign(&stand.home, BY_TAG, "ours", &image);
+    assert_eq!(stand.listed("app", digest_of(&image)).len(), 1);
+
+    cosign(&stand.home, &format!("clean --type signature --force --allow-http-registry {image}"));
+    assert_eq!(stand.listed("app", digest_of(&image)), [""; 0]);
+}
+
 /// An image, by digest, and two key pairs: `ours` and `theirs`.
 fn up(kind: Kind) -> (Stand, String) {
-    let stand = Stand::up(kind);
+    configured(kind, "")
+}
+
+/// The same, with more in `[referrers]`. Whatever referrers tag there is was pushed by a client.
+fn configured(kind: Kind, referrers: &str) -> (Stand, String) {
+    let config = format!("[referrers]\nfallback_tag = \"off\"\n{referrers}");
+    let stand = Stand::configured(Registry::of(kind).start(), &config);
     for pair in ["ours", "theirs"] {
         cosign(&stand.home, &format!("generate-key-pair --output-key-prefix {pair}"));
     }

@@ -22,4 +22,6 @@ mod permit;
 mod permit_cache;
 mod push;
 mod requests;
+mod tags;
+mod tags_written;
 mod unavailable;

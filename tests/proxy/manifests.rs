@@ -44,6 +44,25 @@ pub(crate) fn delete(host: &str, digest: &str) -> Answer {
     http::send("DELETE", &format!("http://{host}{}", path(digest)), &[], b"")
 }
 
+/// The digest tag of a referrer, as clients without the API write it.
+#[allow(dead_code, reason = "not every suite has such")]
+pub(crate) fn digest_tag(subject: &str, manifest: &[u8]) -> String {
+    let digest = sha256(manifest);
+    let hex = digest.strip_prefix("sha256:").expect("a sha256 digest");
+    format!("{}.{}", subject.replace(':', "-"), &hex[..16])
+}
+
+/// The digests that the working group's API lists, in order of arrival where they have no created annotation. It lists those
+/// too whose bytes name no subject.
+#[allow(dead_code, reason = "not every suite has such")]
+pub(crate) fn known(backref: &Backref, subject: &str) -> Vec<String> {
+    let url = format!("{}/v2/{REPOSITORY}/_oci/artifacts/referrers?digest={subject}", backref.url());
+    let answer = http::get(&url, &[]);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let list = answer.json()["referrers"].as_array().expect("a list").clone();
+    list.iter().rev().map(|one| one["digest"].as_str().expect("a digest").to_owned()).collect()
+}
+
 /// The digests that the 1.1 API lists, in its order.
 pub(crate) fn listed(backref: &Backref, subject: &str) -> Vec<String> {
     let referrers = http::referrers(backref.host(), REPOSITORY, subject, &[]);

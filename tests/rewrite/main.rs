@@ -4,6 +4,8 @@
 mod support;
 
 mod chains;
+mod digest_tags;
+mod garbage;
 mod generated;
 mod lost;
 mod pull;

@@ -1,27 +1,29 @@
 //! What every store has to do, run on each store there is.
 
 mod suite;
+mod tags;
 
 use std::{path::Path, process::Command, sync::Arc};
 
 use backref::store::{OpenError, OpenFor, SqliteStore, Store};
 use tempfile::TempDir;
 
-/// Runs each case of the suite on a store of its own.
+/// Runs each case of a suite on a store of its own.
 macro_rules! on_sqlite {
-    ($($case:ident),+ $(,)?) => {
-        mod sqlite {
+    ($name:ident, $suite:ident: $($case:ident),+ $(,)?) => {
+        mod $name {
             $(#[test]
             fn $case() {
                 let folder = super::folder();
                 let store = super::open(&folder.path().join("backref.db")).expect("a new store");
-                super::block_on(super::suite::$case(store));
+                super::block_on(super::$suite::$case(store));
             })+
         }
     };
 }
 
 on_sqlite! {
+    sqlite, suite:
     a_held_relation_is_listed,
     lists_go_by_arrival_and_a_repeated_push_keeps_its_place,
     a_deleted_referrer_that_comes_back_goes_last,
@@ -35,6 +37,18 @@ on_sqlite! {
     a_missing_referrer_is_not_listed_until_seen_again,
     attempts_are_orphans_once_released_or_late,
     refers_counts_only_when_asked_for,
+}
+
+on_sqlite! {
+    sqlite_tags, tags:
+    who_a_tag_is_on_is_listed_and_who_it_left_is_not,
+    one_of_two_tags_is_enough,
+    a_tag_taken_off_leaves_who_says_it_itself,
+    a_deleted_manifest_takes_its_tags_along,
+    a_verdict_on_an_old_tag_is_refused,
+    a_delete_or_a_push_under_the_same_tag_stands_beside,
+    orphans_on_a_tag_are_told_apart_from_those_on_the_digest,
+    who_refers_to_both_forms_is_listed_once,
 }
 
 fn folder() -> TempDir {

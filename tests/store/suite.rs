@@ -25,10 +25,10 @@ pub(crate) fn subject() -> ManifestKey {
 
 pub(crate) fn attempt(name: &str, deadline: i64) -> Attempt {
     let id = AttemptId(name.bytes().fold(7, |id, byte| id * 31 + i64::from(byte)));
-    Attempt { id, kind: AttemptKind::Push, key: key(name), subject: Some(subject().digest), deadline }
+    Attempt { id, kind: AttemptKind::Push, key: key(name), subject: Some(subject().digest), tag: None, deadline }
 }
 
-fn relation(referrer: ManifestKey, artifact_type: &str) -> Relation {
+pub(crate) fn relation(referrer: ManifestKey, artifact_type: &str) -> Relation {
     Relation {
         pushed: None,
         subject: subject().digest,
@@ -45,7 +45,7 @@ fn held(name: &str) -> Verdict {
 }
 
 /// On what the store knows now.
-async fn apply(store: &dyn Store, key: &ManifestKey, verdict: Verdict) {
+pub(crate) async fn apply(store: &dyn Store, key: &ManifestKey, verdict: Verdict) {
     let seen = store.look(key).await.expect("readable");
     let basis = Basis { version: seen.version, alone: false };
     assert_eq!(store.apply(key, verdict, basis, Close::Nothing).await.expect("writable"), Applied::Done);
@@ -56,7 +56,7 @@ pub(crate) async fn hold(store: &dyn Store, name: &str) {
     apply(store, &key(name), held(name)).await;
 }
 
-fn query(subject: &ManifestKey) -> Query {
+pub(crate) fn query(subject: &ManifestKey) -> Query {
     Query {
         subject: subject.clone(),
         alias: None,
@@ -71,7 +71,7 @@ fn query(subject: &ManifestKey) -> Query {
     }
 }
 
-fn digests(page: &Page) -> Vec<Digest> {
+pub(crate) fn digests(page: &Page) -> Vec<Digest> {
     let json: serde_json::Value =
         serde_json::from_slice(&[b"[", &page.body[..], b"]"].concat()).expect("descriptors with commas between");
     let digest =
@@ -83,7 +83,7 @@ pub(crate) async fn listed(store: &dyn Store, subject: &ManifestKey) -> Vec<Dige
     digests(&store.list(&query(subject)).await.expect("readable"))
 }
 
-fn names(names: &[&str]) -> Vec<Digest> {
+pub(crate) fn names(names: &[&str]) -> Vec<Digest> {
     names.iter().map(|name| key(name).digest).collect()
 }
 

@@ -103,15 +103,7 @@ impl Registry {
     /// Starts it, or starts it again: the same port, the same storage.
     pub(crate) fn start(&mut self) {
         assert!(self.process.is_none(), "the registry runs already");
-        let program = match self.kind {
-            Kind::Distribution2 => "docker-registry",
-            Kind::Distribution3 => "registry3",
-        };
-        let mut command = Command::new(tool(program));
-        // Nothing of the caller's environment: REGISTRY_* would override the file.
-        command.env_clear().arg("serve").arg(self.directory.path().join("config.yml"));
-        // 3.x would send traces to a collector that nobody runs, and complain.
-        command.env("OTEL_TRACES_EXPORTER", "none");
+        let mut command = self.command(&["serve"]);
         // Logs of its own for each start: the address is read from them.
         self.starts += 1;
         let name = format!("registry-{}", self.starts);
@@ -126,6 +118,27 @@ impl Registry {
     pub(crate) fn stop(&mut self) {
         let mut process = self.process.take().expect("the registry runs");
         process.end(Signal::KILL);
+    }
+
+    /// Deletes what is under no tag, manifests and then blobs, as an operator does while it is stopped.
+    pub(crate) fn collect_garbage(&self) {
+        assert!(self.process.is_none(), "the registry runs: it would lose what is pushed meanwhile");
+        let output = self.command(&["garbage-collect", "--delete-untagged"]).output().expect("it starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// One of its commands on its configuration.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let program = match self.kind {
+            Kind::Distribution2 => "docker-registry",
+            Kind::Distribution3 => "registry3",
+        };
+        let mut command = Command::new(tool(program));
+        // Nothing of the caller's environment: REGISTRY_* would override the file.
+        command.env_clear().args(arguments).arg(self.directory.path().join("config.yml"));
+        // 3.x would send traces to a collector that nobody runs, and complain.
+        command.env("OTEL_TRACES_EXPORTER", "none");
+        command
     }
 
     /// Freezes it: connections are taken by the system, answers stay away.

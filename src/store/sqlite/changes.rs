@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Result, ToSql, named_params, params};
 
-use super::{aliases, reads};
+use super::{aliases, reads, relation_tags};
 use crate::{
     oci::Via,
     referrers::{ManifestKey, Relation},
@@ -11,18 +11,21 @@ use crate::{
 
 /// How long a deleted row stays, so that nothing slow brings it back: longer than
 /// `upstream.answer_timeout` can make any request.
-const KEEP_DELETED: i64 = 4 * 3600 * 1_000_000;
+pub(super) const KEEP_DELETED: i64 = 4 * 3600 * 1_000_000;
 
 /// How long a row stays missing before a second 404 drops it.
 const KEEP_MISSING: i64 = 24 * 3600 * 1_000_000;
 
 pub(super) fn begin(db: &Connection, attempt: &Attempt, owner: &str, now: i64) -> Result<Seen> {
-    let seen = reads::look(db, &attempt.key, Some(attempt.id))?;
+    let seen = match &attempt.tag {
+        Some(tag) => relation_tags::look(db, &attempt.key, tag, Some(attempt.id))?.seen,
+        None => reads::look(db, &attempt.key, Some(attempt.id))?,
+    };
     let mut insert = db.prepare_cached(
-        "INSERT INTO attempt (id, kind, upstream, repository, digest, subject, owner, deadline)
+        "INSERT INTO attempt (id, kind, upstream, repository, digest, subject, owner, deadline, tag)
          VALUES (?1, ?2, ?3, ?4, ?5,
                  coalesce(?6, (SELECT subject FROM referrer WHERE upstream = ?3 AND repository = ?4 AND digest = ?5)),
-                 ?7, ?8)",
+                 ?7, ?8, ?9)",
     )?;
     insert.execute(params![
         attempt.id.0,
@@ -36,6 +39,7 @@ pub(super) fn begin(db: &Connection, attempt: &Attempt, owner: &str, now: i64) -
         attempt.subject.as_ref().map(crate::oci::Digest::as_str),
         owner,
         attempt.deadline,
+        attempt.tag,
     ])?;
     match &attempt.subject {
         // A delete that came before the digest had a subject is found by it from now on.
@@ -60,7 +64,8 @@ pub(super) fn drop_attempt(db: &Connection, id: AttemptId) -> Result<()> {
 
 fn drop_orphans(db: &Connection, key: &ManifestKey, now: i64) -> Result<()> {
     db.prepare_cached(
-        "DELETE FROM attempt WHERE upstream = ? AND repository = ? AND digest = ? AND (owner IS NULL OR deadline < ?)",
+        "DELETE FROM attempt WHERE upstream = ? AND repository = ? AND digest = ? AND tag IS NULL
+         AND (owner IS NULL OR deadline < ?)",
     )?
     .execute(params![key.upstream, key.repository.as_str(), key.digest.as_str(), now])
     .map(drop)
@@ -129,7 +134,7 @@ pub(super) fn apply(
 }
 
 /// Lists a relation. A repeated push keeps its arrival, one after a delete arrives anew.
-fn hold(db: &Connection, relation: &Relation, now: i64) -> Result<()> {
+pub(super) fn hold(db: &Connection, relation: &Relation, now: i64) -> Result<()> {
     let (key, subject) = (&relation.referrer, relation.subject.as_str());
     let version = bump(db, key, subject)?;
     let kept = db
@@ -150,6 +155,7 @@ fn hold(db: &Connection, relation: &Relation, now: i64) -> Result<()> {
             via: match relation.via {
                 Via::Subject => "subject",
                 Via::Refers => "refers",
+                Via::Tag => "tag",
             },
             artifact_type: relation.artifact_type.as_deref(),
             created: relation.created.unwrap_or(i64::MIN),
@@ -177,12 +183,17 @@ fn delete(db: &Connection, key: &ManifestKey, now: i64) -> Result<()> {
          SELECT subject FROM attempt WHERE upstream = ?1 AND repository = ?2 AND digest = ?3
          AND kind = 'push' AND subject IS NOT NULL";
     for subject in subjects(db, sql, params![key.upstream, key.repository.as_str(), key.digest.as_str()])? {
-        let version = bump(db, key, &subject)?;
-        let arrival = arrive(db, key, &subject, now)?;
-        let row = Row { arrival, state: "deleted", via: "subject", changed_at: now, version, ..Row::default() };
-        upsert(db, key, &subject, &row)?;
+        delete_one(db, key, &subject, now)?;
     }
+    relation_tags::take_off(db, key, now)?;
     aliases::forget(db, key)
+}
+
+pub(super) fn delete_one(db: &Connection, key: &ManifestKey, subject: &str, now: i64) -> Result<()> {
+    let version = bump(db, key, subject)?;
+    let arrival = arrive(db, key, subject, now)?;
+    let row = Row { arrival, state: "deleted", via: "subject", changed_at: now, version, ..Row::default() };
+    upsert(db, key, subject, &row)
 }
 
 fn change_state(db: &Connection, key: &ManifestKey, from: &str, to: &str, now: i64) -> Result<()> {

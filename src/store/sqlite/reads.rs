@@ -8,14 +8,14 @@ use crate::{
     store::{AttemptId, Orphan, Seen},
 };
 
-/// A digest's version, and whether an attempt on it other than `but` is open. The version is the sum over its rows:
+/// A digest's version, and whether an attempt on it other than `but` is open: one on a tag changes the tag alone. The version is the sum over its rows:
 /// each only grows.
 pub(super) fn look(db: &Connection, key: &ManifestKey, but: Option<AttemptId>) -> Result<Seen> {
     db.prepare_cached(
         "SELECT (SELECT coalesce(sum(version), 0) FROM referrer
                  WHERE upstream = ?1 AND repository = ?2 AND digest = ?3),
                 EXISTS (SELECT 1 FROM attempt
-                        WHERE upstream = ?1 AND repository = ?2 AND digest = ?3 AND id IS NOT ?4)",
+                        WHERE upstream = ?1 AND repository = ?2 AND digest = ?3 AND tag IS NULL AND id IS NOT ?4)",
     )?
     .query_row(params![key.upstream, key.repository.as_str(), key.digest.as_str(), but.map(|id| id.0)], |row| {
         Ok(Seen { version: row.get(0)?, contended: row.get(1)? })
@@ -30,7 +30,7 @@ pub(super) fn list(db: &Connection, query: &Query) -> Result<Page> {
         Order::Newest => (" AND (created, arrival, digest) < (?, ?, ?)", "created DESC, arrival DESC, digest DESC"),
     };
     let mut of_one = format!(
-        "SELECT created, arrival, digest, {descriptor} FROM referrer
+        "SELECT created, arrival, digest, {descriptor} FROM referrer AS this
          WHERE upstream = ? AND repository = ? AND subject = ? AND state = 'listed'"
     );
     if query.after.is_some() {
@@ -43,12 +43,23 @@ pub(super) fn list(db: &Connection, query: &Query) -> Result<Page> {
         let others = ", ?".repeat(types.len() - 1);
         of_one = format!("{of_one} AND artifact_type IN (?{others})");
     }
+    if query.alias.is_some() {
+        // Who refers to both forms, by a tag to one of them, stands in the list once: where it came first.
+        let also = if query.without_subject { "" } else { " AND other.via = 'subject'" };
+        of_one = format!(
+            "{of_one} AND NOT EXISTS (
+                 SELECT 1 FROM referrer AS other
+                 WHERE other.upstream = this.upstream AND other.repository = this.repository
+                 AND other.digest = this.digest AND other.subject = ? AND other.state = 'listed'{also}
+                 AND (other.arrival, other.subject) < (this.arrival, this.subject))"
+        );
+    }
     let repository = key.repository.as_str();
     let cursor = query.after.as_ref().map(|cursor| (cursor.created, cursor.arrival, cursor.digest.as_str()));
     let subjects: Vec<&str> =
         [Some(&key.digest), query.alias.as_ref()].into_iter().flatten().map(Digest::as_str).collect();
-    let mut values: Vec<&dyn ToSql> = Vec::with_capacity((6 + types.len()) * subjects.len());
-    for subject in &subjects {
+    let mut values: Vec<&dyn ToSql> = Vec::with_capacity((7 + types.len()) * subjects.len());
+    for (at, subject) in subjects.iter().enumerate() {
         values.extend([&key.upstream as &dyn ToSql, &repository, subject]);
         if let Some((created, arrival, digest)) = &cursor {
             if query.order == Order::Newest {
@@ -57,6 +68,9 @@ pub(super) fn list(db: &Connection, query: &Query) -> Result<Page> {
             values.extend([arrival as &dyn ToSql, digest]);
         }
         values.extend(types.iter().map(|one| one as &dyn ToSql));
+        if let [one, other] = &subjects[..] {
+            values.push(if at == 0 { other } else { one });
+        }
     }
     let mut sql = of_one.clone();
     if subjects.len() > 1 {
@@ -114,12 +128,12 @@ pub(super) fn orphans(db: &Connection, subject: &ManifestKey, limit: usize, now:
     }
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     db.prepare_cached(
-        "SELECT digest, max(deadline) < ?4 AS expired FROM attempt
+        "SELECT digest, tag, max(deadline) < ?4 AS expired FROM attempt
          WHERE upstream = ?1 AND repository = ?2 AND subject = ?3 AND (owner IS NULL OR deadline < ?4)
-         GROUP BY digest ORDER BY expired DESC, random() LIMIT ?5",
+         GROUP BY digest, tag ORDER BY expired DESC, random() LIMIT ?5",
     )?
     .query_map(params![subject.upstream, subject.repository.as_str(), subject.digest.as_str(), now, limit], |row| {
-        Ok(Orphan { digest: digest(row.get_ref(0)?.as_str()?, 0)?, expired: row.get(1)? })
+        Ok(Orphan { digest: digest(row.get_ref(0)?.as_str()?, 0)?, tag: row.get(1)?, expired: row.get(2)? })
     })?
     .collect()
 }

@@ -41,7 +41,9 @@ impl Holdings {
     /// Does what is asked, without answering yet. `None` when the request was cut off.
     pub(crate) fn apply(&self, visit: &mut Visit) -> Option<Reply> {
         let body = visit.body()?;
-        let path = visit.head.target().to_owned();
+        let target = visit.head.target().to_owned();
+        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+        let path = path.to_owned();
         let mut held = self.0.lock().expect("no one panicked");
         let reply = |status, headers, body: &[u8]| Some(Reply { status, headers, body: body.to_owned() });
         let (parent, reference) = path.rsplit_once('/').expect("a path");
@@ -56,12 +58,19 @@ impl Holdings {
                 let digest = if reference.starts_with("sha512:") { sha512(&body) } else { sha256(&body) };
                 let headers = vec![format!("Docker-Content-Digest: {digest}"), format!("Location: {parent}/{digest}")];
                 let content_type = visit.head.header("Content-Type").unwrap_or_default().to_owned();
-                held.insert(format!("{parent}/{digest}"), (content_type.clone(), body.clone()));
+                let tags = query.split('&').filter_map(|pair| pair.strip_prefix("tag="));
+                for reference in tags.chain([digest.as_str()]) {
+                    held.insert(format!("{parent}/{reference}"), (content_type.clone(), body.clone()));
+                }
                 held.insert(path, (content_type, body));
                 reply("201 Created", headers, b"")
             }
             ("DELETE", Some(_)) => {
-                held.remove(&path);
+                let (_, bytes) = held.remove(&path)?;
+                if reference.contains(':') {
+                    // Its tags go with it.
+                    held.retain(|path, (_, held)| path.contains(':') || *held != bytes);
+                }
                 reply("202 Accepted", vec![], b"")
             }
             (_, Some((content_type, body))) => {
