@@ -1,4 +1,5 @@
-//! A manifest DELETE by tag, which distribution 3 knows: of a tag that says who refers to whom, the relation goes with it.
+//! A manifest DELETE by tag, which distribution 3 knows: of a tag that says who refers to whom, the relation goes with it;
+//! a referrers tag comes back with what is on record.
 
 use http::{Request, Response};
 
@@ -8,7 +9,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    oci::Repository,
+    oci::{Digest, FallbackTag, Repository},
     referrers::{ManifestKey, RelationTag},
     store::{AttemptKind, TagVerdict},
     upstream::Body,
@@ -16,6 +17,9 @@ use crate::{
 
 impl Exchange {
     pub(super) async fn untag(self, repository: Repository, tag: Box<str>) -> Result<Response<Body>, Error> {
+        if let Some(subject) = FallbackTag::parse(&tag).filter(|_| self.hop.keeps_tags()) {
+            return self.untag_list(repository, subject).await;
+        }
         let Some(subject) = subject_of(&tag, &self.hop.handler.app.config.referrers) else { return self.proxy().await };
         let Self { head, hop, .. } = self;
         let tag = RelationTag { tag, subject };
@@ -28,6 +32,16 @@ impl Exchange {
         let tasks = hop.handler.app.tasks.clone();
         // A client that leaves changes nothing from here on.
         let task = tasks.spawn(async move { take_off(&hop, request, &key, &tag, on_record).await });
+        task.await.map_err(|_| Error::Bug)?
+    }
+
+    /// A subject's list goes, and comes back with what is on record.
+    async fn untag_list(self, repository: Repository, subject: Digest) -> Result<Response<Body>, Error> {
+        let Self { head, hop, .. } = self;
+        let subject = hop.key(repository, subject);
+        let tasks = hop.handler.app.tasks.clone();
+        let request = Request::from_parts(head, Body::EMPTY);
+        let task = tasks.spawn(async move { hop.absorb(request, &subject, None).await });
         task.await.map_err(|_| Error::Bug)?
     }
 }

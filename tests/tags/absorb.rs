@@ -52,3 +52,11 @@ fn deleting_an_old_index_does_not_take_the_list_away() {
         assert_eq!((stand.listed(), stand.tagged()), (vec![first.clone()], vec![first]));
     }
 }
+
+#[test]
+fn deleting_the_tag_does_not_take_the_list_away() {
+    let stand = up(Kind::Distribution3);
+    let first = stand.push("first");
+    assert_eq!(delete(&stand.url(), &stand.tag()), 202);
+    assert_eq!((stand.listed(), stand.tagged()), (vec![first.clone()], vec![first]));
+}
