@@ -42,6 +42,7 @@ impl Exchange {
         head.headers.remove(header::EXPECT); // all of it is here
         let key = hop.key(repository, digest);
         let taggings = hop.taggings(tags, &key, &raw, &manifest)?;
+        hop.look_for_subject(&head.headers, &key, &manifest).await?;
         let tasks = hop.handler.app.tasks.clone();
         // A client that leaves changes nothing from here on.
         let (caller, tagged) = (head.headers.clone(), key.clone());
