@@ -23,6 +23,7 @@ pub struct Metrics {
     seconds: Family<RouteLabels, Histogram>,
     permits: Family<PermitLabels, Counter>,
     digest_tags: Family<TagLabels, Counter>,
+    gates: Family<GateLabels, Counter>,
     stranded: Family<StrandedLabels, Counter>,
     /// Clients' connections that are open.
     pub connections: Gauge,
@@ -70,6 +71,18 @@ enum TagOutcome {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct GateLabels {
+    outcome: GateOutcome,
+}
+
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
+#[allow(non_camel_case_types, reason = "label values are lower case")]
+enum GateOutcome {
+    passed,
+    denied,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct StrandedLabels {
     outcome: StrandedOutcome,
 }
@@ -90,6 +103,7 @@ impl Default for Metrics {
         let requests = Family::default();
         let seconds = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
         let permits = Family::default();
+        let gates = Family::default();
         let stranded = Family::default();
         let (connections, owed_tags, open_attempts) = (Gauge::default(), Gauge::default(), Gauge::default());
         let digest_tags = Family::default();
@@ -97,6 +111,7 @@ impl Default for Metrics {
         registry.register("request_seconds", "Time to the head of the answer", seconds.clone());
         registry.register("permits", "Questions whether a caller may read, by outcome", permits.clone());
         registry.register("digest_tags", "Digest tags written for referrers, by outcome", digest_tags.clone());
+        registry.register("gates", "Pushes to tags that a gate covers, by outcome", gates.clone());
         registry.register("stranded", "Referrers of deleted subjects, by what became of them", stranded.clone());
         registry.register("owed_tags", "Referrers tags that are behind what is on record", owed_tags.clone());
         registry.register("open_attempts", "Pushes and deletes without an outcome", open_attempts.clone());
@@ -107,6 +122,7 @@ impl Default for Metrics {
             seconds,
             permits,
             digest_tags,
+            gates,
             stranded,
             connections,
             owed_tags,
@@ -132,6 +148,12 @@ impl Metrics {
             (_, Err(Refusal::Unclear(..) | Refusal::Failed(_) | Refusal::NoRecord)) => PermitOutcome::unclear,
         };
         self.permits.get_or_create(&PermitLabels { outcome }).inc();
+    }
+
+    /// Counts a push that a gate judged.
+    pub fn gate(&self, passed: bool) {
+        let outcome = if passed { GateOutcome::passed } else { GateOutcome::denied };
+        self.gates.get_or_create(&GateLabels { outcome }).inc();
     }
 
     /// Counts what became of a deleted subject's referrers.

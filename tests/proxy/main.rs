@@ -13,6 +13,7 @@ mod bodies;
 mod connections;
 mod expect;
 mod framing;
+mod gate;
 mod limits;
 mod list;
 mod manifests_refused;
