@@ -1,11 +1,13 @@
 //! The configuration: one file, `BACKREF_*` variables, flags; the later wins. Parsed whole, to the types that the
 //! program uses, so that every mistake is reported at once.
 
+mod gate;
 mod parse;
 mod sources;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+pub use gate::Gate;
 pub use parse::Origin;
 pub use sources::{Mistake, Sources};
 
@@ -23,6 +25,8 @@ pub struct Config {
     pub permit: Permit,
     pub referrers: Referrers,
     pub rewrite: Rewrite,
+    pub subject: Subject,
+    pub gates: Vec<Gate>,
     pub log: Log,
 }
 
@@ -123,6 +127,23 @@ pub enum Form {
     Carrier,
 }
 
+/// `[subject]`
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "see Config")]
+pub struct Subject {
+    pub must_exist: bool,
+    pub on_delete: OnDelete,
+}
+
+/// What becomes of a deleted subject's referrers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDelete {
+    /// They stay.
+    Keep,
+    /// They go with it.
+    Referrers,
+}
+
 /// `[log]`
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "see Config")]
@@ -151,7 +172,7 @@ impl Config {
     fn read(s: &mut Sources) -> Self {
         use parse::{
             address, at_least_one, at_most, buffer_size, count, digest_tags, duration, fallback_tag, flag, form,
-            head_size, list_form, log_filter, log_format, origin, path, patience, rewrite_mode, store, text,
+            head_size, list_form, log_filter, log_format, on_delete, origin, path, patience, rewrite_mode, store, text,
         };
         let minute = Duration::from_mins(1);
         let url = s.required("upstream.url", origin);
@@ -201,6 +222,11 @@ impl Config {
                 remember: s.or("rewrite.remember", duration, 24 * 60 * minute),
                 config_type: s.optional("rewrite.config_type", text),
             },
+            subject: Subject {
+                must_exist: s.or("subject.must_exist", flag, false),
+                on_delete: s.or("subject.on_delete", on_delete, OnDelete::Keep),
+            },
+            gates: Gate::read(s),
             log: Log {
                 filter: s.or("log.filter", log_filter, "info".into()),
                 format: s.or("log.format", log_format, LogFormat::Text),

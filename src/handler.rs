@@ -6,9 +6,12 @@ mod blobs;
 mod delete;
 mod digest_tag;
 mod discover;
+mod entries;
 mod evidence;
 mod exchange;
 mod fallback;
+mod gate;
+mod must_exist;
 mod original;
 mod proxy;
 mod pull;
@@ -17,6 +20,7 @@ mod recover;
 mod referrers;
 mod refusal;
 mod settle;
+mod stranded;
 mod tag_said;
 mod tags;
 mod tags_list;
@@ -88,7 +92,8 @@ impl Handler {
             Route::Push(repository, reference) => exchange.push(repository, reference).await,
             Route::Delete(repository, digest) => exchange.delete(repository, digest).await,
             Route::Untag(repository, tag) => exchange.untag(repository, tag).await,
-            Route::Proxy => exchange.proxy().await,
+            Route::OddPush if !self.app.config.gates.is_empty() => Err(gate::odd()),
+            Route::OddPush | Route::Proxy => exchange.proxy().await,
         }
     }
 }

@@ -219,6 +219,11 @@ impl Page {
         Self { max_len: body.len() + query.max_bytes, body, next: None, full: false, empty: true }
     }
 
+    /// Whether nothing is on it.
+    pub fn is_empty(&self) -> bool {
+        self.empty
+    }
+
     /// Appends a descriptor; `false` when it doesn't fit, which the first always does.
     pub fn push(&mut self, descriptor: &[u8]) -> bool {
         if !self.empty {

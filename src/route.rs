@@ -27,6 +27,8 @@ pub enum Route {
     Delete(Repository, Digest),
     /// `DELETE /v2/<name>/manifests/<tag>`
     Untag(Repository, Box<str>),
+    /// `PUT /v2/…/manifests/…` with a name or a tag outside their grammar: the upstream's to judge.
+    OddPush,
     /// Anything else: not about referrers.
     Proxy,
 }
@@ -57,7 +59,10 @@ impl Route {
             return Ok(Self::Proxy);
         };
         let refuse = refusal(last);
-        let Some(repository) = Repository::parse(name) else { return Ok(Self::Proxy) };
+        let Some(repository) = Repository::parse(name) else {
+            let is_push = (method, kind) == (&Method::PUT, "manifests");
+            return Ok(if is_push { Self::OddPush } else { Self::Proxy });
+        };
         Ok(match (method, kind) {
             (&Method::GET | &Method::HEAD, "referrers") => {
                 Self::Referrers(repository, Digest::parse(last).map_err(refuse)?, Dialect::Oci)
@@ -70,7 +75,7 @@ impl Route {
             (&Method::GET, "tags") if last == "list" => Self::Tags(repository),
             (&Method::PUT, "manifests") => match Reference::parse(last).map_err(refuse)? {
                 Some(reference) => Self::Push(repository, reference),
-                None => Self::Proxy,
+                None => Self::OddPush,
             },
             (&Method::DELETE, "manifests") => match Reference::parse(last).map_err(refuse)? {
                 Some(Reference::Digest(digest)) => Self::Delete(repository, digest),
@@ -116,7 +121,7 @@ impl Route {
             Self::Push(..) => "push",
             Self::Delete(..) => "delete",
             Self::Untag(..) => "untag",
-            Self::Proxy => "proxy",
+            Self::OddPush | Self::Proxy => "proxy",
         }
     }
 }
@@ -181,6 +186,9 @@ mod tests {
         let name = Repository::parse("foo/referrers").unwrap();
         assert_eq!(parse(&Method::GET, "/v2/foo/referrers/tags/list"), Ok(Route::Tags(name)));
         assert!(matches!(parse(&Method::DELETE, "/v2/foo/manifests/tag"), Ok(Route::Untag(..))));
+        for path in ["/v2/Foo/manifests/a", "/v2/foo/manifests/.a", "/v2/foo/%6danifests/-"] {
+            assert_eq!(parse(&Method::PUT, path), Ok(Route::OddPush), "{path}");
+        }
         assert_eq!(parse(&Method::POST, &format!("/v2/foo/referrers/{digest}")), Ok(Route::Proxy));
     }
 

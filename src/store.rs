@@ -115,6 +115,9 @@ pub trait Store: Send + Sync {
     /// Up to `limit` referrers of a subject, listed before missing, newest first.
     async fn recorded(&self, subject: &ManifestKey, limit: usize) -> Result<Vec<Digest>, StoreError>;
 
+    /// The same, but only those whose own bytes name the subject: no other push could make one a referrer.
+    async fn stated(&self, subject: &ManifestKey, limit: usize) -> Result<Vec<Digest>, StoreError>;
+
     /// Up to `limit` digests with attempts that nobody works on any more, since their owner is gone or their deadline;
     /// those that can be settled for good first, otherwise by chance, so that none waits behind the same others.
     async fn orphans(&self, subject: &ManifestKey, limit: usize) -> Result<Vec<Orphan>, StoreError>;

@@ -23,6 +23,8 @@ pub struct Metrics {
     seconds: Family<RouteLabels, Histogram>,
     permits: Family<PermitLabels, Counter>,
     digest_tags: Family<TagLabels, Counter>,
+    gates: Family<GateLabels, Counter>,
+    stranded: Family<StrandedLabels, Counter>,
     /// Clients' connections that are open.
     pub connections: Gauge,
     owed_tags: Gauge,
@@ -68,6 +70,30 @@ enum TagOutcome {
     failed,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct GateLabels {
+    outcome: GateOutcome,
+}
+
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
+#[allow(non_camel_case_types, reason = "label values are lower case")]
+enum GateOutcome {
+    passed,
+    denied,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StrandedLabels {
+    outcome: StrandedOutcome,
+}
+
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
+#[allow(non_camel_case_types, reason = "label values are lower case")]
+enum StrandedOutcome {
+    deleted,
+    kept,
+}
+
 /// From a tenth of a millisecond to more than a minute.
 const BUCKETS: [f64; 13] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0, 20.0, 80.0];
 
@@ -77,12 +103,16 @@ impl Default for Metrics {
         let requests = Family::default();
         let seconds = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
         let permits = Family::default();
+        let gates = Family::default();
+        let stranded = Family::default();
         let (connections, owed_tags, open_attempts) = (Gauge::default(), Gauge::default(), Gauge::default());
         let digest_tags = Family::default();
         registry.register("requests", "Requests answered, by route and status", requests.clone());
         registry.register("request_seconds", "Time to the head of the answer", seconds.clone());
         registry.register("permits", "Questions whether a caller may read, by outcome", permits.clone());
         registry.register("digest_tags", "Digest tags written for referrers, by outcome", digest_tags.clone());
+        registry.register("gates", "Pushes to tags that a gate covers, by outcome", gates.clone());
+        registry.register("stranded", "Referrers of deleted subjects, by what became of them", stranded.clone());
         registry.register("owed_tags", "Referrers tags that are behind what is on record", owed_tags.clone());
         registry.register("open_attempts", "Pushes and deletes without an outcome", open_attempts.clone());
         registry.register("connections", "Clients' connections that are open", connections.clone());
@@ -92,6 +122,8 @@ impl Default for Metrics {
             seconds,
             permits,
             digest_tags,
+            gates,
+            stranded,
             connections,
             owed_tags,
             open_attempts,
@@ -116,6 +148,19 @@ impl Metrics {
             (_, Err(Refusal::Unclear(..) | Refusal::Failed(_) | Refusal::NoRecord)) => PermitOutcome::unclear,
         };
         self.permits.get_or_create(&PermitLabels { outcome }).inc();
+    }
+
+    /// Counts a push that a gate judged.
+    pub fn gate(&self, passed: bool) {
+        let outcome = if passed { GateOutcome::passed } else { GateOutcome::denied };
+        self.gates.get_or_create(&GateLabels { outcome }).inc();
+    }
+
+    /// Counts what became of a deleted subject's referrers.
+    pub fn stranded(&self, deleted: usize, kept: usize) {
+        for (outcome, count) in [(StrandedOutcome::deleted, deleted), (StrandedOutcome::kept, kept)] {
+            self.stranded.get_or_create(&StrandedLabels { outcome }).inc_by(count as u64);
+        }
     }
 
     /// Notes what is open, just before it is rendered.

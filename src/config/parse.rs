@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use http::uri::{Authority, Scheme, Uri};
 
-use super::{DigestTags, FallbackTag, Form, LogFormat, RewriteMode};
+use super::{DigestTags, FallbackTag, Form, LogFormat, OnDelete, RewriteMode};
 
 type Parsed<T> = Result<T, String>;
 
@@ -185,6 +185,14 @@ pub(super) fn digest_tags(text: &str) -> Parsed<DigestTags> {
         "read" => Ok(DigestTags::Read),
         "write" => Ok(DigestTags::Write),
         _ => Err(format!("{text:?} is neither off, read nor write")),
+    }
+}
+
+pub(super) fn on_delete(text: &str) -> Parsed<OnDelete> {
+    match text {
+        "keep" => Ok(OnDelete::Keep),
+        "referrers" => Ok(OnDelete::Referrers),
+        _ => Err(format!("{text:?} is neither keep nor referrers")),
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
-use toml::de::{DeTable, DeValue};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
 
 /// What was given, by key, the strongest source last; what was found wrong on the way.
 #[derive(Default)]
@@ -60,23 +63,37 @@ impl Sources {
     fn table(&mut self, above: &str, table: &DeTable<'_>, place: &dyn Fn(usize) -> String) {
         // Of an empty key the parser has complained already.
         for (name, value) in table.iter().filter(|(name, _)| !name.get_ref().is_empty()) {
-            let key = format!("{above}{}", name.get_ref());
-            let place_of_value = place(value.span().start);
-            let text = match value.get_ref() {
-                DeValue::Table(inner) => {
-                    self.table(&format!("{key}."), inner, place);
-                    continue;
-                }
-                DeValue::String(text) => text.to_string(),
-                DeValue::Integer(number) => number.to_string(),
-                DeValue::Boolean(flag) => flag.to_string(),
-                other => {
-                    self.mistake(&place_of_value, format!("{key} cannot be {}", other.type_str()));
-                    continue;
-                }
-            };
-            self.settings.insert(key, Setting { text, place: place_of_value });
+            self.value(format!("{above}{}", name.get_ref()), value, place);
         }
+    }
+
+    /// Lists are settings too, one an entry: `gate[0].tags[1]`. A table in a list stands there itself as well, since it
+    /// may be empty.
+    fn value(&mut self, key: String, value: &Spanned<DeValue<'_>>, place: &dyn Fn(usize) -> String) {
+        let place_of_value = place(value.span().start);
+        let text = match value.get_ref() {
+            DeValue::Table(inner) => {
+                self.table(&format!("{key}."), inner, place);
+                if !key.ends_with(']') {
+                    return;
+                }
+                String::new()
+            }
+            DeValue::Array(entries) if entries.is_empty() => {
+                return self.mistake(&place_of_value, format!("{key} is an empty list"));
+            }
+            DeValue::Array(entries) if entries.iter().all(|one| one.get_ref().is_str() || one.get_ref().is_table()) => {
+                for (n, entry) in entries.iter().enumerate() {
+                    self.value(format!("{key}[{n}]"), entry, place);
+                }
+                return;
+            }
+            DeValue::String(text) => text.to_string(),
+            DeValue::Integer(number) => number.to_string(),
+            DeValue::Boolean(flag) => flag.to_string(),
+            other => return self.mistake(&place_of_value, format!("{key} cannot be {}", other.type_str())),
+        };
+        self.settings.insert(key, Setting { text, place: place_of_value });
     }
 
     /// Adds `BACKREF_*` variables.
@@ -119,22 +136,57 @@ impl Sources {
         value
     }
 
-    fn mistake(&mut self, place: &str, what: String) {
+    /// The tables of a list, as [`Sources::list`] takes them, each with its place; `known`: what they can hold. Only a
+    /// file has such.
+    pub(super) fn tables(&mut self, key: &'static str, known: &[&'static str]) -> Vec<(String, String)> {
+        self.known.push(key);
+        self.known.extend(known);
+        let table = |n| format!("{key}[{n}]");
+        (0..).map_while(|n| Some((table(n), self.settings.remove(&table(n))?.place))).collect()
+    }
+
+    /// What a list in a table holds, without the entries that are wrong; `None` where there is no list.
+    pub(super) fn list<T>(
+        &mut self,
+        table: &str,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        let entry = |n| format!("{table}.{name}[{n}]");
+        let entries: Vec<_> = (0..).map_while(|n| Some((entry(n), self.settings.remove(&entry(n))?))).collect();
+        if entries.is_empty() {
+            return None;
+        }
+        let parse = |(key, setting): (String, Setting)| {
+            parse(&setting.text).map_err(|what| self.mistake(&setting.place, format!("{key}: {what}"))).ok()
+        };
+        Some(entries.into_iter().filter_map(parse).collect())
+    }
+
+    pub(super) fn mistake(&mut self, place: &str, what: String) {
         self.mistakes.push(Mistake { place: place.to_owned(), what });
     }
 
     /// Every mistake, once every setting was asked for: what is left over is none.
     pub(super) fn finish(mut self) -> Vec<Mistake> {
         for (key, setting) in std::mem::take(&mut self.settings) {
-            let nearest = self.known.iter().min_by_key(|known| strsim::damerau_levenshtein(known, &key));
+            let plain = without_numbers(&key);
+            let nearest = self.known.iter().min_by_key(|known| strsim::damerau_levenshtein(known, &plain));
             let nearest = nearest.copied().unwrap_or_default();
-            self.mistake(&setting.place, format!("{key} is no setting; the nearest is {nearest}"));
+            // Known, but one value where there should be a list, or the other way round.
+            let what = if nearest == plain { "is not written so" } else { "is no setting" };
+            self.mistake(&setting.place, format!("{key} {what}; the nearest is {nearest}"));
         }
         for name in std::mem::take(&mut self.variables).into_keys().filter(|name| !of_kubernetes(name)) {
             self.mistake(&name, "names no setting".to_owned());
         }
         self.mistakes
     }
+}
+
+/// `gate[0].tags[1]` is one of `gate.tags`.
+fn without_numbers(key: &str) -> String {
+    key.split('[').map(|part| part.split_once(']').map_or(part, |(_, rest)| rest)).collect()
 }
 
 /// `upstream.ca_file` is `BACKREF_UPSTREAM_CA_FILE`; a last `url` isn't said: `BACKREF_UPSTREAM`.
@@ -204,7 +256,7 @@ mod tests {
             .collect();
         let mut sources = Sources::default();
         sources.toml("example", &settings);
-        let mut named: Vec<String> = sources.settings.keys().cloned().collect();
+        let mut named: Vec<String> = sources.settings.keys().map(|key| without_numbers(key)).collect();
         let mut ask = Sources::default();
         ask.flag("--upstream", "upstream.url", Some("http://127.0.0.1:5000"));
         // What has no default is shown by an example.
@@ -213,12 +265,14 @@ mod tests {
         defaults.public_url.clone_from(&given.public_url);
         defaults.upstream.ca_file.clone_from(&given.upstream.ca_file);
         defaults.rewrite.config_type.clone_from(&given.rewrite.config_type);
+        defaults.gates.clone_from(&given.gates);
         assert_eq!(given, defaults);
 
         let mut ask = Sources::default();
         Config::read(&mut ask);
         let mut known = ask.known;
         named.sort_unstable();
+        named.dedup();
         known.sort_unstable();
         assert_eq!(named, known);
     }

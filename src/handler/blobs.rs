@@ -47,6 +47,12 @@ impl Hop {
         Ok(if is_it { Blob::Bytes(room.hold(bytes)) } else { Blob::Unreadable })
     }
 
+    /// Whether the upstream holds a blob; a redirect leads to where it is.
+    pub(super) async fn has_blob(&self, caller: &HeaderMap, key: &ManifestKey) -> Result<bool, Error> {
+        let head = self.handler.upstream.ask(Method::HEAD, blob_uri(key), headers::on_behalf(caller)).await?;
+        Ok(head.status().is_success() || head.status().is_redirection())
+    }
+
     /// Has the upstream hold a blob. Its refusal, where it won't.
     pub(super) async fn ensure_blob(
         &self,
@@ -54,12 +60,10 @@ impl Hop {
         blob: &ManifestKey,
         bytes: Bytes,
     ) -> Result<Option<Response<Body>>, Error> {
-        let headers = headers::on_behalf(caller);
-        let head = self.handler.upstream.ask(Method::HEAD, blob_uri(blob), headers.clone()).await?;
-        // A redirect leads to where it is.
-        if head.status().is_success() || head.status().is_redirection() {
+        if self.has_blob(caller, blob).await? {
             return Ok(None);
         }
+        let headers = headers::on_behalf(caller);
         let open = format!("/v2/{}/blobs/uploads/", blob.repository);
         let open = self.send(Method::POST, &open, headers.clone(), Bytes::new()).await?;
         if open.status() != StatusCode::ACCEPTED {

@@ -5,9 +5,10 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use super::{
     exchange::{Exchange, Hop},
     recover::Lost,
+    stranded::delete_referrers,
 };
 use crate::{
-    config::RewriteMode,
+    config::{OnDelete, RewriteMode},
     error::Error,
     oci::{Digest, Repository},
     referrers::ManifestKey,
@@ -23,15 +24,24 @@ impl Exchange {
         if key != named {
             head.uri = manifest_uri(&key);
         }
+        // With a subject goes the knowledge of its other form: both are read before.
+        let stranding = match hop.handler.app.config.subject.on_delete {
+            OnDelete::Keep => None,
+            OnDelete::Referrers => Some((head.headers.clone(), hop.forms_on_record(&key).await?)),
+        };
         let request = Request::from_parts(head, Body::EMPTY);
         let list_of = hop.was_list_of(&named).await?;
         let tasks = hop.handler.app.tasks.clone();
         // A client that leaves changes nothing from here on.
         let task = tasks.spawn(async move {
-            match list_of {
-                Some(subject) => hop.absorb(request, &subject, None).await,
-                None => forget(&hop, request, key).await,
+            if let Some(subject) = list_of {
+                return hop.absorb(request, &subject, None).await;
             }
+            let answer = forget(&hop, request, key).await?;
+            if let Some((caller, subjects)) = stranding.filter(|_| answer.status().is_success()) {
+                delete_referrers(hop, caller, subjects).await;
+            }
+            Ok(answer)
         });
         task.await.map_err(|_| Error::Bug)?
     }
@@ -62,7 +72,8 @@ impl Hop {
     }
 }
 
-async fn forget(hop: &Hop, request: Request<Body>, key: ManifestKey) -> Result<Response<Body>, Error> {
+/// Deletes what the upstream holds, and its rows.
+pub(super) async fn forget(hop: &Hop, request: Request<Body>, key: ManifestKey) -> Result<Response<Body>, Error> {
     let caller = request.headers().clone();
     let attempt = hop.attempt(AttemptKind::Delete, &key, None);
     let seen = match hop.handler.app.store.begin(&attempt).await {

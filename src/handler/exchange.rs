@@ -8,8 +8,9 @@ use crate::{
     error::Error,
     oci::{Digest, Repository},
     referrers::ManifestKey,
+    store::StoreError,
     upstream::{
-        Access, Body,
+        Access, Body, Refusal,
         headers::{Addresses, Side, to_upstream},
     },
 };
@@ -73,6 +74,22 @@ impl Hop {
 
     pub(super) fn access<'a>(&'a self, caller: &'a HeaderMap) -> Access<'a> {
         Access { permits: &self.handler.app.permits, client: &self.handler.upstream, caller }
+    }
+
+    /// Why the upstream gives no permission, as the client is to see it.
+    pub(super) fn refused(&self, mut refusal: Refusal) -> Error {
+        if let Refusal::Denied(_, headers) = &mut refusal {
+            self.to_client(headers);
+        }
+        Error::Refused(refusal)
+    }
+
+    /// A manifest in each of its forms that are on record.
+    pub(super) async fn forms_on_record(&self, key: &ManifestKey) -> Result<Vec<ManifestKey>, StoreError> {
+        let alias = self.handler.app.store.alias(key).await?;
+        let other = alias.map(|alias| if alias.carrier == key.digest { alias.original } else { alias.carrier });
+        let other = other.map(|digest| key.sibling(digest));
+        Ok(std::iter::once(key.clone()).chain(other).collect())
     }
 
     pub(super) fn key(&self, repository: Repository, digest: Digest) -> ManifestKey {

@@ -119,10 +119,7 @@ impl Hop {
     /// A manifest under each of its digests.
     async fn forms(&self, key: &ManifestKey) -> Vec<ManifestKey> {
         // What can't be read now is asked for again by the next push; the tag of this form is written.
-        let alias = self.handler.app.store.alias(key).await.unwrap_or_default();
-        let other = alias.map(|alias| if alias.original == key.digest { alias.carrier } else { alias.original });
-        let other = other.map(|digest| key.sibling(digest));
-        std::iter::once(key.clone()).chain(other).collect()
+        self.forms_on_record(key).await.unwrap_or_else(|_| vec![key.clone()])
     }
 
     /// Until when what is sent now may still be carried out.

@@ -6,7 +6,7 @@ use super::{exchange::Hop, push::CONTENT_DIGEST};
 use crate::{
     error::Error,
     referrers::{Alias, ManifestKey},
-    upstream::{Body, Refusal},
+    upstream::Body,
 };
 
 /// Originals up to this size are sent without a place in the budget.
@@ -27,11 +27,7 @@ impl Hop {
                 self.give_original(asked, key, alias, headers).await
             }
             Ok(_) => Err(Error::absent()),
-            Err(Refusal::Denied(status, mut headers)) => {
-                self.to_client(&mut headers);
-                Err(Error::Refused(Refusal::Denied(status, headers)))
-            }
-            Err(refusal) => Err(Error::Refused(refusal)),
+            Err(refusal) => Err(self.refused(refusal)),
         }
     }
 

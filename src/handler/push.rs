@@ -10,6 +10,7 @@ use hyper::body::{Body as _, Incoming};
 use super::{
     artifact::Artifact,
     exchange::{Exchange, Hop},
+    gate::Tags,
     tags::set_by,
 };
 use crate::{
@@ -36,12 +37,14 @@ impl Exchange {
         let (raw, manifest) = RawManifest::parse(bytes, content_type)?;
         let by_digest = reference.digest().is_some();
         let list = if manifest.subject.is_none() { hop.list_of(&reference, &raw) } else { None };
-        let tags = set_by(&reference, &head.uri);
+        let (judged, tags) = (Tags::of(&reference, head.uri.query()), set_by(&reference, &head.uri));
         let digest = digest_of(&raw, &manifest, reference)?;
 
         head.headers.remove(header::EXPECT); // all of it is here
         let key = hop.key(repository, digest);
+        hop.pass_gates(&head.headers, &key, &judged, &raw, &manifest).await?;
         let taggings = hop.taggings(tags, &key, &raw, &manifest)?;
+        hop.look_for_subject(&head.headers, &key, &manifest).await?;
         let tasks = hop.handler.app.tasks.clone();
         // A client that leaves changes nothing from here on.
         let (caller, tagged) = (head.headers.clone(), key.clone());
@@ -60,23 +63,23 @@ impl Exchange {
                 let push = Box::pin(hop.push_artifact(head, by_digest, artifact));
                 hop.with_tags(&caller, &tagged, taggings, push).await
             })
-        } else if let Some(claim) = Claim::of(key, &raw, &manifest) {
+        } else if let Some(claim) = Claim::of(key.clone(), &raw, &manifest) {
             // All that is said of it is in the claim now, and its bytes are in the request: nothing is held twice.
             drop(manifest);
             tasks.spawn(async move {
                 let _room = room;
                 let claim = hop.with_original(&head.headers, claim, &raw).await;
-                let request = Request::from_parts(head, Body::from(raw.bytes));
-                hop.with_tags(&caller, &tagged, taggings, Box::pin(hop.submit(request, Some(claim)))).await
+                let push = Box::pin(hop.push_as_it_is(head, &key, raw, Some(claim)));
+                hop.with_tags(&caller, &tagged, taggings, push).await
             })
         } else if !taggings.is_empty() {
             tasks.spawn(async move {
                 let _room = room;
-                let request = Request::from_parts(head, Body::from(raw.bytes));
-                hop.with_tags(&caller, &tagged, taggings, Box::pin(hop.submit(request, None))).await
+                let push = Box::pin(hop.push_as_it_is(head, &key, raw, None));
+                hop.with_tags(&caller, &tagged, taggings, push).await
             })
         } else {
-            return hop.submit(Request::from_parts(head, Body::from(raw.bytes)), None).await;
+            return hop.push_as_it_is(head, &key, raw, None).await;
         };
         task.await.map_err(|_| Error::Bug)?
     }

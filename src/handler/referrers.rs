@@ -1,6 +1,6 @@
 //! A referrers query: authorise, list, render.
 
-use http::Response;
+use http::{HeaderMap, Response};
 use percent_encoding::percent_decode_str;
 
 use super::exchange::{Exchange, Hop};
@@ -11,7 +11,7 @@ use crate::{
     error::Error,
     oci::{Digest, ErrorCode, FallbackTag, Repository},
     referrers::{Cursor, ManifestKey, Page, Query},
-    upstream::{Body, ReadPermit, Refusal},
+    upstream::{Body, Permission, ReadPermit, Refusal},
 };
 
 /// How many referrers are asked about for a permit when the subject is not there.
@@ -33,7 +33,28 @@ impl Exchange {
         let Self { head, hop, .. } = self;
         let subject = hop.key(repository, digest);
         let mut query = parse(head.uri.query().unwrap_or_default(), subject, dialect, &hop)?;
-        let store = &hop.handler.app.store;
+        let permission = hop.authorise(&head.headers, &mut query).await?;
+        let (page, room) = match permission.permit() {
+            Ok(permit) => list(permit, &hop, &mut query).await?,
+            Err(Refusal::Absent) => (Page::new(&query), None),
+            Err(refusal) => return Err(hop.refused(refusal)),
+        };
+        let answer = dialect.render(page, &query, head.uri.path());
+        Ok(answer.map(|body| {
+            Body::from(match room {
+                Some(room) => room.hold(body),
+                None => body.into(),
+            })
+        }))
+    }
+}
+
+impl Hop {
+    /// Asks whether this caller may list the referrers of the query's subject, and gives the query the subject's other
+    /// form. With a permit, what the upstream said on the way is learned, what earlier requests left open is settled, and
+    /// what its referrers tag names is on record.
+    pub(super) async fn authorise(&self, caller: &HeaderMap, query: &mut Query) -> Result<Permission, Error> {
+        let store = &self.handler.app.store;
         // A subject in two forms: the upstream knows the carrier.
         let mut subject = query.subject.clone();
         if let Some(alias) = store.alias(&subject).await? {
@@ -58,34 +79,24 @@ impl Exchange {
             .await;
             seen.as_ref().ok().map(|seen| seen.iter().map(|(digest, _)| digest.clone()).collect())
         };
-        let tag = hop.keeps_tags().then(|| FallbackTag::from(&subject.digest));
-        let permission = hop.access(&head.headers).read(&subject, recorded, tag).await;
+        let tag = self.keeps_tags().then(|| FallbackTag::from(&subject.digest));
+        let permission = self.access(caller).read(&subject, recorded, tag).await;
         let seen = seen?;
-        hop.handler.app.metrics.permit(&permission);
-        let (page, room) = match permission.permit() {
-            Ok(permit) => {
-                hop.learn(&permission, &subject, &seen).await;
-                for subject in &subjects {
-                    hop.settle(permit, &permission, &head.headers, subject).await?;
-                    hop.import(permit, &head.headers, subject).await?;
-                }
-                list(permit, &hop, &mut query).await?
+        self.handler.app.metrics.permit(&permission);
+        if let Ok(permit) = permission.permit() {
+            self.learn(&permission, &subject, &seen).await;
+            for subject in &subjects {
+                self.settle(permit, &permission, caller, subject).await?;
+                self.import(permit, caller, subject).await?;
             }
-            Err(Refusal::Absent) => (Page::new(&query), None),
-            Err(Refusal::Denied(status, mut headers)) => {
-                hop.to_client(&mut headers);
-                return Err(Error::Refused(Refusal::Denied(status, headers)));
-            }
-            Err(refusal) => return Err(Error::Refused(refusal)),
-        };
-        let answer = dialect.render(page, &query, head.uri.path());
-        Ok(answer.map(|body| {
-            Body::from(match room {
-                Some(room) => room.hold(body),
-                None => body.into(),
-            })
-        }))
+        }
+        Ok(permission)
     }
+}
+
+/// Whether the list holds anything.
+pub(super) async fn lists_any(_: &ReadPermit, hop: &Hop, query: &Query) -> Result<bool, Error> {
+    Ok(!hop.handler.app.store.list(query).await?.is_empty())
 }
 
 /// A page of the list. A large one waits for its place in the budget.

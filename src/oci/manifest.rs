@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt};
 use bytes::Bytes;
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, Error, IgnoredAny, MapAccess, Visitor},
+    de::{Error, IgnoredAny, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
@@ -122,6 +122,19 @@ impl RawManifest {
         described(Some(subject), &self.media_type, artifact_type, config, annotations)
     }
 
+    /// The digests that an index lists; none of what is no index.
+    pub fn entries(&self) -> Result<Vec<Digest>, ManifestError> {
+        let [manifests] = fields(std::str::from_utf8(&self.bytes)?, ["manifests"])?;
+        let entries: Vec<&RawValue> = value("manifests", manifests)?.unwrap_or_default();
+        let entry = |raw: &&RawValue| {
+            let refuse = |reason: String| ManifestError::Field { field: "manifests", reason };
+            let [digest] = fields(raw.get(), ["digest"]).map_err(|error| refuse(error.to_string()))?;
+            let digest: String = value("digest", digest)?.ok_or_else(|| refuse("an entry has no digest".into()))?;
+            Digest::parse(&digest).map_err(|error| refuse(error.to_string()))
+        };
+        entries.iter().map(entry).collect()
+    }
+
     /// The descriptor by which lists name this manifest.
     pub fn descriptor<'a>(&'a self, digest: &'a Digest, manifest: &'a Manifest) -> Descriptor<'a> {
         Descriptor {
@@ -163,7 +176,7 @@ fn subject_of(field: &'static str, raw: Option<&RawValue>) -> Result<Option<Dige
     Digest::parse(&digest).map(Some).map_err(|error| refuse(error.to_string()))
 }
 
-fn value<T: DeserializeOwned>(field: &'static str, raw: Option<&RawValue>) -> Result<Option<T>, ManifestError> {
+fn value<'a, T: Deserialize<'a>>(field: &'static str, raw: Option<&'a RawValue>) -> Result<Option<T>, ManifestError> {
     raw.map(|raw| serde_json::from_str(raw.get()))
         .transpose()
         .map_err(|error| ManifestError::Field { field, reason: error.to_string() })
@@ -282,6 +295,20 @@ mod tests {
         ] {
             let error = parse(&json).expect_err(&json).to_string();
             assert!(error.contains(part), "{json}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_index_lists_what_every_reader_reads() {
+        let entries =
+            |json: String| RawManifest { bytes: json.into(), media_type: MediaType::parse(MediaType::INDEX) }.entries();
+        assert_eq!(
+            entries(r#"{"manifests":[{"digest":"a:b","size":1}]}"#.into()).unwrap(),
+            [Digest::parse("a:b").unwrap()]
+        );
+        assert_eq!(entries(r#"{"layers":[]}"#.into()).unwrap(), []);
+        for odd in [r#"{"digest":"a:b","Digest":"a:c"}"#, r#"{"size":1}"#, r#"{"digest":"a:b","digest":"a:c"}"#, "1"] {
+            assert!(entries(format!(r#"{{"manifests":[{odd}]}}"#)).is_err(), "{odd}");
         }
     }
 

@@ -236,6 +236,10 @@ impl Store for SqliteStore {
         self.read(|db| reads::recorded(db, subject, limit))
     }
 
+    async fn stated(&self, subject: &ManifestKey, limit: usize) -> Result<Vec<Digest>, StoreError> {
+        self.read(|db| reads::stated(db, subject, limit))
+    }
+
     async fn orphans(&self, subject: &ManifestKey, limit: usize) -> Result<Vec<Orphan>, StoreError> {
         self.read(|db| reads::orphans(db, subject, limit, now_micros()))
     }

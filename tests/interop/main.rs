@@ -18,6 +18,7 @@ mod conformance;
 mod cosign;
 mod crane;
 mod oras;
+mod policy;
 mod regctl;
 mod regctl_04;
 mod skopeo;

@@ -8,6 +8,7 @@ mod digest_tags;
 mod garbage;
 mod generated;
 mod lost;
+mod policy;
 mod pull;
 mod push;
 mod refusals;

@@ -99,13 +99,21 @@ pub(super) fn list(db: &Connection, query: &Query) -> Result<Page> {
 }
 
 pub(super) fn recorded(db: &Connection, subject: &ManifestKey, limit: usize) -> Result<Vec<Digest>> {
-    let mut recorded = Vec::with_capacity(limit);
+    newest(db, subject, limit, "")
+}
+
+pub(super) fn stated(db: &Connection, subject: &ManifestKey, limit: usize) -> Result<Vec<Digest>> {
+    newest(db, subject, limit, "AND via <> 'tag'")
+}
+
+fn newest(db: &Connection, subject: &ManifestKey, limit: usize, only: &str) -> Result<Vec<Digest>> {
+    let mut recorded = Vec::new();
     for state in ["listed", "missing"] {
         let left = i64::try_from(limit - recorded.len()).unwrap_or(i64::MAX);
-        let mut newest = db.prepare_cached(
-            "SELECT digest FROM referrer WHERE upstream = ? AND repository = ? AND subject = ? AND state = ?
+        let mut newest = db.prepare_cached(&format!(
+            "SELECT digest FROM referrer WHERE upstream = ? AND repository = ? AND subject = ? AND state = ? {only}
              ORDER BY arrival DESC, digest DESC LIMIT ?",
-        )?;
+        ))?;
         let of = params![subject.upstream, subject.repository.as_str(), subject.digest.as_str(), state, left];
         for row in newest.query_map(of, |row| digest(row.get_ref(0)?.as_str()?, 0))? {
             recorded.push(row?);

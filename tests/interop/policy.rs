@@ -1,0 +1,76 @@
+//! Gates, as clients meet them: push by digest, sign, then tag.
+
+use crate::stand::{Stand, attach, json_digest};
+use crate::support::{Grant, Home, Kind, Registry, TokenServer};
+
+const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+const USERS: [(&str, &str); 2] = [("pusher", "1"), ("stranger", "2")];
+const GRANTS: [Grant; 1] = [Grant { user: "pusher", prefix: "team/", actions: &["pull", "push"] }];
+
+on_both_upstreams!(
+    a_tag_comes_after_the_signature,
+    with_tokens_too,
+    whom_the_registry_refuses_hears_it_from_the_registry,
+);
+
+fn a_tag_comes_after_the_signature(kind: Kind) {
+    let stand = guarded(Registry::of(kind).start());
+    let home = &stand.home;
+    let image = push_untagged(&stand, home);
+    home.run_with("cosign generate-key-pair --output-key-prefix ours", &[("COSIGN_PASSWORD", "")]);
+    let flags = "--tlog-upload=false --use-signing-config=false --allow-http-registry --yes";
+    home.run_with(&format!("cosign sign {flags} --key ours.key {image}"), &[("COSIGN_PASSWORD", "")]);
+    assert_taggable(home, &image);
+    let flags = "--insecure-ignore-tlog --allow-http-registry";
+    home.run(&format!("cosign verify {flags} --key ours.pub {}", stand.at("team/app:v1")));
+}
+
+/// Not with cosign, which takes no token from a server on this machine.
+fn with_tokens_too(kind: Kind) {
+    let tokens = TokenServer::start(&USERS, &GRANTS, 300);
+    let stand = guarded(Registry::of(kind).tokens(&tokens).start());
+    let home = logged_in(&stand, "pusher", "1");
+    let image = push_untagged(&stand, &home);
+    attach(&home, &image, "application/vnd.test.sbom.v1+json");
+    home.run_refused(&format!("crane tag --insecure {image} v1"));
+    attach(&home, &image, BUNDLE);
+    assert_taggable(&home, &image);
+}
+
+fn whom_the_registry_refuses_hears_it_from_the_registry(kind: Kind) {
+    let tokens = TokenServer::start(&USERS, &GRANTS, 300);
+    let stand = guarded(Registry::of(kind).tokens(&tokens).start());
+    let stranger = logged_in(&stand, "stranger", "2");
+    stranger.write("layer.txt", "x");
+    let said = stranger.run_refused(&format!("oras push --plain-http {} layer.txt", stand.at("team/app:v1")));
+    assert!(!said.contains("may not point"), "{said}");
+}
+
+fn guarded(registry: Registry) -> Stand {
+    Stand::configured(registry, &format!("[[gate]]\nrepositories = [\"team/*\"]\nrequire = [\"{BUNDLE}\"]\n"))
+}
+
+/// By tag the gate is closed. What is pushed by digest can't be tagged yet; it is returned.
+fn push_untagged(stand: &Stand, home: &Home) -> String {
+    home.write("layer.txt", "layer");
+    let repository = stand.at("team/app");
+    let said = home.run_refused(&format!("oras push --plain-http {repository}:v1 layer.txt"));
+    assert!(said.contains("may not point") && said.contains(BUNDLE), "{said}");
+    let pushed = home.run(&format!("oras push --plain-http --format json {repository} layer.txt"));
+    let image = format!("{repository}@{}", json_digest(&pushed));
+    home.run_refused(&format!("crane tag --insecure {image} v1"));
+    image
+}
+
+fn assert_taggable(home: &Home, image: &str) {
+    home.run(&format!("crane tag --insecure {image} v1"));
+    home.run(&format!("oras tag --plain-http {image} v2"));
+    let (repository, _) = image.split_once('@').expect("a reference by digest");
+    assert_eq!(home.run(&format!("crane ls --insecure {repository}")), "v1\nv2\n");
+}
+
+fn logged_in(stand: &Stand, user: &str, password: &str) -> Home {
+    let home = Home::new();
+    home.run(&format!("oras login --plain-http --username {user} --password {password} {}", stand.backref.host()));
+    home
+}
