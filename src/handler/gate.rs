@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use http::{HeaderMap, StatusCode};
-use percent_encoding::percent_decode_str;
 
-use super::{exchange::Hop, referrers::lists_any};
+use super::{exchange::Hop, referrers::lists_any, tags::Set};
 use crate::{
     config::Gate,
     error::Error,
@@ -16,26 +15,6 @@ use crate::{
 
 /// How many referrers of a subject a referrers tag's entries are looked for among.
 const MAX_ENTRIES: usize = 10_000;
-
-/// The tags that a push asks for, as an upstream could read them: in the path, and in the query (draft 1.2 of the
-/// distribution-spec: a push by digest names its tags so).
-pub(super) struct Tags(Vec<String>);
-
-impl Tags {
-    pub(super) fn of(reference: &Reference, query: Option<&str>) -> Self {
-        let in_path = match reference {
-            Reference::Tag(tag) => Some(tag.to_string()),
-            Reference::Digest(_) => None,
-        };
-        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-        // Go took `;` for a separator until 1.17.
-        let in_query = query.unwrap_or_default().split(['&', ';']).filter_map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            decoded(name).eq_ignore_ascii_case("tag").then(|| decoded(value))
-        });
-        Self(in_path.into_iter().chain(in_query).collect())
-    }
-}
 
 /// A push whose path no gate can judge.
 pub(super) fn odd() -> Error {
@@ -50,16 +29,18 @@ impl Hop {
         &self,
         caller: &HeaderMap,
         key: &ManifestKey,
-        tags: &Tags,
+        tags: &[Set],
         raw: &RawManifest,
         manifest: &Manifest,
     ) -> Result<(), Error> {
         let app = &self.handler.app;
         let gates: Vec<&Gate> = app.config.gates.iter().filter(|gate| gate.is_for(key.repository.as_str())).collect();
-        if gates.is_empty() || tags.0.is_empty() {
+        if gates.is_empty() || tags.is_empty() {
             return Ok(());
         }
-        if let Some(odd) = tags.0.iter().find(|tag| !matches!(Reference::parse(tag), Ok(Some(Reference::Tag(_))))) {
+        if let Some(odd) =
+            tags.iter().map(|set| &set.tag).find(|tag| !matches!(Reference::parse(tag), Ok(Some(Reference::Tag(_)))))
+        {
             return Err(Error::bad(ErrorCode::TagInvalid, format!("{odd:?} is no tag")));
         }
         let mut demands = self.demands(caller, key, tags, &gates, raw, manifest).await?;
@@ -99,7 +80,7 @@ impl Hop {
         &self,
         caller: &HeaderMap,
         key: &ManifestKey,
-        tags: &'a Tags,
+        tags: &'a [Set],
         gates: &[&'a Gate],
         raw: &RawManifest,
         manifest: &Manifest,
@@ -109,7 +90,8 @@ impl Hop {
         let is_digest_tag = |tag: &str| {
             DigestTag::parse(tag).is_some_and(|tag| Some(&tag.subject) == subject && tag.names(&key.digest))
         };
-        let mut guarded: Vec<&String> = tags.0.iter().filter(is_guarded).filter(|tag| !is_digest_tag(tag)).collect();
+        let mut guarded: Vec<&String> =
+            tags.iter().map(|set| &set.tag).filter(is_guarded).filter(|tag| !is_digest_tag(tag)).collect();
         if guarded.iter().any(|tag| may_be_referrers_tag(tag)) {
             let own = self.referrers_tags(caller, key, raw).await?;
             guarded.retain(|tag| !own.contains(tag));
@@ -181,20 +163,4 @@ fn denied(key: &ManifestKey, tag: &str, missing: &str) -> Error {
         key.repository, key.digest
     );
     Error::Request(StatusCode::FORBIDDEN, ErrorCode::Denied, message)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_tag_that_an_upstream_could_read_is_judged() {
-        let digest = Reference::parse("a:b").unwrap().unwrap();
-        let tags = |query| Tags::of(&digest, Some(query)).0;
-        assert_eq!(tags("tag=a&tag=b"), ["a", "b"]);
-        assert_eq!(tags("x=1;tag=a&T%41g=%62&tags=c&tag&mytag=d"), ["a", "b", ""]);
-        let tag = Reference::parse("v1").unwrap().unwrap();
-        assert_eq!(Tags::of(&tag, Some("tag=v2")).0, ["v1", "v2"]);
-        assert!(Tags::of(&digest, None).0.is_empty());
-    }
 }

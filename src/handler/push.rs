@@ -3,21 +3,20 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use http::{Extensions, HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http::{Extensions, HeaderName, HeaderValue, Request, Response, StatusCode, header, request};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 
 use super::{
     artifact::Artifact,
     exchange::{Exchange, Hop},
-    gate::Tags,
     tags::set_by,
 };
 use crate::{
     app::Room,
     error::Error,
-    oci::{Algorithm, Digest, ErrorCode, Manifest, RawManifest, Reference, Repository},
-    referrers::Claim,
+    oci::{Algorithm, Digest, ErrorCode, Manifest, RawManifest, Reference, ReferrersList, Repository},
+    referrers::{Claim, ManifestKey},
     stall::Stalled,
     store::{AttemptKind, Verdict},
     upstream::{Body, BodyError, ClientBody},
@@ -37,51 +36,79 @@ impl Exchange {
         let (raw, manifest) = RawManifest::parse(bytes, content_type)?;
         let by_digest = reference.digest().is_some();
         let list = if manifest.subject.is_none() { hop.list_of(&reference, &raw) } else { None };
-        let (judged, tags) = (Tags::of(&reference, head.uri.query()), set_by(&reference, &head.uri));
+        let tags = set_by(&reference, head.uri.query());
         let digest = digest_of(&raw, &manifest, reference)?;
 
         head.headers.remove(header::EXPECT); // all of it is here
         let key = hop.key(repository, digest);
-        hop.pass_gates(&head.headers, &key, &judged, &raw, &manifest).await?;
+        hop.pass_gates(&head.headers, &key, &tags, &raw, &manifest).await?;
         let taggings = hop.taggings(tags, &key, &raw, &manifest)?;
         hop.look_for_subject(&head.headers, &key, &manifest).await?;
+        let what = What::of(list, &key, &raw, manifest)?;
+        if matches!(what, What::Plain) && taggings.is_empty() {
+            return hop.push_as_it_is(head, &key, raw, None).await;
+        }
         let tasks = hop.handler.app.tasks.clone();
         // A client that leaves changes nothing from here on.
-        let (caller, tagged) = (head.headers.clone(), key.clone());
-        let task = if let Some((subject, list)) = list {
-            let subject = key.sibling(subject);
-            tasks.spawn(async move {
-                let _room = room;
-                let request = Request::from_parts(head, Body::from(raw.bytes));
-                let push = Box::pin(hop.absorb(request, &subject, Some(&list)));
-                hop.with_tags(&caller, &tagged, taggings, push).await
-            })
-        } else if raw.media_type.is_artifact() {
-            let artifact = Artifact::parse(key, &raw, manifest)?;
-            tasks.spawn(async move {
-                let _room = room;
-                let push = Box::pin(hop.push_artifact(head, by_digest, artifact));
-                hop.with_tags(&caller, &tagged, taggings, push).await
-            })
-        } else if let Some(claim) = Claim::of(key.clone(), &raw, &manifest) {
-            // All that is said of it is in the claim now, and its bytes are in the request: nothing is held twice.
-            drop(manifest);
-            tasks.spawn(async move {
-                let _room = room;
-                let claim = hop.with_original(&head.headers, claim, &raw).await;
-                let push = Box::pin(hop.push_as_it_is(head, &key, raw, Some(claim)));
-                hop.with_tags(&caller, &tagged, taggings, push).await
-            })
-        } else if !taggings.is_empty() {
-            tasks.spawn(async move {
-                let _room = room;
-                let push = Box::pin(hop.push_as_it_is(head, &key, raw, None));
-                hop.with_tags(&caller, &tagged, taggings, push).await
-            })
-        } else {
-            return hop.push_as_it_is(head, &key, raw, None).await;
-        };
+        let task = tasks.spawn(async move {
+            let _room = room;
+            let caller = head.headers.clone();
+            let push = Box::pin(hop.push_what(head, by_digest, &key, raw, what));
+            hop.with_tags(&caller, &key, taggings, push).await
+        });
         task.await.map_err(|_| Error::Bug)?
+    }
+}
+
+/// What a pushed manifest is, as far as referrers go.
+enum What {
+    /// A referrers tag's, of this subject.
+    List(ManifestKey, ReferrersList),
+    Artifact(Artifact),
+    /// One that names its subject.
+    Referrer(Claim),
+    /// Nothing, unless its tag says so.
+    Plain,
+}
+
+impl What {
+    fn of(
+        list: Option<(Digest, ReferrersList)>,
+        key: &ManifestKey,
+        raw: &RawManifest,
+        manifest: Manifest,
+    ) -> Result<Self, Error> {
+        Ok(if let Some((subject, list)) = list {
+            Self::List(key.sibling(subject), list)
+        } else if raw.media_type.is_artifact() {
+            Self::Artifact(Artifact::parse(key.clone(), raw, manifest)?)
+        } else {
+            // All that is said of it is in the claim, and its bytes are in the request: nothing is held twice.
+            Claim::of(key.clone(), raw, &manifest).map_or(Self::Plain, Self::Referrer)
+        })
+    }
+}
+
+impl Hop {
+    async fn push_what(
+        &self,
+        head: request::Parts,
+        by_digest: bool,
+        key: &ManifestKey,
+        raw: RawManifest,
+        what: What,
+    ) -> Result<Response<Body>, Error> {
+        match what {
+            What::List(subject, list) => {
+                self.absorb(Request::from_parts(head, Body::from(raw.bytes)), &subject, Some(&list)).await
+            }
+            What::Artifact(artifact) => self.push_artifact(head, by_digest, artifact).await,
+            What::Referrer(claim) => {
+                let claim = self.with_original(&head.headers, claim, &raw).await;
+                self.push_as_it_is(head, key, raw, Some(claim)).await
+            }
+            What::Plain => self.push_as_it_is(head, key, raw, None).await,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Response, StatusCode, Uri};
+use http::{HeaderMap, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use super::{
@@ -53,21 +53,25 @@ pub(super) fn names(tag: &RelationTag, manifest: &Digest) -> bool {
 
 /// A tag that a push is to set.
 pub(super) struct Set {
-    tag: String,
+    pub(super) tag: String,
     /// In its path. What stands in the query may be passed over by an upstream that doesn't know of it.
     in_path: bool,
 }
 
-/// The tags that a push is to set: the one in its path, and every `tag` in its query.
-pub(super) fn set_by(reference: &Reference, uri: &Uri) -> Vec<Set> {
+/// The tags that a push is to set, as an upstream could read them: the one in its path, and every `tag` in its query (draft
+/// 1.2 of the distribution-spec: a push by digest names its tags so).
+pub(super) fn set_by(reference: &Reference, query: Option<&str>) -> Vec<Set> {
     let in_path = match reference {
         Reference::Tag(tag) => Some(Set { tag: tag.to_string(), in_path: true }),
         Reference::Digest(_) => None,
     };
     let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let pairs = uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-    let in_query = pairs.filter(|(key, _)| decoded(key) == "tag");
-    in_path.into_iter().chain(in_query.map(|(_, tag)| Set { tag: decoded(tag), in_path: false })).collect()
+    // Go took `;` for a separator until 1.17.
+    let in_query = query.unwrap_or_default().split(['&', ';']).filter_map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        decoded(name).eq_ignore_ascii_case("tag").then(|| Set { tag: decoded(value), in_path: false })
+    });
+    in_path.into_iter().chain(in_query).collect()
 }
 
 impl Hop {
@@ -193,5 +197,22 @@ impl Hop {
             Err(_) => self.end(id, true).await,
         }
         concluded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tag_that_an_upstream_could_read_is_one() {
+        let tags = |reference: &str, query| {
+            let reference = Reference::parse(reference).unwrap().unwrap();
+            set_by(&reference, query).into_iter().map(|set| set.tag).collect::<Vec<_>>()
+        };
+        assert_eq!(tags("a:b", Some("tag=a&tag=b")), ["a", "b"]);
+        assert_eq!(tags("a:b", Some("x=1;tag=a&T%41g=%62&tags=c&tag&mytag=d")), ["a", "b", ""]);
+        assert_eq!(tags("v1", Some("tag=v2")), ["v1", "v2"]);
+        assert!(tags("a:b", None).is_empty());
     }
 }
