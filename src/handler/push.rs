@@ -64,7 +64,7 @@ impl Exchange {
 enum What {
     /// A referrers tag's, of this subject.
     List(ManifestKey, ReferrersList),
-    Artifact(Artifact),
+    Artifact(Box<Artifact>),
     /// One that names its subject.
     Referrer(Claim),
     /// Nothing, unless its tag says so.
@@ -81,7 +81,7 @@ impl What {
         Ok(if let Some((subject, list)) = list {
             Self::List(key.sibling(subject), list)
         } else if raw.media_type.is_artifact() {
-            Self::Artifact(Artifact::parse(key.clone(), raw, manifest)?)
+            Self::Artifact(Box::new(Artifact::parse(key.clone(), raw, manifest)?))
         } else {
             // All that is said of it is in the claim, and its bytes are in the request: nothing is held twice.
             Claim::of(key.clone(), raw, &manifest).map_or(Self::Plain, Self::Referrer)
@@ -102,7 +102,7 @@ impl Hop {
             What::List(subject, list) => {
                 self.absorb(Request::from_parts(head, Body::from(raw.bytes)), &subject, Some(&list)).await
             }
-            What::Artifact(artifact) => self.push_artifact(head, by_digest, artifact).await,
+            What::Artifact(artifact) => self.push_artifact(head, by_digest, *artifact).await,
             What::Referrer(claim) => {
                 let claim = self.with_original(&head.headers, claim, &raw).await;
                 self.push_as_it_is(head, key, raw, Some(claim)).await
