@@ -87,8 +87,14 @@ pub trait Store: Send + Sync {
     async fn tag(&self, subject: &ManifestKey) -> Result<Option<TagState>, StoreError>;
 
     /// Takes the turn to write a subject's referrers tag, which is unsettled from now on until `until` (microseconds
-    /// since 1970). Gives what was known before; `None` while another process has the turn.
-    async fn begin_tag(&self, subject: &ManifestKey, until: i64) -> Result<Option<TagState>, StoreError>;
+    /// since 1970), and owed if what is about to be written `may_lack` something on record. Gives what was known before;
+    /// `None` while another process has the turn.
+    async fn begin_tag(
+        &self,
+        subject: &ManifestKey,
+        until: i64,
+        may_lack: bool,
+    ) -> Result<Option<TagState>, StoreError>;
 
     /// Writes down what became of the tag, durably.
     async fn end_tag(&self, subject: &ManifestKey, end: TagEnd) -> Result<(), StoreError>;

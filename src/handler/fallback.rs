@@ -103,10 +103,10 @@ impl Hop {
     }
 
     /// Takes the turn from other processes as well: commands write tags beside `serve`.
-    async fn begin_tag(&self, subject: &ManifestKey, until: i64) -> Result<TagState, Error> {
+    async fn begin_tag(&self, subject: &ManifestKey, until: i64, may_lack: bool) -> Result<TagState, Error> {
         let waiting = async {
             loop {
-                if let Some(state) = self.handler.app.store.begin_tag(subject, until).await? {
+                if let Some(state) = self.handler.app.store.begin_tag(subject, until, may_lack).await? {
                     return Ok(state);
                 }
                 // Another process gives no sign when it is done.

@@ -196,9 +196,14 @@ impl Store for SqliteStore {
         self.read(|db| tags::tag(db, subject))
     }
 
-    async fn begin_tag(&self, subject: &ManifestKey, until: i64) -> Result<Option<TagState>, StoreError> {
+    async fn begin_tag(
+        &self,
+        subject: &ManifestKey,
+        until: i64,
+        may_lack: bool,
+    ) -> Result<Option<TagState>, StoreError> {
         let (subject, owner) = (subject.clone(), self.owner.clone());
-        let work = move |db: &Connection| tags::begin(db, &subject, &owner, until, now_micros());
+        let work = move |db: &Connection| tags::begin(db, &subject, &owner, (until, may_lack), now_micros());
         self.writer.write(Durability::Disk, work).await
     }
 

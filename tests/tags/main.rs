@@ -8,6 +8,7 @@ mod delete;
 mod groups;
 mod hidden;
 mod import;
+mod orders;
 mod owed;
 mod stand;
 mod write;

@@ -51,13 +51,15 @@ impl Hop {
         if app.turns.checked.contains_key(subject) && app.store.tag(subject).await?.is_none() {
             return Ok(()); // somebody else just looked, and there was nothing
         }
+        let began = now_micros();
         let before = app.store.tag(subject).await?;
         let known = before.as_ref().and_then(|state| state.tag.as_ref());
         let list = match self.find(caller, subject, known).await? {
             Found::Known(digest) => {
                 let marked = before.as_ref().is_some_and(|state| state.marked);
-                let all = before.is_some_and(|state| !state.is_owed()) || self.is_content(subject, &digest).await?;
-                self.saw(subject, Some(digest), marked, all).await?;
+                let paid = before.filter(|state| !state.is_owed()).map(|state| state.version);
+                let all = if paid.is_some() { paid } else { self.is_content(subject, &digest).await? };
+                self.saw(subject, Some(digest), marked, all, began).await?;
                 app.turns.checked.insert(subject.clone(), ());
                 return Ok(());
             }
@@ -70,37 +72,48 @@ impl Hop {
             }
             Found::Nothing | Found::Foreign => None,
         };
-        let (_, entries) = self.content(subject, &[], &[]).await?;
+        let (version, entries) = self.content(subject, &[], &[]).await?;
         match list {
             Some((digest, list, checked)) => {
                 let names = |entry: Listed| list.entries.iter().any(|one| one.digest == entry.digest);
-                let all = checked.undecided.is_empty() && entries.into_iter().all(names);
-                self.saw(subject, Some(digest), list.marked, all).await?;
+                let judged = checked.undecided.is_empty();
+                let all = judged && entries.into_iter().all(names);
+                // Known by its digest, it would not be read again.
+                let digest = Some(digest).filter(|_| judged);
+                self.saw(subject, digest, list.marked, all.then_some(version), began).await?;
             }
-            None => self.saw(subject, None, false, entries.is_empty()).await?,
+            None => self.saw(subject, None, false, entries.is_empty().then_some(version), began).await?,
         }
         app.turns.checked.insert(subject.clone(), ());
         Ok(())
     }
 
-    /// Whether an index is what the tag should hold: written before, and unsettled since.
-    async fn is_content(&self, subject: &ManifestKey, index: &Digest) -> Result<bool, Error> {
-        let (_, entries) = self.content(subject, &[], &[]).await?;
+    /// The version of which an index is what the tag should hold: written before, and unsettled since.
+    async fn is_content(&self, subject: &ManifestKey, index: &Digest) -> Result<Option<i64>, Error> {
+        let (version, entries) = self.content(subject, &[], &[]).await?;
         let descriptors = entries.iter().map(|entry| &*entry.descriptor);
         let list = ReferrersList::render(&subject.digest, descriptors, MAX_MANIFEST);
-        Ok(list.is_some_and(|(digest, _)| digest == *index))
+        Ok(list.filter(|(digest, _)| digest == index).map(|_| version))
     }
 
-    /// Writes down what the tag was seen to hold, now: all that is on record, or not.
-    async fn saw(&self, subject: &ManifestKey, tag: Option<Digest>, marked: bool, all: bool) -> Result<(), Error> {
+    /// Writes down what the tag was seen to hold, by a look that `began` then: all of a version, or not all.
+    async fn saw(
+        &self,
+        subject: &ManifestKey,
+        tag: Option<Digest>,
+        marked: bool,
+        all: Option<i64>,
+        began: i64,
+    ) -> Result<(), Error> {
         let store = &self.handler.app.store;
         let Some(state) = store.tag(subject).await? else { return Ok(()) };
-        // Something that was sent may still change it.
-        let settled = state.unsettled_until.is_none_or(|until| until < now_micros());
+        // Something that was sent before the look could still have changed it since.
+        let settled = state.unsettled_until.is_none_or(|until| until < began);
         let version = match (all, settled) {
-            (true, true) => state.version,
-            (true, false) => state.tag_version,
-            (false, _) => state.tag_version.min(state.version - 1),
+            // Of that version, not of today's: what was committed meanwhile is not in it.
+            (Some(version), true) => version.max(state.tag_version),
+            (Some(_), false) => state.tag_version,
+            (None, _) => state.tag_version.min(state.version - 1),
         };
         if let Err(error) = store.see_tag(subject, Holds { version, tag, marked }).await {
             // It is read again in time; what it named is on record.

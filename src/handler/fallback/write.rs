@@ -17,7 +17,8 @@ use crate::{
 /// What became of the tag.
 enum Written {
     /// It holds the list of this version, or less if something is left out of it for now.
-    Holds { version: i64, tag: Option<Digest>, marked: bool, replaced: Option<Digest> },
+    /// `judged`: of each of its entries the upstream said whether it is one.
+    Holds { version: i64, tag: Option<Digest>, marked: bool, judged: bool, replaced: Option<Digest> },
     /// As it was: the upstream said no, for this reason.
     Refused(Error),
     /// Sent, without a definite answer.
@@ -43,14 +44,18 @@ impl Hop {
     ) -> Result<Option<After>, Error> {
         let store = &self.handler.app.store;
         let began = now_micros();
-        let before = self.begin_tag(subject, self.settled_after()).await?;
+        let leaving = turn.leaving();
+        // What is leaving is on record until its delete has come through: a write without it is owed from before it is
+        // sent, so that it is put back whatever becomes of both.
+        let before = self.begin_tag(subject, self.settled_after(), !leaving.is_empty()).await?;
         // Sent earlier, it may still land after what is written now.
         let standing = before.unsettled_until.filter(|until| *until > began);
-        let leaving = turn.leaving();
         let end = |holds, unsettled_until, over| TagEnd { holds, unsettled_until, over };
         match self.write_found(caller, subject, &before, &leaving).await {
-            Ok(Written::Holds { version, tag, marked, replaced }) => {
-                let all = leaving.is_empty() && standing.is_none();
+            Ok(Written::Holds { version, tag, marked, judged, replaced }) => {
+                let all = leaving.is_empty() && standing.is_none() && judged;
+                // Known by its digest, it would not be read again, and the next write would leave out what isn't on record.
+                let tag = tag.filter(|_| judged);
                 let version = if all { version } else { before.tag_version.min(version - 1) };
                 let replaced = replaced.filter(|_| standing.is_none() && self.deletes_replaced(subject));
                 let holds = Some(Holds { version, tag, marked });
@@ -91,7 +96,7 @@ impl Hop {
                 }
                 undecided = checked.undecided;
                 // That took its time: the turn, and the time until which it is unsettled, begin anew.
-                self.begin_tag(subject, self.settled_after()).await?;
+                self.begin_tag(subject, self.settled_after(), !leaving.is_empty()).await?;
                 (Some(digest), list.marked)
             }
             Found::Foreign => return Err(Error::TagForeign),
@@ -99,7 +104,8 @@ impl Hop {
         let mut may_miss = true;
         loop {
             let (version, entries) = self.content(subject, leaving, &undecided).await?;
-            let holds = |tag, marked, replaced| Written::Holds { version, tag, marked, replaced };
+            let judged = undecided.is_empty();
+            let holds = |tag, marked, replaced| Written::Holds { version, tag, marked, judged, replaced };
             let descriptors = entries.iter().map(|entry| &*entry.descriptor);
             let (digest, list) =
                 ReferrersList::render(&subject.digest, descriptors, MAX_MANIFEST).ok_or(Error::TagTooLarge)?;

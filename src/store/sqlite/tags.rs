@@ -37,7 +37,7 @@ pub(super) fn begin(
     db: &Connection,
     subject: &ManifestKey,
     owner: &str,
-    until: i64,
+    (until, may_lack): (i64, bool),
     now: i64,
 ) -> Result<Option<TagState>> {
     let of = key(subject);
@@ -50,11 +50,13 @@ pub(super) fn begin(
     let taken = db
         .prepare_cached(&format!(
             "UPDATE subject SET lease_owner = :owner, lease_until = :until,
-                                unsettled_until = max(coalesce(unsettled_until, 0), :until)
+                                unsettled_until = max(coalesce(unsettled_until, 0), :until),
+                                tag_version = iif(:may_lack, min(tag_version, version - 1), tag_version)
              WHERE upstream = :upstream AND repository = :repository AND subject = :subject AND {FREE}"
         ))?
         .execute(named_params! {
             ":upstream": of[0], ":repository": of[1], ":subject": of[2], ":owner": owner, ":until": until, ":now": now,
+            ":may_lack": may_lack,
         })?;
     Ok(before.filter(|_| taken > 0))
 }
