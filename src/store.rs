@@ -186,8 +186,9 @@ pub enum Close {
     Nothing,
     /// The one that asked.
     One(AttemptId),
-    /// Those that nobody works on any more.
-    Orphans,
+    /// Those that could no longer be carried out at that time, which is before the upstream was asked (microseconds since
+    /// 1970): what may still land is not over with what it has done so far.
+    Past(i64),
 }
 
 /// What the store knew about a digest when it was read.

@@ -85,7 +85,13 @@ pub(super) async fn forget(hop: &Hop, request: Request<Body>, key: ManifestKey) 
             return hop.forward(request).await;
         }
     };
-    let out = hop.take_out(&caller, &key).await?;
+    let out = match hop.take_out(&caller, &key).await {
+        Ok(out) => out,
+        Err(error) => {
+            hop.end(attempt.id, true).await;
+            return Err(error);
+        }
+    };
     let mut answer = hop.forward_attempt(request, attempt.id).await?;
     if out.took_it_out() && answer.status() == StatusCode::NOT_FOUND {
         // Some registries drop by themselves what no list names any more.
@@ -95,7 +101,12 @@ pub(super) async fn forget(hop: &Hop, request: Request<Body>, key: ManifestKey) 
     let concluded = if answer.status().is_success() {
         hop.conclude(&caller, &key, Verdict::Deleted, seen, attempt.id).await
     } else {
-        hop.end_unsuccessful(attempt.id, &answer).await;
+        if out.touched() {
+            // A refusal may be of what another delete took away: what is there now is asked for.
+            hop.end(attempt.id, true).await;
+        } else {
+            hop.end_unsuccessful(attempt.id, &answer).await;
+        }
         Ok(())
     };
     hop.put_back(&caller, out).await;

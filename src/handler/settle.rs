@@ -11,7 +11,7 @@ use crate::{
     error::Error,
     oci::{Digest, ErrorCode, Manifest, RawManifest},
     referrers::{Claim, ManifestKey, Relation, RelationTag},
-    store::{Basis, Close, Seen, Verdict},
+    store::{Basis, Close, Seen, Verdict, now_micros},
     upstream::{Body, Permission, ReadPermit, headers, manifest_uri},
 };
 
@@ -78,26 +78,30 @@ impl Hop {
         beside: &mut Beside<'_>,
     ) -> Result<(), Error> {
         let store = &self.handler.app.store;
+        let asked = now_micros();
         let seen = store.look(key).await?;
-        let (verdict, close) = if self.holds(caller, key).await? {
+        let verdict = if self.holds(caller, key).await? {
             beside.known = true;
-            let verdict = match self.fetch(caller, key).await? {
+            // What may still be on its way is left open, and has changed nothing so far.
+            if !expired && store.is_listed(std::slice::from_ref(beside.subject), &key.digest).await? {
+                return Ok(());
+            }
+            match self.fetch(caller, key).await? {
                 Fetched::Relation(relation) => Verdict::Held(relation),
                 Fetched::Plain => Verdict::Seen,
                 // Gone since: the next query asks again.
                 Fetched::Absent => return Ok(()),
-            };
-            (verdict, Close::Orphans)
+            }
         } else if !beside.is_known(self).await? {
             return Ok(());
         } else if expired {
-            (Verdict::Deleted, Close::Orphans)
+            Verdict::Deleted
         } else {
             // Not there now; what is still on its way may bring it back.
-            (Verdict::Absent, Close::Nothing)
+            Verdict::Absent
         };
         let basis = Basis { version: seen.version, alone: false };
-        store.apply(key, verdict, basis, close).await?;
+        store.apply(key, verdict, basis, Close::Past(asked)).await?;
         Ok(())
     }
 

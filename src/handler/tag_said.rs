@@ -18,7 +18,7 @@ use crate::{
     oci::{Algorithm, Digest, RawManifest},
     referrers::{Alias, Claim, ManifestKey, RelationTag},
     rewrite,
-    store::{Basis, Close, Orphan, TagVerdict},
+    store::{Basis, Close, Orphan, TagVerdict, now_micros},
     upstream::{headers, reference_uri},
 };
 
@@ -104,6 +104,7 @@ impl Hop {
         beside: &mut Beside<'_>,
     ) -> Result<(), Error> {
         let store = &self.handler.app.store;
+        let asked = now_micros();
         let mut key = key.clone();
         for _ in 0..ROUNDS {
             let known = store.look_at_tag(&key, &tag.tag).await?;
@@ -123,7 +124,7 @@ impl Hop {
             // What may still be on its way is left open: as long as it has changed nothing, there is nothing to write.
             if known.on.as_ref() != on || orphan.expired {
                 let basis = Basis { version: known.seen.version, alone: false };
-                store.apply_tag(&key, tag, verdict, basis, Close::Orphans).await?;
+                store.apply_tag(&key, tag, verdict, basis, Close::Past(asked)).await?;
             }
             break;
         }

@@ -243,7 +243,7 @@ pub(crate) async fn attempts_are_orphans_once_released_or_late(store: Arc<dyn St
     assert_eq!(found, [(released.key.digest.clone(), false), (late.key.digest.clone(), true)]);
     let seen = store.look(&late.key).await.expect("readable");
     let basis = Basis { version: seen.version, alone: false };
-    store.apply(&late.key, Verdict::Seen, basis, Close::Orphans).await.expect("writable");
+    store.apply(&late.key, Verdict::Seen, basis, Close::Past(2)).await.expect("writable");
     let left = store.orphans(&subject(), 9).await.expect("readable");
     assert_eq!(left.iter().map(|orphan| &orphan.digest).collect::<Vec<_>>(), [&released.key.digest]);
 }

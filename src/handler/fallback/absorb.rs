@@ -3,6 +3,7 @@
 
 use http::{HeaderMap, Request, Response};
 
+use super::read::Found;
 use crate::{
     error::Error,
     handler::exchange::Hop,
@@ -50,6 +51,7 @@ impl Hop {
         let caller = headers::on_behalf(request.headers());
         let turn = self.handler.app.turns.of(subject);
         let taken = turn.take().await;
+        self.learn_list(&caller, subject, list).await?;
         let until = self.settled_after();
         let began = now_micros();
         // The client's list may lack any of those on record.
@@ -64,18 +66,33 @@ impl Hop {
         store.end_tag(subject, TagEnd { holds: None, unsettled_until, over: true }).await?;
         let answer = answer?;
 
-        let written = async {
-            if let Some(list) = list {
-                self.check(&caller, subject, list).await?;
-            }
-            self.write(&caller, subject, &turn, taken).await
-        };
-        match written.await {
+        match self.write(&caller, subject, &turn, taken).await {
             Ok(Some(after)) => after.finish(self, &caller).await,
             Ok(None) => {}
             Err(error) => self.owe(&caller, subject, &error).await,
         }
         Ok(answer)
+    }
+
+    /// Puts on record what the tag names, which is about to be gone, and what the client's list names. If that can't be
+    /// found out now, nothing is sent: once it was acknowledged, nobody else might know of it.
+    async fn learn_list(
+        &self,
+        caller: &HeaderMap,
+        subject: &ManifestKey,
+        list: Option<&ReferrersList>,
+    ) -> Result<(), Error> {
+        let known = self.handler.app.store.tag(subject).await?.and_then(|state| state.tag);
+        let found = match self.find(caller, subject, known.as_ref()).await? {
+            Found::List(_, found) => Some(found),
+            Found::Nothing | Found::Known(_) | Found::Foreign => None,
+        };
+        for list in found.iter().chain(list) {
+            if self.check(caller, subject, list).await?.unclear {
+                return Err(Error::Incomplete);
+            }
+        }
+        Ok(())
     }
 
     /// What the tag holds now is not what is on record, and could not be written.

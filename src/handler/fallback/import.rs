@@ -76,10 +76,9 @@ impl Hop {
         match list {
             Some((digest, list, checked)) => {
                 let names = |entry: Listed| list.entries.iter().any(|one| one.digest == entry.digest);
-                let judged = checked.undecided.is_empty();
-                let all = judged && entries.into_iter().all(names);
-                // Known by its digest, it would not be read again.
-                let digest = Some(digest).filter(|_| judged);
+                let all = checked.undecided.is_empty() && entries.into_iter().all(names);
+                // Known by its digest, it would not be read again: nor what it names by then.
+                let digest = Some(digest).filter(|_| checked.all);
                 self.saw(subject, digest, list.marked, all.then_some(version), began).await?;
             }
             None => self.saw(subject, None, false, entries.is_empty().then_some(version), began).await?,

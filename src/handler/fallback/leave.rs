@@ -2,7 +2,9 @@
 
 use http::HeaderMap;
 
-use crate::{error::Error, handler::exchange::Hop, referrers::ManifestKey, turns::Leaving, upstream::headers};
+use crate::{
+    error::Error, handler::exchange::Hop, referrers::ManifestKey, store::Holds, turns::Leaving, upstream::headers,
+};
 
 /// Keeps a referrer out of its subjects' tags while it is being deleted.
 pub(in crate::handler) struct Out {
@@ -13,6 +15,11 @@ pub(in crate::handler) struct Out {
 }
 
 impl Out {
+    /// Tags were written for it.
+    pub(in crate::handler) fn touched(&self) -> bool {
+        !self.subjects.is_empty()
+    }
+
     /// It was a referrer, and no tag names it any more.
     pub(in crate::handler) fn took_it_out(&self) -> bool {
         !self.subjects.is_empty() && !self.named
@@ -44,11 +51,21 @@ impl Hop {
                     // What was sent may still be carried out: the tag is unsettled.
                     Err(_) => out.named = true,
                 }
+                if out.named {
+                    self.forget_tag(&subject).await?;
+                }
                 out.leaving.push(leaving);
                 out.subjects.push(subject);
             }
         }
         Ok(out)
+    }
+
+    /// A tag that goes on to name what is deleted is read again before it is written: somebody may push that anew.
+    async fn forget_tag(&self, subject: &ManifestKey) -> Result<(), Error> {
+        let store = &self.handler.app.store;
+        let Some(state) = store.tag(subject).await? else { return Ok(()) };
+        Ok(store.see_tag(subject, Holds { version: state.tag_version, tag: None, marked: state.marked }).await?)
     }
 
     /// The delete is over: the tags say again what is on record.

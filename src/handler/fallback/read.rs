@@ -39,6 +39,8 @@ pub(super) struct Checked {
     pub(super) undecided: Vec<Listed>,
     /// Of some it could not say now.
     pub(super) unclear: bool,
+    /// Each of them is on record, and listed.
+    pub(super) all: bool,
     /// None of them refers to the subject: an ordinary index, tagged like a list.
     pub(super) foreign: bool,
 }
@@ -153,6 +155,7 @@ impl Hop {
         checked.unclear |= !open.is_empty();
         checked.undecided.extend(open.into_iter().cloned());
         checked.foreign = !list.marked && others > 0 && on_record + checked.undecided.len() == 0;
+        checked.all = on_record == seen.len();
         Ok(checked)
     }
 

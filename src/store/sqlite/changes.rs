@@ -62,12 +62,11 @@ pub(super) fn drop_attempt(db: &Connection, id: AttemptId) -> Result<()> {
     db.prepare_cached("DELETE FROM attempt WHERE id = ?")?.execute([id.0]).map(drop)
 }
 
-fn drop_orphans(db: &Connection, key: &ManifestKey, now: i64) -> Result<()> {
+fn drop_past(db: &Connection, key: &ManifestKey, asked: i64) -> Result<()> {
     db.prepare_cached(
-        "DELETE FROM attempt WHERE upstream = ? AND repository = ? AND digest = ? AND tag IS NULL
-         AND (owner IS NULL OR deadline < ?)",
+        "DELETE FROM attempt WHERE upstream = ? AND repository = ? AND digest = ? AND tag IS NULL AND deadline < ?",
     )?
-    .execute(params![key.upstream, key.repository.as_str(), key.digest.as_str(), now])
+    .execute(params![key.upstream, key.repository.as_str(), key.digest.as_str(), asked])
     .map(drop)
 }
 
@@ -128,7 +127,7 @@ pub(super) fn apply(
     match close {
         Close::Nothing => {}
         Close::One(id) => drop_attempt(db, id)?,
-        Close::Orphans => drop_orphans(db, key, now)?,
+        Close::Past(asked) => drop_past(db, key, asked)?,
     }
     Ok(Applied::Done)
 }
@@ -182,11 +181,26 @@ fn delete(db: &Connection, key: &ManifestKey, now: i64) -> Result<()> {
          UNION
          SELECT subject FROM attempt WHERE upstream = ?1 AND repository = ?2 AND digest = ?3
          AND kind = 'push' AND subject IS NOT NULL";
-    for subject in subjects(db, sql, params![key.upstream, key.repository.as_str(), key.digest.as_str()])? {
-        delete_one(db, key, &subject, now)?;
+    let subjects = subjects(db, sql, params![key.upstream, key.repository.as_str(), key.digest.as_str()])?;
+    for subject in &subjects {
+        delete_one(db, key, subject, now)?;
+    }
+    if subjects.is_empty() {
+        note_deleted(db, key, now)?;
     }
     relation_tags::take_off(db, key, now)?;
     aliases::forget(db, key)
+}
+
+/// Nobody knows whom it referred to. It is noted under no subject all the same: who read it before must find its version
+/// changed, and not bring it back.
+fn note_deleted(db: &Connection, key: &ManifestKey, now: i64) -> Result<()> {
+    let version = reads::look(db, key, None)?.version + 1;
+    let row = Row { arrival: now, state: "deleted", via: "subject", changed_at: now, version, ..Row::default() };
+    upsert(db, key, "", &row)?;
+    db.prepare_cached("DELETE FROM referrer WHERE upstream = ? AND repository = ? AND subject = '' AND arrival < ?")?
+        .execute(params![key.upstream, key.repository.as_str(), now - KEEP_DELETED])
+        .map(drop)
 }
 
 pub(super) fn delete_one(db: &Connection, key: &ManifestKey, subject: &str, now: i64) -> Result<()> {

@@ -62,7 +62,7 @@ pub(super) fn apply(
     match close {
         Close::Nothing => {}
         Close::One(id) => changes::drop_attempt(db, id)?,
-        Close::Orphans => drop_orphans(db, key, &tag.tag, on.is_some(), now)?,
+        Close::Past(asked) => drop_past(db, key, &tag.tag, asked)?,
     }
     Ok(Applied::Done)
 }
@@ -104,12 +104,8 @@ pub(super) fn take_off(db: &Connection, key: &ManifestKey, now: i64) -> Result<(
     .map(drop)
 }
 
-/// What is past its deadline, and pushes of the manifest where the tag turned out to be on it. Others may still land.
-fn drop_orphans(db: &Connection, key: &ManifestKey, tag: &str, landed: bool, now: i64) -> Result<()> {
-    db.prepare_cached(
-        "DELETE FROM attempt WHERE upstream = ?1 AND repository = ?2 AND tag = ?3
-         AND (deadline < ?5 OR (?6 AND owner IS NULL AND kind = 'push' AND digest = ?4))",
-    )?
-    .execute(params![key.upstream, key.repository.as_str(), tag, key.digest.as_str(), now, landed])
-    .map(drop)
+fn drop_past(db: &Connection, key: &ManifestKey, tag: &str, asked: i64) -> Result<()> {
+    db.prepare_cached("DELETE FROM attempt WHERE upstream = ? AND repository = ? AND tag = ? AND deadline < ?")?
+        .execute(params![key.upstream, key.repository.as_str(), tag, asked])
+        .map(drop)
 }
