@@ -102,3 +102,81 @@ fn what_could_not_be_judged_stays_in_the_tag_write_after_write() {
     let [a, b] = ["a", "b"].map(|name| push(&backref.url(), &subject, name));
     assert_eq!(tagged(&fake, &subject), [a, b, sha256(&around)]);
 }
+
+#[test]
+fn a_list_that_could_not_be_judged_is_not_sent() {
+    let around = referrer(&sha256(&plain("subject")), "around");
+    let (digest, limited) = (sha256(&around), Arc::new(AtomicBool::new(true)));
+    let limits = limited.clone();
+    let (fake, holdings, subject) = registry(move |_, visit| {
+        let refuses = visit.is("GET") && visit.head.target().ends_with(&digest) && limits.load(Ordering::SeqCst);
+        if refuses {
+            visit.answer("429 Too Many Requests", &[], "{}");
+        }
+        refuses
+    });
+    holdings.hold("app", INDEX, &around);
+    let backref = Backref::of(&fake.url()).start();
+    let tag = subject.replace(':', "-");
+    let answer = crate::stand::put_as(&backref.url(), &tag, &list(&[&around]));
+    assert_eq!((answer.status, answer.header("Retry-After")), (503, "5"));
+    assert!(!holdings.holds(&format!("/v2/app/manifests/{tag}")));
+    limited.store(false, Ordering::SeqCst);
+    put(&backref.url(), &tag, &list(&[&around]));
+    assert_eq!(tagged(&fake, &subject), [sha256(&around)]);
+}
+
+#[test]
+fn a_slow_import_brings_back_nothing_that_was_deleted_meanwhile() {
+    let around = referrer(&sha256(&plain("subject")), "around");
+    let (digest, gate) = (sha256(&around), Gate::default());
+    let (slow, first) = (gate.clone(), AtomicBool::new(true));
+    let (fake, holdings, subject) = registry(move |held, visit| {
+        let is_it = visit.is("GET") && visit.head.target().ends_with(&digest) && first.swap(false, Ordering::SeqCst);
+        if is_it {
+            let reply = held.apply(visit).expect("a whole request");
+            slow.pass();
+            reply.give(visit);
+        }
+        is_it
+    });
+    holdings.hold("app", INDEX, &around);
+    put(&fake.url(), &subject.replace(':', "-"), &list(&[&around]));
+    let backref = Backref::of(&fake.url()).start();
+    let listed = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| http::referrers(backref.host(), "app", &subject, &[]));
+        gate.wait_for(1);
+        assert_eq!(delete(&backref.url(), &sha256(&around)), 202);
+        gate.open();
+        asking.join().expect("a list")
+    });
+    assert!(listed.is_empty(), "{listed:?}");
+    assert!(http::referrers(backref.host(), "app", &subject, &[]).is_empty());
+}
+
+#[test]
+fn a_push_that_lands_after_a_delete_is_found() {
+    let (gate, late) = (Gate::default(), Arc::new(AtomicBool::new(false)));
+    let (hold, slow) = (gate.clone(), late.clone());
+    let (fake, _, subject) = registry(move |_, visit| {
+        if visit.is("PUT") && !is_tag(visit) && slow.swap(false, Ordering::SeqCst) {
+            visit.body();
+            hold.pass();
+        }
+        false
+    });
+    let config = "[upstream]\nanswer_timeout = \"500ms\"\nconnect_timeout = \"500ms\"\n[permit]\nttl = \"0\"\n";
+    let backref = Backref::of(&fake.url()).config(config).start();
+    let manifest = referrer(&subject, "a");
+    let a = push(&backref.url(), &subject, "a");
+    late.store(true, Ordering::SeqCst);
+    assert_eq!(crate::stand::put_as(&backref.url(), &a, &manifest).status, 504);
+    let listed = || {
+        let listed = http::referrers(backref.host(), "app", &subject, &[]);
+        listed.iter().map(|one| one["digest"].as_str().expect("a digest").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(), std::slice::from_ref(&a), "which asks about the push of unknown outcome");
+    assert_eq!(delete(&backref.url(), &a), 202);
+    gate.open();
+    until("what landed late to be listed", || (listed() == [a.clone()]).then_some(()));
+}
