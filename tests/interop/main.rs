@@ -19,6 +19,7 @@ mod cosign;
 mod crane;
 mod oras;
 mod policy;
+mod oras_2022;
 mod regctl;
 mod regctl_04;
 mod skopeo;
