@@ -123,10 +123,19 @@ impl Budget {
 
     /// Room for `bytes`, until it is dropped. [`Error::Busy`] where there is none for a while.
     pub async fn take(&self, bytes: usize) -> Result<Room, Error> {
-        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(self.all);
-        let room = tokio::time::timeout(PATIENCE, self.kib.clone().acquire_many_owned(kib)).await;
+        let room = tokio::time::timeout(PATIENCE, self.kib.clone().acquire_many_owned(self.kib_of(bytes))).await;
         // Invariant: the semaphore is never closed.
         Ok(Room(room.map_err(|_| Error::Busy)?.map_err(|_| Error::Busy)?))
+    }
+
+    /// The same, without waiting.
+    pub fn take_now(&self, bytes: usize) -> Result<Room, Error> {
+        let room = self.kib.clone().try_acquire_many_owned(self.kib_of(bytes));
+        Ok(Room(room.map_err(|_| Error::Busy)?))
+    }
+
+    fn kib_of(&self, bytes: usize) -> u32 {
+        u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(self.all)
     }
 }
 

@@ -13,15 +13,17 @@ const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
 /// By which [`EMPTY_BLOB`] is known.
 pub const EMPTY_DIGEST: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
 
-/// An artifact manifest, read.
+/// An artifact manifest, read. What can be large stays in its bytes: as maps and lists, four megabytes could take fifty.
 #[derive(Clone, Debug)]
 pub struct Original {
     raw: RawManifest,
     digest: Digest,
-    fields: Fields,
+    artifact_type: Option<String>,
+    subject: Option<Content>,
+    without_blobs: bool,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Fields {
     #[serde(default)]
@@ -74,11 +76,11 @@ struct CarrierFields {
 }
 
 impl Content {
-    fn plain(media_type: &str, digest: &str, size: usize) -> Self {
+    fn plain(media_type: &str, digest: &str, size: u64) -> Self {
         Self {
             media_type: media_type.to_owned(),
             digest: digest.to_owned(),
-            size: size as u64,
+            size,
             urls: Vec::new(),
             annotations: BTreeMap::new(),
             artifact_type: None,
@@ -87,7 +89,7 @@ impl Content {
 
     /// A carrier, as who refers to it names it.
     pub fn carrier(digest: &Digest, size: usize) -> Self {
-        Self::plain(MediaType::IMAGE, digest.as_str(), size)
+        Self::plain(MediaType::IMAGE, digest.as_str(), size as u64)
     }
 }
 
@@ -115,7 +117,14 @@ impl Original {
         if let Some(subject) = fields.subject.iter().chain(&fields.refers).find(|subject| !is_manifest(subject)) {
             return odd("subject", format!("{} is no media type of a manifest", subject.media_type));
         }
-        Ok(Self { digest: raw.digest(Algorithm::Sha256), raw: raw.clone(), fields })
+        let subject = fields.subject.or(fields.refers);
+        Ok(Self {
+            digest: raw.digest(Algorithm::Sha256),
+            raw: raw.clone(),
+            artifact_type: fields.artifact_type.filter(|text| !text.is_empty()),
+            subject: subject.map(|subject| Content::plain(&subject.media_type, &subject.digest, subject.size)),
+            without_blobs: fields.blobs.is_none_or(|blobs| blobs.is_empty()),
+        })
     }
 
     /// The manifest as it was pushed.
@@ -130,17 +139,17 @@ impl Original {
 
     /// Whether its carrier needs [`EMPTY_BLOB`] for a layer.
     pub fn is_without_blobs(&self) -> bool {
-        self.fields.blobs.as_ref().is_none_or(Vec::is_empty)
+        self.without_blobs
     }
 
-    /// Whom it refers to, as it was pushed: by `subject`, or by Proposal E's `refers`.
+    /// Whom it refers to, as it was pushed, by `subject` or by Proposal E's `refers`: media type, digest and size.
     pub fn subject(&self) -> Option<&Content> {
-        self.fields.subject.as_ref().or(self.fields.refers.as_ref())
+        self.subject.as_ref()
     }
 
     /// The artifact type, whatever it looks like.
     pub fn artifact_type(&self) -> Option<&str> {
-        self.fields.artifact_type.as_deref().filter(|text| !text.is_empty())
+        self.artifact_type.as_deref()
     }
 
     /// Whether an upstream could refuse it for its artifact type alone.
@@ -153,34 +162,40 @@ impl Original {
     pub fn carry(&self, subject: Option<&Content>, config_type: Option<&str>) -> RawManifest {
         let artifact_type = self.artifact_type().filter(|text| config_type.is_none() && is_media_type(text));
         let config_type = config_type.or(artifact_type).unwrap_or(self.raw.media_type.as_str());
-        let layers = match &self.fields.blobs {
-            Some(blobs) if !blobs.is_empty() => blobs.clone(),
-            _ => vec![Content::plain(EMPTY_TYPE, EMPTY_DIGEST, EMPTY_BLOB.len())],
+        // Invariant: `parse` read it before.
+        let fields: Fields = serde_json::from_slice(&self.raw.bytes).unwrap_or_default();
+        let layers = match fields.blobs {
+            Some(blobs) if !blobs.is_empty() => blobs,
+            _ => vec![Content::plain(EMPTY_TYPE, EMPTY_DIGEST, EMPTY_BLOB.len() as u64)],
         };
-        let stored = |own: &Content| subject.unwrap_or(own).clone();
+        let stored = |own: Content| subject.cloned().unwrap_or(own);
         let carrier = CarrierFields {
             schema_version: 2,
             media_type: MediaType::IMAGE.to_owned(),
-            config: Content::plain(config_type, self.digest.as_str(), self.raw.bytes.len()),
+            config: Content::plain(config_type, self.digest.as_str(), self.raw.bytes.len() as u64),
             artifact_type: artifact_type.map(str::to_owned),
             layers,
-            subject: self.fields.subject.as_ref().map(stored),
-            refers: self.fields.refers.as_ref().map(stored),
-            annotations: self.fields.annotations.clone(),
+            subject: fields.subject.map(stored),
+            refers: fields.refers.map(stored),
+            annotations: fields.annotations,
         };
         // Invariant: strings, numbers and maps with string keys serialize without fail.
         let bytes = serde_json::to_vec(&carrier).unwrap_or_default();
         RawManifest { bytes: bytes.into(), media_type: MediaType::parse(MediaType::IMAGE) }
     }
 
-    /// Every carrier that it can have, with a subject that is named as it was, or in one of these forms. No other
-    /// manifest is a carrier of it.
-    pub fn carriers(&self, subjects: &[Content], config_type: Option<&str>) -> Vec<RawManifest> {
-        let config_types = [None, config_type];
-        let config_types = &config_types[..if config_type.is_some() { 2 } else { 1 }];
-        let subjects = subjects.iter().filter(|_| self.subject().is_some()).map(Some);
-        let subjects = std::iter::once(None).chain(subjects);
-        subjects.flat_map(|subject| config_types.iter().map(move |kind| self.carry(subject, *kind))).collect()
+    /// Every carrier that it can have, with a subject in one of these forms, or named as it was; the likely ones come
+    /// first, each is made when it is asked for. No other manifest is a carrier of it.
+    pub fn carriers<'a>(
+        &'a self,
+        subjects: &'a [Content],
+        config_type: Option<&'a str>,
+    ) -> impl Iterator<Item = RawManifest> + 'a {
+        let subjects = subjects.iter().filter(|_| self.subject.is_some()).map(Some).chain([None]);
+        subjects.flat_map(move |subject| {
+            let config_types = config_type.map(Some).into_iter().chain([None]);
+            config_types.map(move |config_type| self.carry(subject, config_type))
+        })
     }
 }
 
@@ -267,7 +282,7 @@ mod tests {
             prop_assume!(bytes[at] != byte);
             bytes[at] = byte;
             let forms = [Content::plain(MediaType::IMAGE, "blake3:00", 9)];
-            prop_assert!(original.carriers(&forms, Some("c/d")).iter().all(|carrier| carrier.bytes != bytes));
+            prop_assert!(original.carriers(&forms, Some("c/d")).all(|carrier| carrier.bytes != bytes));
         }
     }
 
@@ -305,10 +320,11 @@ mod tests {
         let original = Original::parse(&raw(artifact(None, &[], Some(3), ""))).unwrap();
         let stored = Content::carrier(&Digest::parse("blake3:00").unwrap(), 9);
         let carriers = original.carriers(std::slice::from_ref(&stored), Some("c/d"));
-        assert_eq!(carriers.len(), 4);
-        assert_eq!(carriers[2].bytes, original.carry(Some(&stored), None).bytes);
+        let carriers: Vec<_> = carriers.map(|carrier| carrier.bytes).collect();
+        let made = [(Some(&stored), Some("c/d")), (Some(&stored), None), (None, Some("c/d")), (None, None)];
+        assert_eq!(carriers, made.map(|(subject, config_type)| original.carry(subject, config_type).bytes));
         let without = Original::parse(&raw(artifact(None, &[], None, ""))).unwrap();
-        assert_eq!(without.carriers(&[stored], None).len(), 1);
+        assert_eq!(without.carriers(&[stored], None).count(), 1);
     }
 
     #[test]

@@ -154,7 +154,7 @@ impl Hop {
         // Pushed before: the same again, whatever became of its subject.
         let same = known.and_then(|known| {
             let is_it = |carrier: &RawManifest| carrier.digest(Algorithm::Sha256) == known.carrier;
-            original.carriers(subject.as_slice(), config_type).into_iter().find(is_it)
+            original.carriers(subject.as_slice(), config_type).find(is_it)
         });
         let carrier = same.unwrap_or_else(|| original.carry(subject.as_ref(), config_type));
         let _room = app.budget.take(carrier.bytes.len()).await?;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Limited};
 
-use super::{exchange::Hop, push::MAX_MANIFEST};
+use super::exchange::Hop;
 use crate::{
     error::Error,
     oci::{Digest, ErrorCode},
@@ -23,26 +23,24 @@ pub(super) enum Blob {
 }
 
 impl Hop {
-    /// Reads a blob that could be a manifest. No redirect is followed.
-    pub(super) async fn blob(&self, caller: &HeaderMap, key: &ManifestKey) -> Result<Blob, Error> {
+    /// Reads a blob of up to `most` bytes that could be a manifest. No redirect is followed. Room for it is not waited
+    /// for: whoever asks may hold some already, and so may all that it would be waited for.
+    pub(super) async fn blob(&self, caller: &HeaderMap, key: &ManifestKey, most: usize) -> Result<Blob, Error> {
         let ask = |method| self.handler.upstream.ask(method, blob_uri(key), headers::on_behalf(caller));
         let head = ask(Method::HEAD).await?;
         let length = head.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         match (head.status(), length) {
             (StatusCode::NOT_FOUND, _) => return Ok(Blob::Nothing),
-            (StatusCode::OK, Some(length)) if length > MAX_MANIFEST => return Ok(Blob::Nothing),
+            (StatusCode::OK, Some(length)) if length > most => return Ok(Blob::Nothing),
             (StatusCode::OK, _) => {}
             _ => return Ok(Blob::Unreadable),
         }
-        let room = self.handler.app.budget.take(length.unwrap_or(MAX_MANIFEST)).await?;
+        let room = self.handler.app.budget.take_now(length.unwrap_or(most))?;
         let answer = ask(Method::GET).await?;
         if answer.status() != StatusCode::OK {
             return Ok(Blob::Unreadable);
         }
-        let Ok(body) = Limited::new(answer.into_body(), room.bytes()).collect().await else {
-            return Ok(Blob::Unreadable);
-        };
-        let bytes = body.to_bytes();
+        let Some(bytes) = self.collect(answer, room.bytes()).await else { return Ok(Blob::Unreadable) };
         let is_it = key.digest.algorithm().is_some_and(|algorithm| Digest::of(algorithm, &bytes) == key.digest);
         Ok(if is_it { Blob::Bytes(room.hold(bytes)) } else { Blob::Unreadable })
     }
@@ -51,6 +49,13 @@ impl Hop {
     pub(super) async fn has_blob(&self, caller: &HeaderMap, key: &ManifestKey) -> Result<bool, Error> {
         let head = self.handler.upstream.ask(Method::HEAD, blob_uri(key), headers::on_behalf(caller)).await?;
         Ok(head.status().is_success() || head.status().is_redirection())
+    }
+
+    /// A body of at most `most` bytes. What holds room for it holds it no longer than for one that a client pushes.
+    pub(super) async fn collect(&self, answer: Response<Body>, most: usize) -> Option<Bytes> {
+        let body = Limited::new(answer.into_body(), most).collect();
+        let body = tokio::time::timeout(self.handler.app.config.limits.stall_timeout, body).await;
+        body.ok()?.ok().map(http_body_util::Collected::to_bytes)
     }
 
     /// Has the upstream hold a blob. Its refusal, where it won't.

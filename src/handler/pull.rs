@@ -50,6 +50,8 @@ impl Exchange {
             Ok(Lost::Found(alias)) => hop.original(&head, &key, &alias).await,
             Ok(Lost::Original) => Err(Error::absent()),
             Ok(Lost::Nothing | Lost::Unreadable) => Ok(answer),
+            // There is a blob of that digest, and it may be one.
+            Err(error @ (Error::Busy | Error::Store(_))) => Err(error),
             Err(error) => {
                 tracing::debug!(%error, digest = %key.digest, "whether it has a carrier could not be found out");
                 Ok(answer)

@@ -19,8 +19,13 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// How many artifact manifests, each the subject of the one before, are followed.
+/// How many artifact manifests, each the subject of the one before, are followed, and how large each may be. Whoever may
+/// read can have this done: all that it takes is bounded.
 const DEPTH: usize = 8;
+const MAX_SUBJECT: usize = 512 << 10;
+
+/// How many forms of a subject are tried, the likely ones first.
+const FORMS: usize = 4;
 
 /// What a digest is that no manifest has.
 pub(super) enum Lost {
@@ -37,7 +42,7 @@ pub(super) enum Lost {
 impl Hop {
     /// Looks a digest up as a blob. If that is an artifact manifest, its carrier is computed and asked for.
     pub(super) async fn recover(&self, caller: &HeaderMap, key: &ManifestKey) -> Result<Lost, Error> {
-        let artifact = match self.blob(caller, key).await? {
+        let artifact = match self.blob(caller, key, MAX_MANIFEST).await? {
             Blob::Nothing => return Ok(Lost::Nothing),
             Blob::Unreadable => return Ok(Lost::Unreadable),
             Blob::Bytes(bytes) => match read(key, bytes) {
@@ -45,11 +50,12 @@ impl Hop {
                 None => return Ok(Lost::Nothing),
             },
         };
-        for carrier in self.carriers(caller, &artifact, DEPTH).await? {
-            let ready = artifact.carried(carrier)?;
-            let seen = self.handler.app.store.look(&ready.key).await?;
-            if self.holds(caller, &ready.key).await? {
-                return self.record_again(ready, seen.version).await.map(Lost::Found);
+        let forms = self.subject_forms(caller, &artifact, DEPTH).await?;
+        for carrier in artifact.original.carriers(&forms, self.config_type()) {
+            let carrier_key = key.sibling(carrier.digest(Algorithm::Sha256));
+            let seen = self.handler.app.store.look(&carrier_key).await?;
+            if self.holds(caller, &carrier_key).await? {
+                return self.record_again(artifact.carried(carrier)?, seen.version).await.map(Lost::Found);
             }
         }
         Ok(Lost::Original)
@@ -101,14 +107,15 @@ impl Hop {
             return Ok(None);
         };
         let original = key.sibling(digest);
-        let Blob::Bytes(bytes) = self.blob(caller, &original).await? else { return Ok(None) };
+        let Blob::Bytes(bytes) = self.blob(caller, &original, MAX_MANIFEST).await? else { return Ok(None) };
         let Some(artifact) =
             read(&original, bytes).filter(|artifact| artifact.original.raw().bytes.len() as u64 == size)
         else {
             return Ok(None);
         };
-        let carriers = self.carriers(caller, &artifact, DEPTH).await?;
-        let Some(carrier) = carriers.into_iter().find(|carrier| carrier.bytes == raw.bytes) else { return Ok(None) };
+        let forms = self.subject_forms(caller, &artifact, DEPTH).await?;
+        let mut carriers = artifact.original.carriers(&forms, self.config_type());
+        let Some(carrier) = carriers.find(|carrier| carrier.bytes == raw.bytes) else { return Ok(None) };
         let ready = artifact.carried(carrier)?;
         Ok(match ready.record {
             Record::Relation(claim) if ready.key == *key => Some(claim),
@@ -116,31 +123,32 @@ impl Hop {
         })
     }
 
-    /// Every carrier that an artifact manifest can have: with its subject as it was named, or in a form that the
-    /// upstream may hold of it.
-    async fn carriers(&self, caller: &HeaderMap, artifact: &Artifact, depth: usize) -> Result<Vec<RawManifest>, Error> {
-        let config_type = self.handler.app.config.rewrite.config_type.as_deref();
-        let mut forms = Vec::new();
-        if let Some(subject) = artifact.original.subject()
-            && let Ok(digest) = Digest::parse(&subject.digest)
-        {
-            let key = artifact.key.sibling(digest);
-            if let Some(alias) = self.handler.app.store.alias(&key).await? {
-                forms.push(Content::carrier(&alias.carrier, alias.carrier_size));
-            } else if depth > 0
-                && MediaType::parse(&subject.media_type).is_artifact()
-                && let Blob::Bytes(bytes) = self.blob(caller, &key).await?
-                && let Some(subject) = read(&key, bytes)
-            {
-                let carriers = Box::pin(self.carriers(caller, &subject, depth - 1)).await?;
-                forms.extend(
-                    carriers
-                        .iter()
-                        .map(|carrier| Content::carrier(&carrier.digest(Algorithm::Sha256), carrier.bytes.len())),
-                );
-            }
+    /// The forms in which the upstream may hold an artifact manifest's subject, other than the one that is named.
+    async fn subject_forms(
+        &self,
+        caller: &HeaderMap,
+        artifact: &Artifact,
+        depth: usize,
+    ) -> Result<Vec<Content>, Error> {
+        let Some(subject) = artifact.original.subject() else { return Ok(Vec::new()) };
+        let Ok(digest) = Digest::parse(&subject.digest) else { return Ok(Vec::new()) };
+        let key = artifact.key.sibling(digest);
+        if let Some(alias) = self.handler.app.store.alias(&key).await? {
+            return Ok(vec![Content::carrier(&alias.carrier, alias.carrier_size)]);
         }
-        Ok(artifact.original.carriers(&forms, config_type))
+        if depth == 0 || !MediaType::parse(&subject.media_type).is_artifact() {
+            return Ok(Vec::new());
+        }
+        let Blob::Bytes(bytes) = self.blob(caller, &key, MAX_SUBJECT).await? else { return Ok(Vec::new()) };
+        let Some(subject) = read(&key, bytes) else { return Ok(Vec::new()) };
+        let forms = Box::pin(self.subject_forms(caller, &subject, depth - 1)).await?;
+        let carriers = subject.original.carriers(&forms, self.config_type()).take(FORMS);
+        let named = |carrier: RawManifest| Content::carrier(&carrier.digest(Algorithm::Sha256), carrier.bytes.len());
+        Ok(carriers.map(named).collect())
+    }
+
+    fn config_type(&self) -> Option<&str> {
+        self.handler.app.config.rewrite.config_type.as_deref()
     }
 }
 

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, Response, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
 
 use super::{exchange::Hop, fallback::refusal, push::MAX_MANIFEST};
 use crate::{
@@ -138,10 +137,8 @@ impl Hop {
         let content_type = value(header::CONTENT_TYPE);
         let length = value(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
         let room = self.handler.app.budget.take(length.unwrap_or(MAX_MANIFEST).min(MAX_MANIFEST)).await?;
-        let Ok(body) = Limited::new(answer.into_body(), room.bytes()).collect().await else {
-            return Err(Error::Incomplete);
-        };
-        Ok(RawManifest::parse(room.hold(body.to_bytes()), content_type.as_deref())?)
+        let bytes = self.collect(answer, room.bytes()).await.ok_or(Error::Incomplete)?;
+        Ok(RawManifest::parse(room.hold(bytes), content_type.as_deref())?)
     }
 }
 
