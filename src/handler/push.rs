@@ -158,10 +158,11 @@ fn digest_of(raw: &RawManifest, manifest: &Manifest, reference: Reference) -> Re
             let message = format!("the manifest's digest is {actual}, but it was pushed as {digest}");
             Err(Error::bad(ErrorCode::DigestInvalid, message))
         }
-        // Without a subject nothing rests on it, and the upstream may know the algorithm.
-        None if manifest.subject.is_none() => Ok(digest),
+        // Nothing here rests on it, and the upstream may know the algorithm.
+        None if manifest.subject.is_none() && !raw.media_type.is_artifact() => Ok(digest),
         None => {
-            let message = format!("{digest} can't be verified: push a manifest with a subject by sha256 or sha512");
+            let message =
+                format!("{digest} can't be verified: push artifacts, and what has a subject, by sha256 or sha512");
             Err(Error::bad(ErrorCode::DigestInvalid, message))
         }
     }

@@ -14,3 +14,4 @@ mod pull;
 mod push;
 mod refusals;
 mod stand;
+mod strangers;
