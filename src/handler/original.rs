@@ -1,6 +1,6 @@
 //! An answer with the manifest that was pushed, where the upstream holds its carrier.
 
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request};
 
 use super::{exchange::Hop, push::CONTENT_DIGEST};
 use crate::{
@@ -21,13 +21,24 @@ impl Hop {
         alias: &Alias,
     ) -> Result<Response<Body>, Error> {
         let carrier = key.sibling(alias.carrier.clone());
-        match self.access(&asked.headers).head(&carrier).await {
+        let refusal = match self.access(&asked.headers).head(&carrier).await {
             Ok((StatusCode::OK, mut headers)) => {
                 self.to_client(&mut headers);
-                self.give_original(asked, key, alias, headers).await
+                return self.give_original(asked, key, alias, headers).await;
             }
-            Ok(_) => Err(Error::absent()),
-            Err(refusal) => Err(self.refused(refusal)),
+            Ok(_) => Refusal::Absent,
+            Err(refusal) => refusal,
+        };
+        // Whoever is not let in hears what the upstream says to them of any digest: nothing tells that this one is on
+        // record. Without conditions: distribution answers those before it looks whether the manifest is there.
+        let mut request = Request::from_parts(asked.clone(), Body::EMPTY);
+        request.headers_mut().remove(header::IF_NONE_MATCH);
+        request.headers_mut().remove(header::IF_MODIFIED_SINCE);
+        let answer = self.forward(request).await?;
+        match refusal {
+            // What distribution 2.8 says of a digest that only a blob has, when the carrier is gone.
+            Refusal::Absent if answer.status().is_server_error() => Err(Error::absent()),
+            _ => Ok(answer),
         }
     }
 
