@@ -1,6 +1,8 @@
 //! Artifact manifests as image manifests: for upstreams that refuse the former. Pure, and the same for ever: what was
 //! rewritten by one release is recognised by every later one.
 
+mod reproach;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -150,11 +152,6 @@ impl Original {
     /// The artifact type, whatever it looks like.
     pub fn artifact_type(&self) -> Option<&str> {
         self.artifact_type.as_deref()
-    }
-
-    /// Whether an upstream could refuse it for its artifact type alone.
-    pub fn has_media_type_for_artifact_type(&self) -> bool {
-        self.artifact_type().is_some_and(is_media_type)
     }
 
     /// The carrier. `subject`: the form that the upstream holds of the subject, where it isn't the one that was named.

@@ -1,7 +1,7 @@
 //! A push of an artifact manifest: as it is where the upstream takes it, else as its carrier ([`crate::rewrite`]).
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header, request, uri};
+use http::{HeaderMap, HeaderValue, Request, Response, header, request, uri};
 
 use super::{exchange::Hop, push::created, recover::Lost, refusal::classify};
 use crate::{
@@ -108,21 +108,28 @@ impl Hop {
             }
             refused = Some(answer);
         }
-        let answer = self.push_carrier(head, by_digest, &artifact, known).await?;
+        let answer = self.push_carrier(head, by_digest, &artifact, known, refused.is_some()).await?;
         match refused {
             // What the upstream said of the manifest itself is nearer to what was wrong.
             Some(refused) if !answer.status().is_success() => Ok(refused),
-            // Refused for its artifact type, it says nothing about others.
-            Some(_) if artifact.original.has_media_type_for_artifact_type() => {
-                self.learn_refusal(media_type).await;
-                Ok(answer)
-            }
             _ => Ok(answer),
         }
     }
 
-    async fn learn_refusal(&self, media_type: &MediaType) {
-        let app = &self.handler.app;
+    /// Learns that the upstream refuses manifests of this one's type, if nothing else about it can be the reason.
+    async fn learn_refusal(&self, caller: &HeaderMap, artifact: &Artifact, carrier: &RawManifest) -> Result<(), Error> {
+        let Some(blobs) = artifact.original.beyond_reproach(carrier) else { return Ok(()) };
+        if let Some(subject) = artifact.manifest.subject.as_ref()
+            && !self.holds(caller, &artifact.key.sibling(subject.digest.clone())).await?
+        {
+            return Ok(());
+        }
+        for blob in blobs {
+            if !self.has_blob(caller, &artifact.key.sibling(blob)).await? {
+                return Ok(());
+            }
+        }
+        let (app, media_type) = (&self.handler.app, &artifact.original.raw().media_type);
         let remember = i64::try_from(app.config.rewrite.remember.as_micros()).unwrap_or(i64::MAX);
         let learning = async {
             let learned = app.learned().await?.refused(media_type, now_micros().saturating_add(remember));
@@ -135,6 +142,7 @@ impl Hop {
             // Known until the end of this process.
             Err(error) => tracing::warn!(%error, "what was learned about the upstream could not be written down"),
         }
+        Ok(())
     }
 
     /// Pushes the carrier, and what it is made of first. The upstream's refusal, of either, is the answer.
@@ -144,6 +152,7 @@ impl Hop {
         by_digest: bool,
         artifact: &Artifact,
         known: Option<Alias>,
+        refused: bool,
     ) -> Result<Response<Body>, Error> {
         let (app, caller, original) = (&self.handler.app, head.headers.clone(), &artifact.original);
         let config_type = app.config.rewrite.config_type.as_deref();
@@ -178,7 +187,7 @@ impl Hop {
         if by_digest {
             head.uri = with_query(manifest_uri(&ready.key), head.uri.query());
         }
-        let request = Request::from_parts(head, Body::from(ready.raw.bytes));
+        let request = Request::from_parts(head, Body::from(ready.raw.bytes.clone()));
         let mut answer = match ready.record {
             Record::Relation(claim) => self.submit(request, Some(claim)).await?,
             Record::Forms(pushed) => {
@@ -194,6 +203,13 @@ impl Hop {
             self.maintain(&caller, &ready.key).await;
             created(&mut answer, &artifact.key.digest, original.subject().map(|subject| subject.digest.as_str()));
             point_at_original(&mut answer, &ready.key.digest, &artifact.key.digest);
+            // With its subject in another form it may have been refused for that.
+            if refused
+                && subject.is_none()
+                && let Err(error) = self.learn_refusal(&caller, artifact, &ready.raw).await
+            {
+                tracing::debug!(%error, "why the upstream refused a manifest could not be found out");
+            }
         }
         Ok(answer)
     }
@@ -201,7 +217,7 @@ impl Hop {
     /// The form in which the upstream holds a subject, if it isn't the one that is named.
     async fn stored_form(
         &self,
-        caller: &http::HeaderMap,
+        caller: &HeaderMap,
         beside: &ManifestKey,
         subject: &Content,
     ) -> Result<Option<Content>, Error> {

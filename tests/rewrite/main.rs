@@ -10,6 +10,7 @@ mod garbage;
 mod generated;
 mod lost;
 mod policy;
+mod learning;
 mod pull;
 mod push;
 mod refusals;
