@@ -58,12 +58,6 @@ impl Hop {
         body.ok()?.ok().map(http_body_util::Collected::to_bytes)
     }
 
-    /// Whether the upstream holds a blob. A redirect leads to where it is.
-    pub(super) async fn has_blob(&self, caller: &HeaderMap, blob: &ManifestKey) -> Result<bool, Error> {
-        let head = self.handler.upstream.ask(Method::HEAD, blob_uri(blob), headers::on_behalf(caller)).await?;
-        Ok(head.status().is_success() || head.status().is_redirection())
-    }
-
     /// Has the upstream hold a blob. Its refusal, where it won't.
     pub(super) async fn ensure_blob(
         &self,

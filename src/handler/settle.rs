@@ -79,7 +79,11 @@ impl Hop {
         let store = &self.handler.app.store;
         let asked = now_micros();
         let seen = store.look(key).await?;
-        let verdict = if self.holds(caller, key).await? {
+        let is_original = |alias: crate::referrers::Alias| alias.original == key.digest;
+        let verdict = if store.alias(key).await?.is_some_and(is_original) {
+            // Refused as it is, then taken as its carrier: it is never asked for as a manifest.
+            Verdict::Seen
+        } else if self.holds(caller, key).await? {
             beside.known = true;
             // What may still be on its way is left open, and has changed nothing so far.
             if !expired && store.is_listed(std::slice::from_ref(beside.subject), &key.digest).await? {

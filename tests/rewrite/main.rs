@@ -7,6 +7,7 @@ mod bounds;
 mod chains;
 mod digest_tags;
 mod garbage;
+mod doubt;
 mod generated;
 mod lost;
 mod policy;
