@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::HeaderValue;
 use moka::future::Cache;
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, OnceCell, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -40,6 +40,8 @@ pub struct App {
     pub turns: Turns,
     /// Places for those who read what a referrers tag names.
     pub imports: Semaphore,
+    /// Who uploads what backref makes itself.
+    pub uploads: Uploads,
     /// Pushes and deletes on their way: they go on when their client has gone, and a drain waits for them.
     pub tasks: TaskTracker,
     /// How to reach the upstream.
@@ -56,6 +58,9 @@ const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// How many referrers tags are read at a time.
 const IMPORTS: usize = 16;
+
+/// For how long after it was taken last a turn to upload is remembered.
+const TURN_KEPT: Duration = Duration::from_mins(10);
 
 /// Why backref can't start.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +86,7 @@ impl App {
             asked: Cache::builder().max_capacity(ASKED).time_to_live(ASK_AGAIN).build(),
             turns: Turns::new(config.referrers.recheck),
             imports: Semaphore::new(IMPORTS),
+            uploads: Uploads(Cache::builder().max_capacity(ASKED).time_to_idle(TURN_KEPT).build()),
             tasks: TaskTracker::new(),
             // Invariant: an authority that parsed is made of visible ASCII.
             upstream_host: HeaderValue::from_str(authority).unwrap_or(HeaderValue::from_static("upstream")),
@@ -104,6 +110,17 @@ fn public_side(url: Option<&Origin>) -> Option<(HeaderValue, HeaderValue)> {
     // Invariant: both parsed as parts of a URL, so they are visible ASCII.
     let value = |text: &str| HeaderValue::from_str(text).ok();
     url.and_then(|url| Some((value(url.scheme.as_str())?, value(url.authority.as_str())?)))
+}
+
+/// Turns to upload, by digest: distribution says of a blob or manifest that is there already that it is not, while another
+/// uploads the same once more.
+pub struct Uploads(Cache<ManifestKey, Arc<Mutex<()>>>);
+
+impl Uploads {
+    /// The turn, until it is dropped.
+    pub async fn turn(&self, key: &ManifestKey) -> OwnedMutexGuard<()> {
+        self.0.get_with_by_ref(key, async { Arc::default() }).await.lock_owned().await
+    }
 }
 
 /// A bound on what is held in memory at a time.

@@ -187,6 +187,7 @@ impl Hop {
         if by_digest {
             head.uri = with_query(manifest_uri(&ready.key), head.uri.query());
         }
+        let turn = app.uploads.turn(&ready.key).await;
         let request = Request::from_parts(head, Body::from(ready.raw.bytes.clone()));
         let mut answer = match ready.record {
             Record::Relation(claim) => self.submit(request, Some(claim)).await?,
@@ -198,6 +199,7 @@ impl Hop {
                 answer
             }
         };
+        drop(turn);
         if answer.status().is_success() {
             // Those who refer to it, by either digest, are of one set from now on.
             self.maintain(&caller, &ready.key).await;

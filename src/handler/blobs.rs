@@ -68,6 +68,10 @@ impl Hop {
         if self.has_blob(caller, blob).await? {
             return Ok(None);
         }
+        let _turn = self.handler.app.uploads.turn(blob).await;
+        if self.has_blob(caller, blob).await? {
+            return Ok(None);
+        }
         let headers = headers::on_behalf(caller);
         let open = format!("/v2/{}/blobs/uploads/", blob.repository);
         let open = self.send(Method::POST, &open, headers.clone(), Bytes::new()).await?;

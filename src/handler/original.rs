@@ -6,7 +6,7 @@ use super::{exchange::Hop, push::CONTENT_DIGEST};
 use crate::{
     error::Error,
     referrers::{Alias, ManifestKey},
-    upstream::Body,
+    upstream::{Body, Refusal},
 };
 
 /// Originals up to this size are sent without a place in the budget.

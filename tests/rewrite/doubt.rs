@@ -2,11 +2,57 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use serde_json::json;
 
-use crate::stand::{IMAGE, OCI, artifact, descriptor, digest, put};
-use crate::support::{Backref, Fake, Visit, http, sha256};
+use crate::stand::{IMAGE, KINDS, OCI, artifact, descriptor, digest, get, manifest_url, put, up};
+use crate::support::{Backref, Fake, Visit, http, sha256, until};
+
+#[test]
+fn pushed_by_many_at_once_it_is_one() {
+    for kind in KINDS {
+        let stand = up(kind, "");
+        let manifest = artifact(OCI, "a/b", Some(&stand.subject), "a");
+        thread::scope(|scope| {
+            for number in 0..8 {
+                let (stand, manifest) = (&stand, &manifest);
+                scope.spawn(move || stand.push(OCI, manifest));
+                // Others that need the same layer, and refer to nothing.
+                scope.spawn(move || stand.push(OCI, &artifact(OCI, "a/b", None, &number.to_string())));
+            }
+        });
+        let [listed] = &stand.originals(digest(&stand.subject))[..] else { panic!("not one") };
+        assert_eq!(digest(listed), sha256(&manifest));
+        assert_eq!(get(&stand.url(), &sha256(&manifest), &[OCI]).body, manifest);
+    }
+}
+
+#[test]
+fn pushed_and_deleted_by_many_at_once_it_is_there_or_not() {
+    let stand = up(KINDS[0], "");
+    let manifest = artifact(OCI, "a/b", Some(&stand.subject), "a");
+    let url = manifest_url(&stand.url(), &stand.push(OCI, &manifest));
+    thread::scope(|scope| {
+        for deletes in [false, true, false, true] {
+            let (stand, url, manifest) = (&stand, &url, &manifest);
+            scope.spawn(move || {
+                for _ in 0..10 {
+                    let answer = if deletes {
+                        http::send("DELETE", url, &[], b"")
+                    } else {
+                        put(&stand.url(), &sha256(manifest), OCI, manifest)
+                    };
+                    // distribution 2.8 says 400 and 500 of a manifest that another is just writing or deleting.
+                    assert!(matches!(answer.status, 201 | 202 | 404 | 400 | 503), "{answer:?}");
+                }
+            });
+        }
+    });
+    let there = usize::from(get(&stand.url(), &sha256(&manifest), &[OCI]).status == 200);
+    until("what was in doubt to be settled", || (stand.originals(digest(&stand.subject)).len() == there).then_some(()));
+    assert_eq!(stand.carriers(digest(&stand.subject)).len(), there);
+}
 
 #[test]
 fn what_was_in_doubt_and_then_carried_is_never_asked_for_as_a_manifest() {
