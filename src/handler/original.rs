@@ -56,6 +56,7 @@ impl Hop {
         let headers = answer.headers_mut();
         let value = |text: &str| HeaderValue::from_str(text).map_err(|_| Error::Bug);
         headers.insert(CONTENT_DIGEST, value(alias.original.as_str())?);
+        headers.remove(header::CONTENT_RANGE); // of the carrier: the original comes whole
         if headers.contains_key(header::ETAG) {
             headers.insert(header::ETAG, value(&format!("\"{}\"", alias.original))?);
         }

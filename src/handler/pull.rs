@@ -75,9 +75,9 @@ impl Exchange {
             head.headers.append(header::ACCEPT, HeaderValue::from_static(MediaType::IMAGE));
         }
         let answer = hop.forward(Request::from_parts(head, Body::EMPTY)).await?;
-        let Some(found) = found(answer.headers()).filter(|_| answer.status() == StatusCode::OK) else {
-            return Ok(answer);
-        };
+        // A part of it too: it may be one of a carrier, whose original is what the client asks for.
+        let is_there = matches!(answer.status(), StatusCode::OK | StatusCode::PARTIAL_CONTENT);
+        let Some(found) = found(answer.headers()).filter(|_| is_there) else { return Ok(answer) };
         let key = hop.key(repository, found);
         let mut alias = hop.on_record(&key).await;
         if alias.is_none() && widened && accept.names_an_artifact() {

@@ -6,7 +6,7 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::stand::{IMAGE, KINDS, OCI, artifact, descriptor, digest, get, manifest_url, put, up};
+use crate::stand::{IMAGE, KINDS, OCI, artifact, descriptor, digest, get, header, manifest_url, put, up};
 use crate::support::{Backref, Fake, Visit, http, sha256, until};
 
 #[test]
@@ -80,4 +80,33 @@ fn what_was_in_doubt_and_then_carried_is_never_asked_for_as_a_manifest() {
         matches!(seen.head.method(), "GET" | "HEAD") && seen.head.target() == format!("/v2/app/manifests/{original}")
     });
     assert_eq!(asked.count(), 0, "distribution 2.8 has the blob, and says 500");
+}
+
+#[test]
+fn a_part_of_a_carrier_is_not_given_for_one_of_its_original() {
+    let carrier = Arc::new(std::sync::Mutex::new(String::new()));
+    let pushed = Arc::clone(&carrier);
+    let fake = Fake::start(move |visit: &mut Visit| {
+        let body = visit.body().unwrap_or_default();
+        let mut carrier = pushed.lock().expect("no one panicked");
+        match visit.head.method() {
+            "PUT" => {
+                *carrier = sha256(&body);
+                visit.answer("201 Created", &[], "");
+            }
+            "GET" => {
+                let named = format!("Docker-Content-Digest: {carrier}");
+                let headers = [&*named, "Content-Range: bytes 0-1/400", &format!("Content-Type: {IMAGE}")];
+                visit.answer("206 Partial Content", &headers, "{\"");
+            }
+            _ => visit.answer("200 OK", &[], ""),
+        }
+    });
+    let backref = Backref::of(&fake.url()).config("[rewrite]\nmode = \"always\"\n").start();
+    let manifest = artifact(OCI, "a/b", None, "a");
+    assert_eq!(put(&backref.url(), "v1", OCI, &manifest).status, 201);
+    let got = http::get(&manifest_url(&backref.url(), "v1"), &[("Accept", OCI), ("Range", "bytes=0-1")]);
+    assert_eq!((got.status, &got.body, header(&got, "content-range")), (200, &manifest, ""));
+    let got = http::get(&manifest_url(&backref.url(), "v1"), &[("Accept", IMAGE), ("Range", "bytes=0-1")]);
+    assert_eq!((got.status, got.body.len(), header(&got, "content-range")), (206, 2, "bytes 0-1/400"));
 }
