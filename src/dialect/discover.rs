@@ -17,12 +17,12 @@ pub fn render(upstream: Option<&[u8]>) -> Vec<u8> {
     for (name, url, description) in [
         (
             "_oci",
-            "https://github.com/opencontainers/wg-reference-types",
+            "https://github.com/opencontainers/wg-reference-types/blob/main/docs/proposals/PROPOSAL_A.md",
             "Who refers to a digest, as the reference-types working group proposed it",
         ),
         (
             "_oras",
-            "https://github.com/oras-project/artifacts-spec",
+            "https://github.com/oras-project/artifacts-spec/blob/main/manifest-referrers-api.md",
             "Who refers to a digest, as the ORAS artifacts-spec has it",
         ),
     ] {
@@ -30,7 +30,14 @@ pub fn render(upstream: Option<&[u8]>) -> Vec<u8> {
         let known = |extension: &Value| {
             extension["endpoints"].as_array().is_some_and(|all| all.iter().any(|one| *one == endpoint))
         };
-        if !extensions.iter().any(known) {
+        if extensions.iter().any(known) {
+            continue;
+        }
+        // Names are unique: the upstream's own gets one endpoint more.
+        let own = extensions.iter_mut().find(|extension| extension["name"] == name);
+        if let Some(endpoints) = own.and_then(|own| own.get_mut("endpoints")?.as_array_mut()) {
+            endpoints.push(endpoint.into());
+        } else {
             extensions.push(json!({"name": name, "url": url, "description": description, "endpoints": [endpoint]}));
         }
     }
@@ -52,5 +59,9 @@ mod tests {
         assert_eq!(names(Some(b"<html>")), ["_oci", "_oras"]);
         let upstream = br#"{"extensions":[{"name":"_zot"},{"name":"mine","endpoints":["_oras/artifacts/referrers"]}]}"#;
         assert_eq!(names(Some(upstream)), ["_zot", "mine", "_oci"]);
+        let upstream = br#"{"extensions":[{"name":"_oci","url":"u","endpoints":["_oci/ext/discover"]}]}"#;
+        let said: Value = serde_json::from_slice(&render(Some(upstream))).unwrap();
+        assert_eq!(names(Some(upstream)), ["_oci", "_oras"]);
+        assert_eq!(said["extensions"][0]["endpoints"], json!(["_oci/ext/discover", "_oci/artifacts/referrers"]));
     }
 }

@@ -18,12 +18,13 @@ pub struct Annotations {
     created: Option<i64>,
 }
 
-/// The four spellings of the created annotation; the first that is there counts.
+/// The four spellings of the created annotation; the first that is there and a time counts. Those that the older APIs
+/// sort by come first.
 const CREATED: [&str; 4] = [
-    "org.opencontainers.image.created",
-    "org.opencontainers.artifact.created",
-    "org.oci.artifact.created",
     "io.cncf.oras.artifact.created",
+    "org.oci.artifact.created",
+    "org.opencontainers.artifact.created",
+    "org.opencontainers.image.created",
 ];
 
 impl Annotations {
@@ -32,8 +33,7 @@ impl Annotations {
         let created: Created = serde_json::from_str(raw.get())
             .map_err(|error| ManifestError::Field { field: "annotations", reason: error.to_string() })?;
         let Created::Of(created) = created else { return Ok(None) };
-        let created = created.into_iter().flatten().next();
-        let created = created.and_then(|text| text.parse::<jiff::Timestamp>().ok());
+        let created = created.into_iter().flatten().find_map(|text| text.parse::<jiff::Timestamp>().ok());
         Ok(Some(Self { raw: raw.to_owned(), created: created.map(jiff::Timestamp::as_microsecond) }))
     }
 
@@ -98,6 +98,11 @@ mod tests {
             assert_eq!(annotations.created(), Some(1));
         }
         assert_eq!(parse(&format!(r#"{{"{}":"yesterday"}}"#, CREATED[0])).unwrap().created(), None);
+        let two = format!(r#"{{"{}":"yesterday","{}":"1970-01-01T00:00:00.000002Z"}}"#, CREATED[0], CREATED[3]);
+        assert_eq!(parse(&two).unwrap().created(), Some(2));
+        let both = r#"{"org.opencontainers.image.created":"1970-01-01T00:00:01Z",
+                       "io.cncf.oras.artifact.created":"1970-01-01T00:00:02Z"}"#;
+        assert_eq!(parse(both).unwrap().created(), Some(2_000_000), "as the ORAS artifacts-spec sorts");
     }
 
     #[test]
