@@ -3,7 +3,12 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, header, request, uri};
 
-use super::{exchange::Hop, push::created, recover::Lost, refusal::classify};
+use super::{
+    exchange::Hop,
+    push::created,
+    recover::Lost,
+    refusal::{classify, may_be_of_kind},
+};
 use crate::{
     config::RewriteMode,
     error::Error,
@@ -110,8 +115,9 @@ impl Hop {
         }
         let answer = self.push_carrier(head, by_digest, &artifact, known, refused.is_some()).await?;
         match refused {
-            // What the upstream said of the manifest itself is nearer to what was wrong.
-            Some(refused) if !answer.status().is_success() => Ok(refused),
+            // What the upstream said of the manifest itself is nearer to what was wrong, if that is what is wrong: not a
+            // quota, or that it is busy.
+            Some(refused) if may_be_of_kind(answer.status()) => Ok(refused),
             _ => Ok(answer),
         }
     }

@@ -31,6 +31,17 @@ pub(super) async fn classify(answer: Response<Body>) -> (Response<Body>, bool) {
     (Response::from_parts(head, Body::from(body)), of_its_kind)
 }
 
+/// Whether an answer of this status can refuse a manifest's kind.
+pub(super) fn may_be_of_kind(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_REQUEST
+            | StatusCode::NOT_FOUND
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE
+    )
+}
+
 fn is_of_kind(status: StatusCode, body: &[u8]) -> bool {
     let errors: Option<Errors> = serde_json::from_slice(body).ok();
     let codes: Vec<String> = errors.into_iter().flat_map(|said| said.errors).map(|error| error.code).collect();

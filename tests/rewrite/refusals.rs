@@ -40,6 +40,8 @@ fn each_way_to_refuse_is_understood_and_remembered() {
         ("405 Method Not Allowed", "UNSUPPORTED"),
         ("415 Unsupported Media Type", ""),
         ("404 Not Found", "MANIFEST_UNKNOWN"),
+        ("404 Not Found", ""),
+        ("400 Bad Request", "UNSUPPORTED"),
     ] {
         let fake = refusing(status, code, false);
         let backref = Backref::of(&fake.url()).without_tags().start();
@@ -85,6 +87,87 @@ fn where_the_carrier_is_refused_too_nothing_is_learned() {
         let answer = put(&backref.url(), &sha256(&manifest()), OCI, &manifest());
         assert_eq!((answer.status, answer.headers["x-said"].as_bytes()), (400, &b"it"[..]));
         assert_eq!(puts(&fake), [OCI, IMAGE].repeat(pushes), "tried as it is each time");
+    }
+}
+
+#[test]
+fn what_keeps_the_carrier_from_being_taken_is_said_where_it_is_something_else() {
+    for (status, code) in [
+        ("403 Forbidden", "DENIED"),
+        ("413 Payload Too Large", "SIZE_INVALID"),
+        ("429 Too Many Requests", "TOOMANYREQUESTS"),
+        ("503 Service Unavailable", "UNAVAILABLE"),
+    ] {
+        for uploads in [false, true] {
+            let fake = Fake::start(move |visit: &mut Visit| {
+                visit.body();
+                let kind = visit.head.header("content-type").unwrap_or_default().to_owned();
+                let said = |code: &str| json!({"errors": [{"code": code, "message": "no"}]}).to_string();
+                match visit.head.method() {
+                    "PUT" if kind == OCI => visit.answer("400 Bad Request", &[], said("MANIFEST_INVALID")),
+                    "HEAD" if uploads => visit.answer("404 Not Found", &[], ""),
+                    "HEAD" => visit.answer("200 OK", &[], ""),
+                    _ => visit.answer(status, &["X-Said: it"], said(code)),
+                }
+            });
+            let backref = Backref::of(&fake.url()).start();
+            let answer = put(&backref.url(), &sha256(&manifest()), OCI, &manifest());
+            assert!(status.starts_with(&answer.status.to_string()) && answer.text().contains(code), "{answer:?}");
+            assert_eq!(answer.header("x-said"), "it");
+        }
+    }
+}
+
+#[test]
+fn blobs_go_to_the_upstream_and_nowhere_else() {
+    let elsewhere = Fake::start(|visit: &mut Visit| visit.answer("201 Created", &[], ""));
+    let location = format!("Location: {}/upload?state=1", elsewhere.url());
+    let fake = Fake::start(move |visit: &mut Visit| {
+        visit.body();
+        match visit.head.method() {
+            "POST" => visit.answer("202 Accepted", &[&location], ""),
+            _ => visit.answer("404 Not Found", &[], ""),
+        }
+    });
+    let backref = Backref::of(&fake.url()).config("[rewrite]\nmode = \"always\"\n").start();
+    let headers = [("Content-Type", OCI), ("Authorization", "Basic c2VjcmV0OnNlY3JldA==")];
+    let url = crate::stand::manifest_url(&backref.url(), &sha256(&manifest()));
+    let answer = crate::support::http::send("PUT", &url, &headers, &manifest());
+    assert_eq!((answer.status, answer.text().contains("another address")), (502, true), "{answer:?}");
+    assert_eq!(elsewhere.seen().len(), 0);
+}
+
+/// GitLab: a list of config types, no artifact types, and subjects that are there.
+#[test]
+fn a_registry_that_knows_few_config_types_gets_one_of_them() {
+    const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+    let fake = || {
+        Fake::start(|visit: &mut Visit| {
+            let body: serde_json::Value = serde_json::from_slice(&visit.body().unwrap_or_default()).unwrap_or_default();
+            let said = json!({"errors": [{"code": "MANIFEST_INVALID", "message": "unknown media type"}]}).to_string();
+            let known = body["config"]["mediaType"] == CONFIG && body.get("artifactType").is_none();
+            match visit.head.method() {
+                "PUT" if visit.head.target().contains("/manifests/") && !known => {
+                    visit.answer("400 Bad Request", &[], said);
+                }
+                "HEAD" => visit.answer("200 OK", &[], ""),
+                _ => visit.answer("201 Created", &[], ""),
+            }
+        })
+    };
+    let without = fake();
+    let backref = Backref::of(&without.url()).start();
+    assert_eq!(put(&backref.url(), &sha256(&manifest()), OCI, &manifest()).status, 400);
+    assert_eq!(puts(&without), [OCI, IMAGE]);
+
+    let with = fake();
+    let backref = Backref::of(&with.url()).config(&format!("[rewrite]\nconfig_type = \"{CONFIG}\"\n")).start();
+    assert_eq!(put(&backref.url(), &sha256(&manifest()), OCI, &manifest()).status, 201);
+    for list in ["referrers/", "_oci/artifacts/referrers?digest="] {
+        let url = format!("{}/v2/app/{list}{}?artifactType=a/b", backref.url(), sha256(b"subject"));
+        let url = if list.contains('?') { url.replace("?artifactType", "&artifactType") } else { url };
+        let listed = crate::support::http::get(&url, &[]).json();
+        assert_eq!(listed["manifests"][0]["artifactType"], "a/b", "{listed}");
     }
 }
 
