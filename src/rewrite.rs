@@ -52,9 +52,9 @@ pub struct Content {
     pub digest: String,
     /// In bytes.
     pub size: u64,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "unless_null", skip_serializing_if = "Vec::is_empty")]
     urls: Vec<String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "unless_null", skip_serializing_if = "BTreeMap::is_empty")]
     annotations: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     artifact_type: Option<String>,
@@ -75,6 +75,13 @@ struct CarrierFields {
     refers: Option<Content>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     annotations: Option<BTreeMap<String, String>>,
+}
+
+/// `null` is as good as nothing, as everywhere in Go's JSON.
+fn unless_null<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 impl Content {
@@ -310,6 +317,18 @@ mod tests {
             let error = Original::parse(&raw(json)).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }
+    }
+
+    #[test]
+    fn null_is_as_good_as_nothing() {
+        let blob = content("a/b", 1).replace(r#","data":"AA==""#, "");
+        let nulls = blob.replace('}', r#","urls":null,"annotations":null,"artifactType":null}"#);
+        let made = |blob: &str| {
+            let json = format!(r#"{{"mediaType":"{ARTIFACT}","blobs":[{blob}],"subject":null,"annotations":null}}"#);
+            let carrier = Original::parse(&raw(json)).unwrap().carry(None, None);
+            serde_json::from_slice::<serde_json::Value>(&carrier.bytes).unwrap()["layers"].clone()
+        };
+        assert_eq!(made(&nulls), made(&blob));
     }
 
     #[test]
