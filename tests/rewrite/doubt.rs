@@ -6,8 +6,67 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::stand::{IMAGE, KINDS, OCI, artifact, descriptor, digest, get, header, manifest_url, put, up};
-use crate::support::{Backref, Fake, Visit, http, sha256, until};
+use crate::stand::{IMAGE, KINDS, OCI, Stand, artifact, descriptor, digest, get, header, manifest_url, put, relay, up};
+use crate::support::{Backref, Fake, Gate, Kind, Registry, Visit, http, sha256, sha512, until};
+
+#[test]
+fn a_carrier_that_went_up_before_a_crash_is_found() {
+    let registry = Registry::of(Kind::Distribution2).start();
+    let (gate, held, upstream) = (Gate::default(), Gate::default(), registry.url());
+    let (arrived, holds) = (gate.clone(), held.clone());
+    let fake = Fake::start(move |visit: &mut Visit| {
+        let (answer, lines) = relay(visit, &upstream);
+        if visit.is("PUT") && visit.head.header("Content-Type").is_some_and(|kind| kind == IMAGE) && !holds.is_open() {
+            arrived.count();
+            holds.pass();
+        }
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        visit.answer(&format!("{} Said", answer.status), &lines, &answer.body);
+    });
+    let mut backref = Backref::of(&fake.url()).start();
+    let subject = json!({"schemaVersion": 2, "mediaType": crate::stand::INDEX, "manifests": []}).to_string();
+    let subject = descriptor(crate::stand::INDEX, subject.as_bytes());
+    let index = json!({"schemaVersion": 2, "mediaType": crate::stand::INDEX, "manifests": []}).to_string();
+    assert_eq!(put(&registry.url(), digest(&subject), crate::stand::INDEX, index.as_bytes()).status, 201);
+
+    let manifests = [artifact(OCI, "a/b", Some(&subject), "a"), artifact(OCI, "a/b", None, "a")];
+    let pushing: Vec<_> = manifests
+        .iter()
+        .map(|manifest| {
+            let (url, manifest) = (manifest_url(&backref.url(), &sha256(manifest)), manifest.clone());
+            thread::spawn(move || http::try_send("PUT", &url, &[("Content-Type", OCI)], &manifest).is_err())
+        })
+        .collect();
+    gate.wait_for(2);
+    backref.kill();
+    for push in pushing {
+        assert!(push.join().expect("an outcome"), "an answer that nobody can have given");
+    }
+    held.open();
+    backref.start();
+    let path = format!("{}/v2/app/_oci/artifacts/referrers?digest={}", backref.url(), digest(&subject));
+    assert_eq!(http::get(&path, &[]).json()["referrers"][0]["digest"], sha256(&manifests[0]));
+    for manifest in &manifests {
+        assert_eq!(get(&backref.url(), &sha256(manifest), &[OCI]).body, *manifest);
+    }
+}
+
+#[test]
+fn what_can_t_be_recorded_is_not_acknowledged_and_comes_back() {
+    for subject in [false, true] {
+        let mut stand = up(KINDS[0], "");
+        stand.push(OCI, &artifact(OCI, "a/b", None, "first"));
+        std::fs::remove_file(stand.backref.database()).expect("the file is there");
+        let manifest = artifact(OCI, "a/b", Some(&stand.subject).filter(|_| subject), "a");
+        let answer = put(&stand.url(), &sha256(&manifest), OCI, &manifest);
+        assert_eq!((answer.status, header(&answer, "retry-after")), (503, "5"), "{answer:?}");
+        stand.backref.terminate();
+        stand.backref.start();
+        assert_eq!(get(&stand.url(), &sha256(&manifest), &[OCI]).status, if subject { 404 } else { 200 });
+        assert_eq!(stand.push(OCI, &manifest), sha256(&manifest));
+        assert_eq!(get(&stand.url(), &sha256(&manifest), &[OCI]).body, manifest);
+    }
+}
 
 #[test]
 fn pushed_by_many_at_once_it_is_one() {
@@ -55,6 +114,23 @@ fn pushed_and_deleted_by_many_at_once_it_is_there_or_not() {
 }
 
 #[test]
+fn by_sha512_it_is_what_was_pushed_too() {
+    for kind in KINDS {
+        let stand = up(kind, "");
+        let manifest = artifact(OCI, "a/b", Some(&stand.subject), "a");
+        let original = sha512(&manifest);
+        let answer = put(&stand.url(), &original, OCI, &manifest);
+        assert_eq!((answer.status, header(&answer, "docker-content-digest")), (201, &*original), "{answer:?}");
+        let got = get(&stand.url(), &original, &[OCI]);
+        assert_eq!((got.status, &got.body, header(&got, "docker-content-digest")), (200, &manifest, &*original));
+        let [listed] = &stand.originals(digest(&stand.subject))[..] else { panic!("not one") };
+        assert_eq!(digest(listed), original);
+        assert_eq!(http::send("DELETE", &manifest_url(&stand.url(), &original), &[], b"").status, 202);
+        assert_eq!(get(&stand.url(), &original, &[OCI]).status, 404, "{kind:?}");
+    }
+}
+
+#[test]
 fn what_was_in_doubt_and_then_carried_is_never_asked_for_as_a_manifest() {
     let tries = Arc::new(AtomicUsize::new(0));
     let fake = Fake::start(move |visit: &mut Visit| {
@@ -80,6 +156,18 @@ fn what_was_in_doubt_and_then_carried_is_never_asked_for_as_a_manifest() {
         matches!(seen.head.method(), "GET" | "HEAD") && seen.head.target() == format!("/v2/app/manifests/{original}")
     });
     assert_eq!(asked.count(), 0, "distribution 2.8 has the blob, and says 500");
+}
+
+#[test]
+fn a_refusal_that_is_too_long_to_read_is_a_refusal() {
+    let fake = Fake::start(|visit: &mut Visit| {
+        visit.body();
+        visit.answer("400 Bad Request", &["X-Said: it"], "x".repeat(100 << 10));
+    });
+    let backref = Backref::of(&fake.url()).start();
+    let manifest = artifact(OCI, "a/b", None, "a");
+    let answer = put(&backref.url(), &sha256(&manifest), OCI, &manifest);
+    assert_eq!((answer.status, header(&answer, "x-said"), answer.body.len()), (400, "it", 0));
 }
 
 #[test]
@@ -109,4 +197,75 @@ fn a_part_of_a_carrier_is_not_given_for_one_of_its_original() {
     assert_eq!((got.status, &got.body, header(&got, "content-range")), (200, &manifest, ""));
     let got = http::get(&manifest_url(&backref.url(), "v1"), &[("Accept", IMAGE), ("Range", "bytes=0-1")]);
     assert_eq!((got.status, got.body.len(), header(&got, "content-range")), (206, 2, "bytes 0-1/400"));
+}
+
+#[test]
+fn tags_that_are_to_be_given_on_the_way_are_the_carrier_s() {
+    let fake = Fake::start(|visit: &mut Visit| {
+        let status = if visit.is("HEAD") { "200 OK" } else { "201 Created" };
+        visit.answer(status, &["OCI-Tag: a, b"], "");
+    });
+    let backref = Backref::of(&fake.url()).config("[rewrite]\nmode = \"always\"\n").start();
+    let manifest = artifact(OCI, "a/b", None, "a");
+    let answer = put(&backref.url(), &format!("{}?tag=a&tag=b", sha256(&manifest)), OCI, &manifest);
+    assert_eq!((answer.status, header(&answer, "oci-tag")), (201, "a, b"), "{answer:?}");
+    let seen = fake.seen();
+    let put = seen.iter().rfind(|seen| seen.head.method() == "PUT").expect("the carrier");
+    let carrier = sha256(put.body.as_deref().expect("a body"));
+    assert_eq!(put.head.target(), format!("/v2/app/manifests/{carrier}?tag=a&tag=b"));
+}
+
+/// Requests that reached the registry, once they are all in its log.
+fn requests(stand: &Stand, last: &str) -> Vec<String> {
+    until("the registry's log to have the last request", || {
+        let requests = stand.registry.requests();
+        requests.last().is_some_and(|request| request.contains(last)).then_some(requests)
+    })
+}
+
+#[test]
+fn a_rewritten_push_costs_two_requests_more_than_a_plain_one_at_most() {
+    for kind in KINDS {
+        let stand = up(kind, "");
+        let content = b"a blob";
+        let blob = descriptor("application/vnd.test.blob", content);
+        let open = http::send("POST", &format!("{}/v2/app/blobs/uploads/", stand.url()), &[], b"");
+        let place = open.header("location").to_owned();
+        let octets = [("Content-Type", "application/octet-stream")];
+        let put_blob = http::send("PUT", &format!("{place}&digest={}", sha256(content)), &octets, content);
+        assert_eq!(put_blob.status, 201, "{}", put_blob.text());
+        let first = artifact(OCI, "a/b", Some(&stand.subject), "first");
+        stand.push(OCI, &first);
+
+        let artifact_of = |blobs: serde_json::Value, subject: &serde_json::Value| {
+            json!({"mediaType": OCI, "artifactType": "a/b", "blobs": blobs, "subject": subject}).to_string()
+        };
+        let plain = json!({
+            "schemaVersion": 2, "mediaType": crate::stand::INDEX, "manifests": [], "subject": stand.subject,
+        });
+        let cost = |media_type: &str, manifest: &str| {
+            // Twice: of the second push, all blobs are known.
+            stand.push(media_type, manifest.as_bytes());
+            let marker = sha256(manifest.as_bytes());
+            let mark = |name: &str| {
+                let blob =
+                    format!("{}/v2/app/blobs/{}", stand.registry.url(), sha256(format!("{marker}{name}").as_bytes()));
+                assert_eq!(http::get(&blob, &[]).status, 404);
+                requests(&stand, &sha256(format!("{marker}{name}").as_bytes())).len()
+            };
+            let before = mark("before");
+            stand.push(media_type, manifest.as_bytes());
+            mark("after") - before - 1
+        };
+        let plain = cost(crate::stand::INDEX, &plain.to_string());
+        assert_eq!(plain, 1, "{kind:?}");
+        for (subject, blobs, more) in [
+            (&stand.subject, json!([]), 2),
+            (&stand.subject, json!([blob, blob]), 1),
+            (&descriptor(OCI, &first), json!([]), 2),
+        ] {
+            let rewritten = cost(OCI, &artifact_of(blobs, subject));
+            assert_eq!(rewritten - plain, more, "{kind:?}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::http::{self, Answer};
-use crate::support::{Backref, Kind, Registry, sha256};
+use crate::support::{Backref, Kind, Registry, Visit, sha256};
 
 pub(crate) const OCI: &str = "application/vnd.oci.artifact.manifest.v1+json";
 pub(crate) const ORAS: &str = "application/vnd.cncf.oras.artifact.manifest.v1+json";
@@ -67,6 +67,22 @@ pub(crate) fn head(base: &str, reference: &str, accept: &[&str]) -> Answer {
 
 pub(crate) fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {
     answer.headers.get(name).map_or("", |value| value.to_str().expect("text"))
+}
+
+/// Passes a request on to a registry. Its answer, and the lines of it that clients go by.
+pub(crate) fn relay(visit: &mut Visit, upstream: &str) -> (Answer, Vec<String>) {
+    let body = visit.body().unwrap_or_default();
+    let headers = ["content-type", "accept"];
+    let headers: Vec<_> = headers.iter().filter_map(|name| Some((*name, visit.head.header(name)?))).collect();
+    // Of a HEAD the length would be lost.
+    let method = if visit.is("HEAD") { "GET" } else { visit.head.method() };
+    let answer = http::send(method, &format!("{upstream}{}", visit.head.target()), &headers, &body);
+    let lines = ["location", "content-type", "docker-content-digest", "etag"]
+        .iter()
+        .filter_map(|name| Some(format!("{name}: {}", answer.headers.get(*name)?.to_str().expect("text"))))
+        .map(|line| line.replace(upstream, ""))
+        .collect();
+    (answer, lines)
 }
 
 impl Stand {
