@@ -27,6 +27,7 @@ impl Hop {
                 return self.give_original(asked, key, alias, headers).await;
             }
             Ok(_) => Refusal::Absent,
+            Err(failed @ Refusal::Failed(_)) => return Err(Error::Refused(failed)),
             Err(refusal) => refusal,
         };
         // Whoever is not let in hears what the upstream says to them of any digest: nothing tells that this one is on
