@@ -68,7 +68,7 @@ impl Hop {
                 if checked.unclear {
                     return Err(Error::Incomplete);
                 }
-                Some((digest, list, checked)).filter(|(.., checked)| !checked.foreign)
+                Some((digest, list, checked)).filter(|(_, list, checked)| !checked.is_foreign(list))
             }
             Found::Nothing | Found::Foreign => None,
         };
@@ -76,9 +76,9 @@ impl Hop {
         match list {
             Some((digest, list, checked)) => {
                 let names = |entry: Listed| list.entries.iter().any(|one| one.digest == entry.digest);
-                let all = checked.undecided.is_empty() && entries.into_iter().all(names);
+                let all = checked.is_sound() && entries.into_iter().all(names);
                 // Known by its digest, it would not be read again: nor what it names by then.
-                let digest = Some(digest).filter(|_| checked.all);
+                let digest = Some(digest).filter(|_| checked.is_all());
                 self.saw(subject, digest, list.marked, all.then_some(version), began).await?;
             }
             None => self.saw(subject, None, false, entries.is_empty().then_some(version), began).await?,

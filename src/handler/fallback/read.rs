@@ -39,10 +39,29 @@ pub(super) struct Checked {
     pub(super) undecided: Vec<Listed>,
     /// Of some it could not say now.
     pub(super) unclear: bool,
-    /// Each of them is on record, and listed.
-    pub(super) all: bool,
+    /// Those on record, and listed.
+    on_record: usize,
+    /// Those that are there, and refer to something else or to nothing.
+    others: usize,
+    /// Those that are not there any more.
+    gone: usize,
+}
+
+impl Checked {
     /// None of them refers to the subject: an ordinary index, tagged like a list.
-    pub(super) foreign: bool,
+    pub(super) fn is_foreign(&self, list: &ReferrersList) -> bool {
+        !list.marked && self.others > 0 && self.on_record + self.undecided.len() == 0
+    }
+
+    /// It names nothing that may refer to the subject one day and is not listed now.
+    pub(super) fn is_all(&self) -> bool {
+        self.undecided.is_empty() && self.gone == 0 && self.others == 0
+    }
+
+    /// It names nobody who is gone, and may not name somebody who is there.
+    pub(super) fn is_sound(&self) -> bool {
+        self.undecided.is_empty() && self.gone == 0
+    }
 }
 
 /// What the upstream says of one entry.
@@ -112,13 +131,12 @@ impl Hop {
     ) -> Result<Checked, Error> {
         let store = &self.handler.app.store;
         let forms = self.forms(subject).await;
-        let (mut on_record, mut others) = (0, 0);
         let mut checked = Checked::default();
         let mut seen = HashSet::new();
         let mut open = Vec::new();
         for entry in list.entries.iter().filter(|entry| seen.insert(&entry.digest)) {
             if store.is_listed(&forms, &entry.digest).await? {
-                on_record += 1;
+                checked.on_record += 1;
             } else {
                 open.push(entry);
             }
@@ -134,8 +152,8 @@ impl Hop {
                         findings.push(finding);
                         found.push(entry);
                     }
-                    Word::Other => others += 1,
-                    Word::Gone => {}
+                    Word::Other => checked.others += 1,
+                    Word::Gone => checked.gone += 1,
                     Word::Withheld => checked.undecided.push(entry.clone()),
                     Word::Unclear => {
                         checked.undecided.push(entry.clone());
@@ -144,7 +162,7 @@ impl Hop {
                 }
             }
             let applied = if findings.is_empty() { Vec::new() } else { store.apply_all(findings).await? };
-            on_record += applied.iter().filter(|one| **one == Applied::Done).count();
+            checked.on_record += applied.iter().filter(|one| **one == Applied::Done).count();
             // Changed by others meanwhile: the upstream is asked again.
             let outdated = found.into_iter().zip(applied).filter(|(_, one)| *one != Applied::Done);
             open = outdated.map(|(entry, _)| entry).collect();
@@ -154,8 +172,6 @@ impl Hop {
         }
         checked.unclear |= !open.is_empty();
         checked.undecided.extend(open.into_iter().cloned());
-        checked.foreign = !list.marked && others > 0 && on_record + checked.undecided.len() == 0;
-        checked.all = on_record == seen.len();
         Ok(checked)
     }
 

@@ -91,7 +91,7 @@ impl Hop {
             Found::Known(digest) => (Some(digest), before.marked),
             Found::List(digest, list) => {
                 let checked = self.check(caller, subject, &list).await?;
-                if checked.foreign {
+                if checked.is_foreign(&list) {
                     return Err(Error::TagForeign);
                 }
                 undecided = checked.undecided;
