@@ -161,7 +161,9 @@ fn a_registry_that_knows_few_config_types_gets_one_of_them() {
     assert_eq!(puts(&without), [OCI, IMAGE]);
 
     let with = fake();
-    let backref = Backref::of(&with.url()).config(&format!("[rewrite]\nconfig_type = \"{CONFIG}\"\n")).start();
+    let backref = Backref::of(&with.url())
+        .config(&format!("[rewrite]\nconfig_type = \"{CONFIG}\"\n[referrers]\nfallback_tag = \"off\"\n"))
+        .start();
     assert_eq!(put(&backref.url(), &sha256(&manifest()), OCI, &manifest()).status, 201);
     for list in ["referrers/", "_oci/artifacts/referrers?digest="] {
         let url = format!("{}/v2/app/{list}{}?artifactType=a/b", backref.url(), sha256(b"subject"));
