@@ -1,30 +1,18 @@
 //! Requests of clients, from a parsed route to an answer. One worker's: the connections to the upstream are its own.
 
-mod accept;
-mod artifact;
-mod blobs;
+mod carrier;
 mod delete;
-mod digest_tag;
 mod discover;
-mod entries;
 mod evidence;
 mod exchange;
 mod fallback;
-mod gate;
-mod must_exist;
-mod original;
+mod policy;
 mod proxy;
 mod pull;
 mod push;
-mod recover;
 mod referrers;
-mod refusal;
 mod settle;
-mod stranded;
-mod tag_said;
 mod tags;
-mod tags_list;
-mod untag;
 
 use std::{sync::Arc, time::Instant};
 
@@ -92,7 +80,7 @@ impl Handler {
             Route::Push(repository, reference) => exchange.push(repository, reference).await,
             Route::Delete(repository, digest) => exchange.delete(repository, digest).await,
             Route::Untag(repository, tag) => exchange.untag(repository, tag).await,
-            Route::OddPush if !self.app.config.gates.is_empty() => Err(gate::odd()),
+            Route::OddPush if !self.app.config.gates.is_empty() => Err(policy::gate::odd()),
             Route::OddPush | Route::Proxy => exchange.proxy().await,
         }
     }

@@ -3,9 +3,9 @@
 use http::{HeaderMap, Request, Response, StatusCode};
 
 use super::{
+    carrier::recover::Lost,
     exchange::{Exchange, Hop},
-    recover::Lost,
-    stranded::delete_referrers,
+    policy::stranded::delete_referrers,
 };
 use crate::{
     config::{OnDelete, RewriteMode},

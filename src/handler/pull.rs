@@ -4,10 +4,10 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 
 use super::{
-    accept::Accept,
+    carrier::accept::Accept,
+    carrier::recover::Lost,
     exchange::{Exchange, Hop},
     push::CONTENT_DIGEST,
-    recover::Lost,
 };
 use crate::{
     config::{Form, RewriteMode},

@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 
 use super::{
-    artifact::Artifact,
+    carrier::artifact::Artifact,
     exchange::{Exchange, Hop},
     tags::set_by,
 };

@@ -1,6 +1,11 @@
 //! Tags that say who refers to whom: which of a push's count, and the attempts around it. What the upstream said about
 //! such a tag is applied by the rules for digests (ARCHITECTURE.md's "What is believed"), on the tag's version too.
 
+mod list;
+mod said;
+mod untag;
+mod written;
+
 use std::sync::Arc;
 
 use http::{HeaderMap, Response, StatusCode};

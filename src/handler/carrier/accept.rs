@@ -5,13 +5,13 @@ use http::{HeaderMap, header};
 use crate::oci::MediaType;
 
 /// The media types, without parameters: those that are accepted, and those that are excluded (`q=0`).
-pub(super) struct Accept {
+pub(in crate::handler) struct Accept {
     accepted: Vec<String>,
     excluded: Vec<String>,
 }
 
 impl Accept {
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    pub(in crate::handler) fn of(headers: &HeaderMap) -> Self {
         let lines = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
         let mut accept = Self { accepted: Vec::new(), excluded: Vec::new() };
         for entry in lines.flat_map(|line| line.split(',')) {
@@ -24,12 +24,12 @@ impl Accept {
     }
 
     /// By its own name: distribution expands no wildcard.
-    pub(super) fn names(&self, media_type: &str) -> bool {
+    pub(in crate::handler) fn names(&self, media_type: &str) -> bool {
         self.accepted.iter().any(|named| named == media_type)
     }
 
     /// By its name, a wildcard, or since nothing is said about it.
-    pub(super) fn takes(&self, media_type: &str) -> bool {
+    pub(in crate::handler) fn takes(&self, media_type: &str) -> bool {
         let is_it = |named: &String| named.eq_ignore_ascii_case(media_type);
         if self.accepted.iter().any(is_it) {
             return true;
@@ -38,7 +38,7 @@ impl Accept {
         (all || self.names("*/*") || self.names("application/*")) && !self.excluded.iter().any(is_it)
     }
 
-    pub(super) fn names_an_artifact(&self) -> bool {
+    pub(in crate::handler) fn names_an_artifact(&self) -> bool {
         self.accepted.iter().any(|named| MediaType::parse(&named.to_ascii_lowercase()).is_artifact())
     }
 }

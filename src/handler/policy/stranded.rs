@@ -8,9 +8,9 @@ use std::{
 use http::{HeaderMap, Method, Request, StatusCode};
 use tokio::task::JoinSet;
 
-use super::{delete::forget, exchange::Hop};
 use crate::{
     error::Error,
+    handler::{delete::forget, exchange::Hop},
     referrers::ManifestKey,
     upstream::{Body, manifest_uri},
 };
@@ -25,7 +25,7 @@ const AT_A_TIME: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Deletes the referrers of what was deleted, with the same caller's credentials.
-pub(super) async fn delete_referrers(hop: Hop, caller: HeaderMap, of: Vec<ManifestKey>) {
+pub(in crate::handler) async fn delete_referrers(hop: Hop, caller: HeaderMap, of: Vec<ManifestKey>) {
     let tasks = hop.handler.app.tasks.clone();
     let task = tasks.spawn(async move { Stranded::new(hop, caller).delete(of).await });
     if tokio::time::timeout(PATIENCE, task).await.is_err() {

@@ -2,10 +2,10 @@
 
 use http::{HeaderMap, StatusCode};
 
-use super::{exchange::Hop, recover::Lost};
 use crate::{
     config::RewriteMode,
     error::Error,
+    handler::{carrier::recover::Lost, exchange::Hop},
     oci::{ErrorCode, Manifest},
     referrers::ManifestKey,
     upstream::Refusal,
@@ -14,7 +14,7 @@ use crate::{
 impl Hop {
     /// Asks for the subject of a push, in the form that the upstream holds. One that is deleted meanwhile is not
     /// noticed.
-    pub(super) async fn look_for_subject(
+    pub(in crate::handler) async fn look_for_subject(
         &self,
         caller: &HeaderMap,
         pushed: &ManifestKey,

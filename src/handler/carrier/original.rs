@@ -2,9 +2,9 @@
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request};
 
-use super::{exchange::Hop, push::CONTENT_DIGEST};
 use crate::{
     error::Error,
+    handler::{exchange::Hop, push::CONTENT_DIGEST},
     referrers::{Alias, ManifestKey},
     upstream::{Body, Refusal},
 };
@@ -14,7 +14,7 @@ const SMALL: usize = 64 << 10;
 
 impl Hop {
     /// The original, if the upstream lets this caller read the carrier: asked each time.
-    pub(super) async fn original(
+    pub(in crate::handler) async fn original(
         &self,
         asked: &request::Parts,
         key: &ManifestKey,
@@ -44,7 +44,7 @@ impl Hop {
     }
 
     /// The original, with what the upstream said about its carrier in `headers`. The caller has been let in.
-    pub(super) async fn give_original(
+    pub(in crate::handler) async fn give_original(
         &self,
         asked: &request::Parts,
         key: &ManifestKey,

@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, header};
 
-use super::exchange::Hop;
 use crate::{
     config::DigestTags,
+    handler::exchange::Hop,
     oci::DigestTag,
     referrers::{Claim, ManifestKey},
     upstream::{Body, headers, reference_uri},
@@ -18,7 +18,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What is to be written once the relation is on record.
-pub(super) struct Copy {
+pub(in crate::handler) struct Copy {
     referrer: ManifestKey,
     tag: String,
     headers: HeaderMap,
@@ -28,7 +28,7 @@ pub(super) struct Copy {
 impl Hop {
     /// What is to be written under a digest tag of the manifest in `request`. Nothing where
     /// the push sets this very tag.
-    pub(super) fn digest_tag(&self, request: &Request<Body>, claim: &Claim) -> Option<Copy> {
+    pub(in crate::handler) fn digest_tag(&self, request: &Request<Body>, claim: &Claim) -> Option<Copy> {
         let writes = self.handler.app.config.referrers.digest_tags == DigestTags::Write;
         let Body::Full(Some(bytes)) = request.body() else { return None };
         let tag = writes.then(|| DigestTag::of(claim.subject(), &claim.referrer().digest)).flatten()?;
@@ -43,7 +43,7 @@ impl Hop {
 
     /// Writes it, with the pusher's credentials. A repeated push writes it again: the upstream has the manifest, and a
     /// tag that was lost is back.
-    pub(super) async fn write_digest_tag(&self, copy: Copy) {
+    pub(in crate::handler) async fn write_digest_tag(&self, copy: Copy) {
         let Copy { referrer, tag, headers, bytes } = copy;
         let mut request = Request::new(Body::from(bytes));
         *request.method_mut() = Method::PUT;

@@ -20,7 +20,7 @@ struct Code {
 }
 
 /// The answer, its body read, and whether it refuses the manifest's kind.
-pub(super) async fn classify(answer: Response<Body>) -> (Response<Body>, bool) {
+pub(in crate::handler) async fn classify(answer: Response<Body>) -> (Response<Body>, bool) {
     let (head, body) = answer.into_parts();
     let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
         // Nothing that a registry says of a manifest: the client gets what there is of it.
@@ -32,7 +32,7 @@ pub(super) async fn classify(answer: Response<Body>) -> (Response<Body>, bool) {
 }
 
 /// Whether an answer of this status can refuse a manifest's kind.
-pub(super) fn may_be_of_kind(status: StatusCode) -> bool {
+pub(in crate::handler) fn may_be_of_kind(status: StatusCode) -> bool {
     matches!(
         status,
         StatusCode::BAD_REQUEST

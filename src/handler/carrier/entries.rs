@@ -5,9 +5,9 @@ use http::{HeaderMap, Request, Response, StatusCode, header, request};
 use http_body_util::{BodyExt, Limited};
 use serde_json::{Value, json};
 
-use super::exchange::Hop;
 use crate::{
     error::Error,
+    handler::exchange::Hop,
     oci::RawManifest,
     referrers::{Alias, Claim, ManifestKey},
     upstream::Body,
@@ -21,7 +21,7 @@ const MAX_ENTRIES: usize = 1000;
 
 impl Hop {
     /// Pushes a manifest in the form that it has.
-    pub(super) async fn push_as_it_is(
+    pub(in crate::handler) async fn push_as_it_is(
         &self,
         head: request::Parts,
         key: &ManifestKey,

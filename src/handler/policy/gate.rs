@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use http::{HeaderMap, StatusCode};
 
-use super::{exchange::Hop, referrers::lists_any, tags::Set};
 use crate::{
     config::Gate,
     error::Error,
+    handler::{exchange::Hop, referrers::lists_any, tags::Set},
     oci::{DigestTag, ErrorCode, FallbackTag, Manifest, MediaType, RawManifest, Reference},
     referrers::{ManifestKey, Order, Query},
     upstream::Refusal,
@@ -17,7 +17,7 @@ use crate::{
 const MAX_ENTRIES: usize = 10_000;
 
 /// A push whose path no gate can judge.
-pub(super) fn odd() -> Error {
+pub(in crate::handler) fn odd() -> Error {
     let message = "what this registry's gates guard is pushed by a name in lower case and a tag of letters, digits, \
                    `.`, `_` and `-`";
     Error::bad(ErrorCode::NameInvalid, message)
@@ -25,7 +25,7 @@ pub(super) fn odd() -> Error {
 
 impl Hop {
     /// Whether a push may have its tags. Nothing was sent yet but questions of this caller's.
-    pub(super) async fn pass_gates(
+    pub(in crate::handler) async fn pass_gates(
         &self,
         caller: &HeaderMap,
         key: &ManifestKey,

@@ -3,15 +3,15 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, header, request, uri};
 
-use super::{
-    exchange::Hop,
-    push::created,
-    recover::Lost,
-    refusal::{classify, may_be_of_kind},
-};
 use crate::{
     config::RewriteMode,
     error::Error,
+    handler::{
+        carrier::recover::Lost,
+        carrier::refusal::{classify, may_be_of_kind},
+        exchange::Hop,
+        push::created,
+    },
     oci::{Algorithm, Digest, Manifest, MediaType, RawManifest, Subject, Via},
     referrers::{Alias, Claim, ManifestKey, Pushed},
     rewrite::{Content, EMPTY_BLOB, EMPTY_DIGEST, Original},
@@ -20,21 +20,21 @@ use crate::{
 };
 
 /// An artifact manifest, and the digest that it has for clients.
-pub(super) struct Artifact {
-    pub(super) key: ManifestKey,
-    pub(super) original: Original,
+pub(in crate::handler) struct Artifact {
+    pub(in crate::handler) key: ManifestKey,
+    pub(in crate::handler) original: Original,
     manifest: Manifest,
 }
 
 /// A carrier, and what is to be recorded once the upstream holds it.
-pub(super) struct Carried {
-    pub(super) key: ManifestKey,
-    pub(super) raw: RawManifest,
-    pub(super) record: Record,
+pub(in crate::handler) struct Carried {
+    pub(in crate::handler) key: ManifestKey,
+    pub(in crate::handler) raw: RawManifest,
+    pub(in crate::handler) record: Record,
 }
 
 /// What is recorded of a carrier.
-pub(super) enum Record {
+pub(in crate::handler) enum Record {
     /// Whom it refers to, and both forms.
     Relation(Claim),
     /// Both forms.
@@ -42,12 +42,12 @@ pub(super) enum Record {
 }
 
 impl Artifact {
-    pub(super) fn parse(key: ManifestKey, raw: &RawManifest, manifest: Manifest) -> Result<Self, Error> {
+    pub(in crate::handler) fn parse(key: ManifestKey, raw: &RawManifest, manifest: Manifest) -> Result<Self, Error> {
         Ok(Self { key, original: Original::parse(raw)?, manifest })
     }
 
     /// One that has its subject by a tag.
-    pub(super) fn by_tag(key: ManifestKey, bytes: Bytes, subject: &Digest) -> Result<Self, Error> {
+    pub(in crate::handler) fn by_tag(key: ManifestKey, bytes: Bytes, subject: &Digest) -> Result<Self, Error> {
         let (raw, _) = RawManifest::parse(bytes, None)?;
         let manifest = raw.described(Subject { digest: subject.clone(), via: Via::Tag })?;
         Self::parse(key, &raw, manifest)
@@ -58,7 +58,7 @@ impl Artifact {
     }
 
     /// One of its carriers. Lists take the artifact type from what was pushed: a carrier had to leave some out.
-    pub(super) fn carried(&self, raw: RawManifest) -> Result<Carried, Error> {
+    pub(in crate::handler) fn carried(&self, raw: RawManifest) -> Result<Carried, Error> {
         let (original, digest) = (self.original.raw(), raw.digest(Algorithm::Sha256));
         let pushed = Pushed {
             alias: Alias {
@@ -86,7 +86,7 @@ impl Artifact {
 }
 
 impl Hop {
-    pub(super) async fn push_artifact(
+    pub(in crate::handler) async fn push_artifact(
         &self,
         head: request::Parts,
         by_digest: bool,

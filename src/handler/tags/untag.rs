@@ -3,12 +3,12 @@
 
 use http::{Request, Response};
 
-use super::{
-    exchange::{Exchange, Hop},
-    tags::subject_of,
-};
 use crate::{
     error::Error,
+    handler::{
+        exchange::{Exchange, Hop},
+        tags::subject_of,
+    },
     oci::{Digest, FallbackTag, Repository},
     referrers::{ManifestKey, RelationTag},
     store::{AttemptKind, TagVerdict},
@@ -16,7 +16,11 @@ use crate::{
 };
 
 impl Exchange {
-    pub(super) async fn untag(self, repository: Repository, tag: Box<str>) -> Result<Response<Body>, Error> {
+    pub(in crate::handler) async fn untag(
+        self,
+        repository: Repository,
+        tag: Box<str>,
+    ) -> Result<Response<Body>, Error> {
         if let Some(subject) = FallbackTag::parse(&tag).filter(|_| self.hop.keeps_tags()) {
             return self.untag_list(repository, subject).await;
         }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 
-use super::exchange::{Exchange, Hop};
+use crate::handler::exchange::{Exchange, Hop};
 use crate::{
     config::FallbackTag as Kept,
     error::Error,
@@ -17,7 +17,7 @@ use crate::{
 const MAX_LIST: usize = 16 << 20;
 
 impl Exchange {
-    pub(super) async fn tags(self, repository: Repository) -> Result<Response<Body>, Error> {
+    pub(in crate::handler) async fn tags(self, repository: Repository) -> Result<Response<Body>, Error> {
         let config = &self.hop.handler.app.config.referrers;
         if !config.hide_fallback_tags || config.fallback_tag == Kept::Off {
             return self.proxy().await;

@@ -4,16 +4,16 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Limited};
 
-use super::exchange::Hop;
 use crate::{
     error::Error,
+    handler::exchange::Hop,
     oci::{Digest, ErrorCode},
     referrers::ManifestKey,
     upstream::{Body, headers},
 };
 
 /// What the upstream has under a blob's digest.
-pub(super) enum Blob {
+pub(in crate::handler) enum Blob {
     /// Nothing that could be a manifest.
     Nothing,
     /// Something that can't be read: it stands behind a redirect, or this caller may not.
@@ -25,7 +25,12 @@ pub(super) enum Blob {
 impl Hop {
     /// Reads a blob of up to `most` bytes that could be a manifest. No redirect is followed. Room for it is not waited
     /// for: whoever asks may hold some already, and so may all that it would be waited for.
-    pub(super) async fn blob(&self, caller: &HeaderMap, key: &ManifestKey, most: usize) -> Result<Blob, Error> {
+    pub(in crate::handler) async fn blob(
+        &self,
+        caller: &HeaderMap,
+        key: &ManifestKey,
+        most: usize,
+    ) -> Result<Blob, Error> {
         let ask = |method| self.handler.upstream.ask(method, blob_uri(key), headers::on_behalf(caller));
         let head = ask(Method::HEAD).await?;
         let length = head.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -46,20 +51,20 @@ impl Hop {
     }
 
     /// Whether the upstream holds a blob; a redirect leads to where it is.
-    pub(super) async fn has_blob(&self, caller: &HeaderMap, key: &ManifestKey) -> Result<bool, Error> {
+    pub(in crate::handler) async fn has_blob(&self, caller: &HeaderMap, key: &ManifestKey) -> Result<bool, Error> {
         let head = self.handler.upstream.ask(Method::HEAD, blob_uri(key), headers::on_behalf(caller)).await?;
         Ok(head.status().is_success() || head.status().is_redirection())
     }
 
     /// A body of at most `most` bytes. What holds room for it holds it no longer than for one that a client pushes.
-    pub(super) async fn collect(&self, answer: Response<Body>, most: usize) -> Option<Bytes> {
+    pub(in crate::handler) async fn collect(&self, answer: Response<Body>, most: usize) -> Option<Bytes> {
         let body = Limited::new(answer.into_body(), most).collect();
         let body = tokio::time::timeout(self.handler.app.config.limits.stall_timeout, body).await;
         body.ok()?.ok().map(http_body_util::Collected::to_bytes)
     }
 
     /// Has the upstream hold a blob. Its refusal, where it won't.
-    pub(super) async fn ensure_blob(
+    pub(in crate::handler) async fn ensure_blob(
         &self,
         caller: &HeaderMap,
         blob: &ManifestKey,

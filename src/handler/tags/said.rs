@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, StatusCode};
 
-use super::{
-    artifact::{Artifact, Record},
-    evidence::{ROUNDS, unclear},
-    exchange::Hop,
-    recover::Lost,
-    settle::Beside,
-    tags::names,
-};
 use crate::{
     config::RewriteMode,
     error::Error,
+    handler::{
+        carrier::artifact::{Artifact, Record},
+        carrier::recover::Lost,
+        evidence::{ROUNDS, unclear},
+        exchange::Hop,
+        settle::Beside,
+        tags::names,
+    },
     oci::{Algorithm, Digest, RawManifest},
     referrers::{Alias, Claim, ManifestKey, RelationTag},
     rewrite,
@@ -25,7 +25,7 @@ use crate::{
 impl Hop {
     /// Asks the upstream what a tag is on. `None` where it has no such tag, or not for this caller. A manifest that is
     /// known by a digest is taken for that: by `key`, or the one that the tag was `on`.
-    pub(super) async fn ask_tag(
+    pub(in crate::handler) async fn ask_tag(
         &self,
         caller: &HeaderMap,
         key: &ManifestKey,
@@ -95,7 +95,7 @@ impl Hop {
     }
 
     /// Settles an orphaned attempt on a tag by what the tag is on now.
-    pub(super) async fn settle_tag(
+    pub(in crate::handler) async fn settle_tag(
         &self,
         caller: &HeaderMap,
         key: &ManifestKey,

@@ -1,23 +1,24 @@
 //! The two forms of a manifest, found again in the upstream when they are on record no more: its store was deleted, or
 //! another backref made the carrier, or it was copied from another registry.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, StatusCode};
 
-use super::{
-    artifact::{Artifact, Carried, Record},
-    blobs::Blob,
-    exchange::Hop,
-    push::MAX_MANIFEST,
-};
 use crate::{
     config::RewriteMode,
     error::Error,
+    handler::{
+        carrier::artifact::{Artifact, Carried, Record},
+        carrier::blobs::Blob,
+        exchange::Hop,
+        push::MAX_MANIFEST,
+    },
     oci::{Algorithm, Digest, MediaType, RawManifest},
     referrers::{Alias, Claim, ManifestKey},
     rewrite::{self, Content},
     store::{Basis, Close, Verdict},
 };
-use std::sync::Arc;
 
 /// How many artifact manifests, each the subject of the one before, are followed, and how large each may be. Whoever may
 /// read can have this done: all that it takes is bounded.
@@ -28,7 +29,7 @@ const MAX_SUBJECT: usize = 512 << 10;
 const FORMS: usize = 4;
 
 /// What a digest is that no manifest has.
-pub(super) enum Lost {
+pub(in crate::handler) enum Lost {
     /// No artifact manifest.
     Nothing,
     /// A blob that can't be read: it may be one.
@@ -41,7 +42,7 @@ pub(super) enum Lost {
 
 impl Hop {
     /// Looks a digest up as a blob. If that is an artifact manifest, its carrier is computed and asked for.
-    pub(super) async fn recover(&self, caller: &HeaderMap, key: &ManifestKey) -> Result<Lost, Error> {
+    pub(in crate::handler) async fn recover(&self, caller: &HeaderMap, key: &ManifestKey) -> Result<Lost, Error> {
         let artifact = match self.blob(caller, key, MAX_MANIFEST).await? {
             Blob::Nothing => return Ok(Lost::Nothing),
             Blob::Unreadable => return Ok(Lost::Unreadable),
@@ -83,7 +84,7 @@ impl Hop {
 
     /// The claim of a manifest, with the artifact manifest that it carries if it is a carrier. What can't be found out
     /// now is found out when it is asked for.
-    pub(super) async fn with_original(&self, caller: &HeaderMap, claim: Claim, raw: &RawManifest) -> Claim {
+    pub(in crate::handler) async fn with_original(&self, caller: &HeaderMap, claim: Claim, raw: &RawManifest) -> Claim {
         if self.handler.app.config.rewrite.mode == RewriteMode::Never {
             return claim;
         }
