@@ -8,6 +8,7 @@ mod delete;
 mod groups;
 mod hidden;
 mod import;
+mod limits;
 mod orders;
 mod owed;
 mod stand;

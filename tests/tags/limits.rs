@@ -1,0 +1,112 @@
+//! What registries and credentials don't allow, and how far the tag goes all the same.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::stand::{INDEX, delete, metric, plain, put, referrer, up, url};
+use crate::support::{Backref, Fake, Gate, Holdings, Kind, http, sha256, until};
+
+/// One more than fit into 4 MiB with all their annotations.
+#[test]
+fn the_longest_annotations_are_left_out_of_a_tag_that_would_be_too_large() {
+    let stand = up(Kind::Distribution2);
+    let large = |name: &str| {
+        let mut manifest: Value = serde_json::from_slice(&referrer(&stand.subject, name)).expect("JSON");
+        manifest["annotations"]["long"] = "x".repeat(900 << 10).into();
+        manifest.to_string().into_bytes()
+    };
+    let mut pushed: Vec<String> =
+        ["a", "b", "c", "d", "e"].map(large).iter().map(|one| put(&stand.url(), &sha256(one), one)).collect();
+    pushed.push(stand.push("small"));
+    stand.paid();
+    assert_eq!(stand.tagged(), pushed);
+    let index = stand.index().expect("a tag");
+    let with = index["manifests"].as_array().expect("a list").iter().filter(|one| one.get("annotations").is_some());
+    assert_eq!(with.count(), 5, "one of the five long ones had to go");
+    let listed = http::referrers(stand.backref.host(), "app", &stand.subject, &[]);
+    assert!(listed.iter().all(|one| one.get("annotations").is_some()), "the API has pages");
+}
+
+#[test]
+fn whoever_comes_next_may_write_what_the_first_may_not() {
+    const MAY: &str = "Basic bWF5OnB1c2g=";
+    let holdings = Holdings::default();
+    let subject = plain("subject");
+    holdings.hold("app", INDEX, &subject);
+    let subject = sha256(&subject);
+    let (held, gate) = (holdings.clone(), Gate::default());
+    let looks = gate.clone();
+    let fake = Fake::start(move |visit| {
+        let is_tag = visit.head.target().contains("/manifests/sha256-");
+        let may = visit.head.header("Authorization") == Some(MAY);
+        if is_tag && visit.is("HEAD") && !may {
+            looks.pass();
+        }
+        if is_tag && visit.is("PUT") && !may {
+            visit.body();
+            visit.answer("401 Unauthorized", &["WWW-Authenticate: Basic realm=\"x\""], "{}");
+        } else {
+            held.serve(visit);
+        }
+    });
+    let backref = Backref::of(&fake.url()).start();
+    let push = |name: &str, headers: &[(&str, &str)]| {
+        let manifest = referrer(&subject, name);
+        let headers = [&[("Content-Type", INDEX)], headers].concat();
+        http::send("PUT", &url(&backref.url(), &sha256(&manifest)), &headers, &manifest)
+    };
+    let answers = std::thread::scope(|scope| {
+        let first = scope.spawn(|| push("first", &[("Authorization", "Basic bm90OnB1c2g=")]));
+        gate.wait_for(1);
+        let second = scope.spawn(|| push("second", &[("Authorization", MAY)]));
+        until("the second to be committed", || (metric(&backref, "backref_open_attempts") == 0).then_some(()));
+        gate.open();
+        [first, second].map(|client| client.join().expect("an answer"))
+    });
+    for answer in answers {
+        assert_eq!(
+            (answer.status, answer.header("WWW-Authenticate")),
+            (201, ""),
+            "one's 401 is never another's answer"
+        );
+    }
+    until("the tag to be written", || (metric(&backref, "backref_owed_tags") == 0).then_some(()));
+    let tag = url(&fake.url(), &subject.replace(':', "-"));
+    assert_eq!(http::get(&tag, &[]).json()["manifests"].as_array().map(Vec::len), Some(2));
+}
+
+/// zot: 405 for what a list names, and gone by itself once none does.
+#[test]
+fn a_registry_that_keeps_what_a_list_names_deletes_it_once_none_does() {
+    let holdings = Holdings::default();
+    let subject = plain("subject");
+    holdings.hold("app", INDEX, &subject);
+    let subject = sha256(&subject);
+    let (held, named) = (holdings.clone(), Arc::new(AtomicBool::new(false)));
+    let gone = sha256(&referrer(&subject, "gone"));
+    let victim = gone.clone();
+    let fake = Fake::start(move |visit| {
+        let target = visit.head.target().to_owned();
+        if visit.is("PUT") && target.contains("/manifests/sha256-") {
+            let list = String::from_utf8(visit.body().expect("a list")).expect("text");
+            let names = list.contains(&victim);
+            if named.swap(names, Ordering::SeqCst) && !names {
+                held.forget(&format!("/v2/app/manifests/{victim}"));
+            }
+        } else if visit.is("DELETE") && target.ends_with(&victim) && named.load(Ordering::SeqCst) {
+            visit.answer("405 Method Not Allowed", &[], json!({"errors": [{"code": "UNSUPPORTED"}]}).to_string());
+            return;
+        }
+        held.serve(visit);
+    });
+    let backref = Backref::of(&fake.url()).start();
+    for name in ["gone", "kept"] {
+        let manifest = referrer(&subject, name);
+        put(&backref.url(), &sha256(&manifest), &manifest);
+    }
+    assert_eq!(delete(&backref.url(), &gone), 202, "it was deleted, if not by the DELETE");
+    assert_eq!(http::referrers(backref.host(), "app", &subject, &[]).len(), 1);
+    assert_eq!(metric(&backref, "backref_owed_tags"), 0);
+}
