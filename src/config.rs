@@ -171,8 +171,8 @@ impl Config {
 
     fn read(s: &mut Sources) -> Self {
         use parse::{
-            address, at_least_one, at_most, buffer_size, count, digest_tags, duration, fallback_tag, flag, form,
-            head_size, list_form, log_filter, log_format, on_delete, origin, path, patience, rewrite_mode, store, text,
+            address, at_least_one, at_most, buffer_size, count, duration, flag, head_size, log_filter, one_of, origin,
+            path, patience, store, text,
         };
         let minute = Duration::from_mins(1);
         let url = s.required("upstream.url", origin);
@@ -209,27 +209,59 @@ impl Config {
             },
             referrers: Referrers {
                 without_subject: s.or("referrers.without_subject", flag, false),
-                list: s.or("referrers.list", list_form, Form::Carrier),
-                fallback_tag: s.or("referrers.fallback_tag", fallback_tag, FallbackTag::Write),
+                list: s.or(
+                    "referrers.list",
+                    one_of(&[("carriers", Form::Carrier), ("originals", Form::Original)]),
+                    Form::Carrier,
+                ),
+                fallback_tag: s.or(
+                    "referrers.fallback_tag",
+                    one_of(&[("write", FallbackTag::Write), ("off", FallbackTag::Off)]),
+                    FallbackTag::Write,
+                ),
                 hide_fallback_tags: s.or("referrers.hide_fallback_tags", flag, false),
                 recheck: s.or("referrers.recheck", duration, 5 * minute),
-                digest_tags: s.or("referrers.digest_tags", digest_tags, DigestTags::Read),
+                digest_tags: s.or(
+                    "referrers.digest_tags",
+                    one_of(&[("off", DigestTags::Off), ("read", DigestTags::Read), ("write", DigestTags::Write)]),
+                    DigestTags::Read,
+                ),
                 cosign_tags: s.or("referrers.cosign_tags", flag, false),
             },
             rewrite: Rewrite {
-                mode: s.or("rewrite.mode", rewrite_mode, RewriteMode::Auto),
-                tag: s.or("rewrite.tag", form, Form::Original),
+                mode: s.or(
+                    "rewrite.mode",
+                    one_of(&[
+                        ("auto", RewriteMode::Auto),
+                        ("always", RewriteMode::Always),
+                        ("never", RewriteMode::Never),
+                    ]),
+                    RewriteMode::Auto,
+                ),
+                tag: s.or(
+                    "rewrite.tag",
+                    one_of(&[("original", Form::Original), ("carrier", Form::Carrier)]),
+                    Form::Original,
+                ),
                 remember: s.or("rewrite.remember", duration, 24 * 60 * minute),
                 config_type: s.optional("rewrite.config_type", text),
             },
             subject: Subject {
                 must_exist: s.or("subject.must_exist", flag, false),
-                on_delete: s.or("subject.on_delete", on_delete, OnDelete::Keep),
+                on_delete: s.or(
+                    "subject.on_delete",
+                    one_of(&[("keep", OnDelete::Keep), ("referrers", OnDelete::Referrers)]),
+                    OnDelete::Keep,
+                ),
             },
             gates: Gate::read(s),
             log: Log {
                 filter: s.or("log.filter", log_filter, "info".into()),
-                format: s.or("log.format", log_format, LogFormat::Text),
+                format: s.or(
+                    "log.format",
+                    one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)]),
+                    LogFormat::Text,
+                ),
             },
         }
     }

@@ -4,8 +4,6 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use http::uri::{Authority, Scheme, Uri};
 
-use super::{DigestTags, FallbackTag, Form, LogFormat, OnDelete, RewriteMode};
-
 type Parsed<T> = Result<T, String>;
 
 /// `http://host[:port]` or `https://host[:port]`, nothing behind it.
@@ -138,61 +136,15 @@ pub(super) fn log_filter(text: &str) -> Parsed<String> {
     Ok(text.to_owned())
 }
 
-pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {
-    match text {
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        _ => Err(format!("{text:?} is neither text nor json")),
-    }
-}
-
-pub(super) fn rewrite_mode(text: &str) -> Parsed<RewriteMode> {
-    match text {
-        "auto" => Ok(RewriteMode::Auto),
-        "always" => Ok(RewriteMode::Always),
-        "never" => Ok(RewriteMode::Never),
-        _ => Err(format!("{text:?} is neither auto, always nor never")),
-    }
-}
-
-pub(super) fn form(text: &str) -> Parsed<Form> {
-    match text {
-        "original" => Ok(Form::Original),
-        "carrier" => Ok(Form::Carrier),
-        _ => Err(format!("{text:?} is neither original nor carrier")),
-    }
-}
-
-pub(super) fn list_form(text: &str) -> Parsed<Form> {
-    match text {
-        "originals" => Ok(Form::Original),
-        "carriers" => Ok(Form::Carrier),
-        _ => Err(format!("{text:?} is neither originals nor carriers")),
-    }
-}
-
-pub(super) fn fallback_tag(text: &str) -> Parsed<FallbackTag> {
-    match text {
-        "write" => Ok(FallbackTag::Write),
-        "off" => Ok(FallbackTag::Off),
-        _ => Err(format!("{text:?} is neither write nor off")),
-    }
-}
-
-pub(super) fn digest_tags(text: &str) -> Parsed<DigestTags> {
-    match text {
-        "off" => Ok(DigestTags::Off),
-        "read" => Ok(DigestTags::Read),
-        "write" => Ok(DigestTags::Write),
-        _ => Err(format!("{text:?} is neither off, read nor write")),
-    }
-}
-
-pub(super) fn on_delete(text: &str) -> Parsed<OnDelete> {
-    match text {
-        "keep" => Ok(OnDelete::Keep),
-        "referrers" => Ok(OnDelete::Referrers),
-        _ => Err(format!("{text:?} is neither keep nor referrers")),
+/// One of a few words, each with what it stands for.
+pub(super) fn one_of<T: Copy>(words: &[(&str, T)]) -> impl Fn(&str) -> Parsed<T> {
+    move |text| {
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        found.ok_or_else(|| {
+            let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            let (last, before) = words.split_last().unwrap_or((&"", &[]));
+            format!("{text:?} is neither {} nor {last}", before.join(", "))
+        })
     }
 }
 
@@ -209,6 +161,13 @@ mod tests {
             assert!(origin(bad).is_err(), "{bad}");
         }
         assert_eq!(origin("https://a").unwrap().port(), 443);
+    }
+
+    #[test]
+    fn one_of_a_few_words() {
+        let parse = one_of(&[("a", 1), ("b", 2), ("c", 3)]);
+        assert_eq!(parse("b"), Ok(2));
+        assert_eq!(parse("d"), Err("\"d\" is neither a, b nor c".to_owned()));
     }
 
     #[test]

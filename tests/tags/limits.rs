@@ -91,8 +91,8 @@ fn a_registry_that_keeps_what_a_list_names_deletes_it_once_none_does() {
         let target = visit.head.target().to_owned();
         if visit.is("PUT") && target.contains("/manifests/sha256-") {
             let list = String::from_utf8(visit.body().expect("a list")).expect("text");
-            let names = list.contains(&victim);
-            if named.swap(names, Ordering::SeqCst) && !names {
+            let is_named = list.contains(&victim);
+            if named.swap(is_named, Ordering::SeqCst) && !is_named {
                 held.forget(&format!("/v2/app/manifests/{victim}"));
             }
         } else if visit.is("DELETE") && target.ends_with(&victim) && named.load(Ordering::SeqCst) {
