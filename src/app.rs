@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::HeaderValue;
 use moka::future::Cache;
-use tokio::sync::{Mutex, OnceCell, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{AcquireError, Mutex, OnceCell, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     referrers::ManifestKey,
     store::{OpenError, OpenFor, SqliteStore, Store, StoreError},
     turns::Turns,
-    upstream::{Connector, Permits, TlsError},
+    upstream::{CallerKey, Connector, Permits, TlsError},
 };
 
 /// What all requests share.
@@ -39,7 +39,7 @@ pub struct App {
     /// Who writes which referrers tag now.
     pub turns: Turns,
     /// Places for those who read what a referrers tag names.
-    pub imports: Semaphore,
+    pub imports: Imports,
     /// Who uploads what backref makes itself.
     pub uploads: Uploads,
     /// Pushes and deletes on their way: they go on when their client has gone, and a drain waits for them.
@@ -55,9 +55,6 @@ pub struct App {
 /// How many open attempts are remembered as just asked about, and for how long.
 const ASKED: u64 = 10_000;
 const ASK_AGAIN: Duration = Duration::from_secs(2);
-
-/// How many referrers tags are read at a time.
-const IMPORTS: usize = 16;
 
 /// For how long after it was taken last a turn to upload is remembered.
 const TURN_KEPT: Duration = Duration::from_mins(10);
@@ -85,7 +82,7 @@ impl App {
             budget: Budget::new(config.limits.buffered),
             asked: Cache::builder().max_capacity(ASKED).time_to_live(ASK_AGAIN).build(),
             turns: Turns::new(config.referrers.recheck),
-            imports: Semaphore::new(IMPORTS),
+            imports: Imports::default(),
             uploads: Uploads(Cache::builder().max_capacity(ASKED).time_to_idle(TURN_KEPT).build()),
             tasks: TaskTracker::new(),
             // Invariant: an authority that parsed is made of visible ASCII.
@@ -123,13 +120,41 @@ impl Uploads {
     }
 }
 
+/// How many referrers tags are read at a time: in all, and for one caller, so that none has all the places.
+const IMPORTS: usize = 16;
+const IMPORTS_EACH: usize = 4;
+
+/// Places for those who read what a referrers tag names.
+pub struct Imports {
+    all: Arc<Semaphore>,
+    each: Cache<CallerKey, Arc<Semaphore>>,
+}
+
+impl Default for Imports {
+    fn default() -> Self {
+        let each = Cache::builder().max_capacity(ASKED).time_to_idle(Duration::from_mins(1)).build();
+        Self { all: Arc::new(Semaphore::new(IMPORTS)), each }
+    }
+}
+
+impl Imports {
+    /// A place for this caller, until it is dropped. [`Error::Busy`] where there is none for a while.
+    pub async fn take(&self, caller: CallerKey) -> Result<[OwnedSemaphorePermit; 2], Error> {
+        let each = self.each.get_with(caller, async { Arc::new(Semaphore::new(IMPORTS_EACH)) }).await;
+        let places =
+            async { Ok::<_, AcquireError>([each.acquire_owned().await?, self.all.clone().acquire_owned().await?]) };
+        // Invariant: the semaphores are never closed.
+        tokio::time::timeout(PATIENCE, places).await.map_err(|_| Error::Busy)?.map_err(|_| Error::Busy)
+    }
+}
+
 /// A bound on what is held in memory at a time.
 pub struct Budget {
     kib: Arc<Semaphore>,
     all: u32,
 }
 
-/// How long room in the budget is waited for.
+/// How long a place, or room in the budget, is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Budget {

@@ -10,7 +10,7 @@ mod pool;
 mod remote;
 mod upload;
 
-pub use access::{Access, Permission, Permits, ReadPermit, Refusal, manifest_uri, reference_uri};
+pub use access::{Access, CallerKey, Permission, Permits, ReadPermit, Refusal, manifest_uri, reference_uri};
 pub use body::{Body, BodyError};
 pub use client::{BUFFER, Client, Replayed, UpstreamError};
 pub use connect::{Connector, TlsError};

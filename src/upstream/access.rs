@@ -31,8 +31,8 @@ pub struct Permits {
     flights: Cache<(CallerKey, Digest), ()>,
 }
 
-/// A keyed hash of everything by which the upstream could decide about a caller, with upstream and repository.
-type CallerKey = [u8; 32];
+/// A keyed hash of everything by which the upstream could decide about a caller, with what it is about.
+pub type CallerKey = [u8; 32];
 
 /// Who asks: the headers as the upstream gets them.
 pub struct Access<'a> {
@@ -90,13 +90,23 @@ impl Permits {
     }
 
     fn caller_key(&self, caller: &HeaderMap, subject: &ManifestKey) -> CallerKey {
+        self.hash(caller, &[subject.upstream.as_bytes(), subject.repository.as_str().as_bytes()])
+    }
+
+    /// Who asks, whatever it is about: what is bounded for each is counted by this.
+    pub fn who(&self, caller: &HeaderMap) -> CallerKey {
+        self.hash(caller, &[])
+    }
+
+    fn hash(&self, caller: &HeaderMap, about: &[&[u8]]) -> CallerKey {
         let mut hash = hmac::Context::with_key(&self.key);
         let mut part = |bytes: &[u8]| {
             hash.update(&(bytes.len() as u64).to_ne_bytes());
             hash.update(bytes);
         };
-        part(subject.upstream.as_bytes());
-        part(subject.repository.as_str().as_bytes());
+        for text in about {
+            part(text);
+        }
         for (name, value) in caller.iter().filter(|(name, _)| decides(name)) {
             part(name.as_str().as_bytes());
             part(value.as_bytes());

@@ -42,9 +42,7 @@ impl Hop {
 
     pub(super) async fn read_tag(&self, caller: &HeaderMap, subject: &ManifestKey) -> Result<(), Error> {
         let app = &self.handler.app;
-        let place = tokio::time::timeout(PATIENCE, app.imports.acquire()).await;
-        // Invariant: the semaphore is never closed.
-        let _place = place.map_err(|_| Error::Busy)?.map_err(|_| Error::Busy)?;
+        let _place = app.imports.take(app.permits.who(caller)).await?;
         let turn = app.turns.of(subject);
         let taken = tokio::time::timeout(PATIENCE, turn.take()).await;
         let _taken = taken.map_err(|_| Error::Incomplete)?;
@@ -122,5 +120,5 @@ impl Hop {
     }
 }
 
-/// How long a place is waited for, and a turn that another has.
+/// How long a turn that another has is waited for.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
