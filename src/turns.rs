@@ -8,7 +8,7 @@ use std::{
 };
 
 use moka::sync::Cache;
-use tokio::sync::OwnedMutexGuard;
+use tokio::{sync::OwnedMutexGuard, time::Instant};
 
 use crate::{
     oci::{Digest, Repository},
@@ -18,8 +18,8 @@ use crate::{
 /// The turns of all subjects, and what was seen of their tags just now.
 pub struct Turns {
     subjects: Arc<Subjects>,
-    /// How many entries the tag had that was written just now: the next write of a long one waits for more to write.
-    pub written: Cache<ManifestKey, usize>,
+    /// Tags that were written just now: the next write of a long one waits for more to write.
+    pub written: Cache<ManifestKey, Pace>,
     /// Subjects whose tag need not be read again yet: also those that have none.
     pub checked: Cache<ManifestKey, ()>,
     /// Indexes that referrers tags resolved to not long ago, and whose lists they were.
@@ -41,8 +41,28 @@ pub struct Turn {
 /// How many subjects are remembered, of each kind.
 const REMEMBERED: u64 = 100_000;
 
-/// How long the next write of a long list may wait for more to write.
-pub const SPACING: Duration = Duration::from_secs(1);
+/// How a tag was written last, and what that means for the next time.
+#[derive(Clone, Copy)]
+pub struct Pace {
+    /// How many entries it had.
+    pub entries: usize,
+    /// When the next one is due, whatever there is to write.
+    pub again: Instant,
+}
+
+impl Pace {
+    /// After a write that took that long, and is over now.
+    pub fn now(entries: usize, took: Duration) -> Self {
+        Self { entries, again: Instant::now() + (SHARE * took).clamp(SPACING, LONGEST) }
+    }
+}
+
+/// How long the next write of a long list waits for more to write: at least so long, and so many times as long as the
+/// last one took, which bounds the share of the upstream's time that one list can take.
+const SPACING: Duration = Duration::from_secs(1);
+const SHARE: u32 = 4;
+/// But no longer than whoever pushed may be expected to stand by it: their credentials wait as well.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// How long an index counts as one that a tag had.
 const LISTS: Duration = Duration::from_mins(10);
@@ -57,7 +77,7 @@ impl Turns {
         }
         Self {
             subjects: Arc::default(),
-            written: cache(SPACING),
+            written: cache(LISTS),
             checked: cache(recheck),
             lists: cache(LISTS),
             keep_replaced: cache(LISTS),

@@ -16,7 +16,7 @@ use write::After;
 use std::time::Duration;
 
 use http::HeaderMap;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use super::{evidence::micros, exchange::Hop};
 use crate::{
@@ -25,7 +25,6 @@ use crate::{
     oci::FallbackTag,
     referrers::ManifestKey,
     store::{TagState, now_micros},
-    turns::SPACING,
     upstream::{headers, reference_uri},
 };
 
@@ -35,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How often another process's turn is asked about.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Of a list that is written just now, the next write waits until this part of it has changed, or for [`SPACING`]: many
+/// Of a list that was written just now, the next write waits until this part of it has changed, or for a while: many
 /// pushes to one subject would cost the upstream the square of their number.
 const PART: usize = 32;
 
@@ -57,12 +56,12 @@ impl Hop {
                 owed.push((subject, state));
             }
         }
-        let waits = owed.iter().any(|(subject, state)| self.is_due(subject, state));
+        let waits_until = owed.iter().map(|(subject, state)| self.due(subject, state)).min().flatten();
         let (done, wait) = oneshot::channel::<()>();
         let (hop, caller) = (self.clone(), headers::on_behalf(caller));
         self.handler.app.tasks.spawn(async move {
-            if !waits {
-                tokio::time::sleep(SPACING).await;
+            if let Some(due) = waits_until {
+                tokio::time::sleep_until(due).await;
             }
             let mut paid = Vec::new();
             for (subject, state) in owed {
@@ -80,16 +79,17 @@ impl Hop {
                 after.finish(&hop, &caller).await;
             }
         });
-        if waits {
+        if waits_until.is_none() {
             // Done, or given up: whoever wrote has said why. Or late: it goes on.
             drop(tokio::time::timeout(PATIENCE, wait).await);
         }
     }
 
-    /// Whether the tag is to be written at once: but for a long one that was written just now.
-    fn is_due(&self, subject: &ManifestKey, state: &TagState) -> bool {
+    /// When the tag is to be written; `None`: at once. A long one that was written just now waits.
+    fn due(&self, subject: &ManifestKey, state: &TagState) -> Option<Instant> {
         let changed = usize::try_from(state.version - state.tag_version).unwrap_or_default();
-        self.handler.app.turns.written.get(subject).is_none_or(|written| changed > written / PART)
+        let written = self.handler.app.turns.written.get(subject)?;
+        Some(written.again).filter(|again| changed <= written.entries / PART && Instant::now() < *again)
     }
 
     /// Writes the tag, unless it has all of that version by now. The error says why it is still owed.

@@ -11,7 +11,7 @@ use crate::{
     oci::{Digest, Listed, ReferrersList},
     referrers::ManifestKey,
     store::{Holds, TagEnd, TagState, now_micros},
-    turns::Turn,
+    turns::{Pace, Turn},
 };
 
 /// What became of the tag.
@@ -119,10 +119,11 @@ impl Hop {
                     Err(written) => written,
                 });
             }
+            let sent = std::time::Instant::now();
             match self.put(caller, subject, list).await {
                 Answer::Done => {
                     let turns = &self.handler.app.turns;
-                    turns.written.insert(subject.clone(), entries.len());
+                    turns.written.insert(subject.clone(), Pace::now(entries.len(), sent.elapsed()));
                     turns.lists.insert(subject.sibling(digest.clone()), subject.digest.clone());
                     return Ok(holds(Some(digest), true, current.filter(|_| marked)));
                 }
