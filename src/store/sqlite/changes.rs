@@ -177,7 +177,8 @@ pub(super) fn hold(db: &Connection, relation: &Relation, now: i64) -> Result<()>
 
 /// Marks a digest as deleted under every subject that a row or a push on its way names.
 fn delete(db: &Connection, key: &ManifestKey, now: i64) -> Result<()> {
-    let sql = "SELECT subject FROM referrer WHERE upstream = ?1 AND repository = ?2 AND digest = ?3
+    let sql = "SELECT subject FROM referrer INDEXED BY referrer_by_digest
+         WHERE upstream = ?1 AND repository = ?2 AND digest = ?3
          UNION
          SELECT subject FROM attempt WHERE upstream = ?1 AND repository = ?2 AND digest = ?3
          AND kind = 'push' AND subject IS NOT NULL";
@@ -211,7 +212,8 @@ pub(super) fn delete_one(db: &Connection, key: &ManifestKey, subject: &str, now:
 }
 
 fn change_state(db: &Connection, key: &ManifestKey, from: &str, to: &str, now: i64) -> Result<()> {
-    let sql = "SELECT subject FROM referrer WHERE upstream = ? AND repository = ? AND digest = ? AND state = ?";
+    let sql = "SELECT subject FROM referrer INDEXED BY referrer_by_digest
+               WHERE upstream = ? AND repository = ? AND digest = ? AND state = ?";
     for subject in subjects(db, sql, params![key.upstream, key.repository.as_str(), key.digest.as_str(), from])? {
         let version = bump(db, key, &subject)?;
         db.prepare_cached(
@@ -239,7 +241,7 @@ fn subjects(db: &Connection, sql: &str, of: &[&dyn ToSql]) -> Result<Vec<String>
 /// A row that is missing for a day, and found so again, goes for good. The list doesn't change by it.
 fn drop_missing(db: &Connection, key: &ManifestKey, now: i64) -> Result<()> {
     db.prepare_cached(
-        "DELETE FROM referrer WHERE upstream = ? AND repository = ? AND digest = ?
+        "DELETE FROM referrer INDEXED BY referrer_by_digest WHERE upstream = ? AND repository = ? AND digest = ?
          AND state = 'missing' AND changed_at < ?",
     )?
     .execute(params![key.upstream, key.repository.as_str(), key.digest.as_str(), now - KEEP_MISSING])

@@ -12,7 +12,7 @@ use crate::{
 /// each only grows.
 pub(super) fn look(db: &Connection, key: &ManifestKey, but: Option<AttemptId>) -> Result<Seen> {
     db.prepare_cached(
-        "SELECT (SELECT coalesce(sum(version), 0) FROM referrer
+        "SELECT (SELECT coalesce(sum(version), 0) FROM referrer INDEXED BY referrer_by_digest
                  WHERE upstream = ?1 AND repository = ?2 AND digest = ?3),
                 EXISTS (SELECT 1 FROM attempt
                         WHERE upstream = ?1 AND repository = ?2 AND digest = ?3 AND tag IS NULL AND id IS NOT ?4)",

@@ -134,7 +134,7 @@ pub(super) fn entries(
 
 pub(super) fn subjects(db: &Connection, referrer: &ManifestKey) -> Result<Vec<Digest>> {
     db.prepare_cached(
-        "SELECT subject FROM referrer WHERE upstream = ? AND repository = ? AND digest = ?
+        "SELECT subject FROM referrer INDEXED BY referrer_by_digest WHERE upstream = ? AND repository = ? AND digest = ?
          AND state <> 'deleted'",
     )?
     .query_map(key(referrer), |row| digest(row.get_ref(0)?.as_str()?, 0))?
@@ -152,7 +152,9 @@ pub(super) fn is_listed(db: &Connection, subject: &ManifestKey, referrer: &Diges
 pub(super) fn owed(db: &Connection, upstream: &str) -> Result<Owed> {
     let count = |sql: &str| db.prepare_cached(sql)?.query_row([upstream], |row| row.get(0));
     Ok(Owed {
-        tags: count("SELECT count(*) FROM subject WHERE upstream = ? AND version > tag_version")?,
+        tags: count(
+            "SELECT count(*) FROM subject INDEXED BY subject_owed WHERE upstream = ? AND version > tag_version",
+        )?,
         attempts: count("SELECT count(*) FROM attempt WHERE upstream = ?")?,
     })
 }
