@@ -6,6 +6,8 @@ mod challenge;
 mod client;
 mod connect;
 pub mod headers;
+mod login;
+mod paging;
 mod pool;
 mod remote;
 mod upload;
@@ -14,5 +16,7 @@ pub use access::{Access, CallerKey, Permission, Permits, ReadPermit, Refusal, ma
 pub use body::{Body, BodyError};
 pub use client::{BUFFER, Client, Replayed, UpstreamError};
 pub use connect::{Connector, TlsError};
-pub use remote::{Remote, RemoteError};
+pub use login::{Grant, Login};
+pub use paging::{MAX_PAGES, next_page};
+pub use remote::{Remote, RemoteError, USER_AGENT, client as command_client};
 pub use upload::{ClientBody, OnEnd};
