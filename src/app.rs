@@ -72,11 +72,11 @@ pub enum BuildError {
 
 impl App {
     /// Opens the store; nothing is asked of the upstream yet.
-    pub fn build(config: Config) -> Result<Arc<Self>, BuildError> {
+    pub fn build(config: Config, purpose: OpenFor) -> Result<Arc<Self>, BuildError> {
         let authority = config.upstream.url.authority.as_str();
         Ok(Arc::new(Self {
             connector: Connector::new(&config.upstream)?,
-            store: Arc::new(SqliteStore::open(&config.store, OpenFor::Serving)?),
+            store: Arc::new(SqliteStore::open(&config.store, purpose)?),
             permits: Permits::new(&config.permit),
             metrics: Metrics::default(),
             budget: Budget::new(config.limits.buffered),

@@ -23,6 +23,18 @@ pub enum Command {
     ///
     /// Every setting can stand in a file (--config), in a BACKREF_* variable, or here; the later wins.
     Serve(Serve),
+    /// Say what the upstream accepts and answers, what backref does about it, and what is owed.
+    Doctor(Work),
+    /// Fill the store from the upstream: referrers tags, digest tags, whatever else a tag leads to.
+    ///
+    /// Can be interrupted, run again, and run beside `backref serve`. Without repositories: all that the registry lists.
+    Backfill(Backfill),
+    /// Compare what is on record with the referrers tags and, where it has one, the upstream's own API.
+    Verify(Work),
+    /// Write the referrers tags that are owed, with your own credentials.
+    Repair(Work),
+    /// Drop what the upstream has lost.
+    Prune(Prune),
     /// Show an image's referrers, and theirs, as a tree; of any registry.
     Tree(Tree),
     /// Print a completion script for a shell.
@@ -32,18 +44,12 @@ pub enum Command {
     },
 }
 
-/// `backref serve`
+/// Which upstream, which store, which settings.
 #[derive(Debug, Args)]
-pub struct Serve {
+pub struct Settings {
     /// The registry to stand in front of.
     #[arg(long, value_name = "URL", help = "The registry to stand in front of, such as http://127.0.0.1:5000")]
     pub upstream: Option<String>,
-    /// Where clients come in [default: 127.0.0.1:5080].
-    #[arg(long, value_name = "ADDRESS")]
-    pub listen: Option<String>,
-    /// Health and metrics [default: 127.0.0.1:5081].
-    #[arg(long, value_name = "ADDRESS")]
-    pub admin: Option<String>,
     /// What is remembered: sqlite:PATH [default: sqlite:backref.db].
     #[arg(long, value_name = "URL")]
     pub store: Option<String>,
@@ -52,7 +58,7 @@ pub struct Serve {
     pub config: Option<PathBuf>,
 }
 
-impl Serve {
+impl Settings {
     /// The settings' sources, weakest first.
     pub fn sources(&self) -> Sources {
         let mut sources = Sources::default();
@@ -63,16 +69,79 @@ impl Serve {
             // What isn't text is no variable of ours.
             Some((name.into_string().ok()?, value.into_string().ok()?))
         }));
-        for (flag, key, value) in [
-            ("--upstream", "upstream.url", &self.upstream),
-            ("--listen", "listen", &self.listen),
-            ("--admin", "admin", &self.admin),
-            ("--store", "store.url", &self.store),
-        ] {
-            sources.flag(flag, key, value.as_deref());
-        }
+        sources.flag("--upstream", "upstream.url", self.upstream.as_deref());
+        sources.flag("--store", "store.url", self.store.as_deref());
         sources
     }
+}
+
+/// `backref serve`
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Which upstream, which store.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Where clients come in [default: 127.0.0.1:5080].
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// Health and metrics [default: 127.0.0.1:5081].
+    #[arg(long, value_name = "ADDRESS")]
+    pub admin: Option<String>,
+}
+
+impl Serve {
+    /// The settings' sources, weakest first.
+    pub fn sources(&self) -> Sources {
+        let mut sources = self.settings.sources();
+        sources.flag("--listen", "listen", self.listen.as_deref());
+        sources.flag("--admin", "admin", self.admin.as_deref());
+        sources
+    }
+}
+
+/// What all commands take that go through repositories.
+#[derive(Debug, Args)]
+pub struct Work {
+    /// Only these repositories.
+    #[arg(value_name = "REPOSITORY")]
+    pub repositories: Vec<String>,
+    /// Which upstream, which store.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// How many things are done at a time, 16 at most.
+    #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub jobs: u8,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `backref backfill`
+#[derive(Debug, Args)]
+pub struct Backfill {
+    /// Where and how.
+    #[command(flatten)]
+    pub work: Work,
+    /// Only read: leave the referrers tags that are owed.
+    #[arg(long)]
+    pub no_write: bool,
+}
+
+/// `backref prune`
+#[derive(Debug, Args)]
+pub struct Prune {
+    /// Where and how.
+    #[command(flatten)]
+    pub work: Work,
+    /// Only look at what was missing before, not at all that is on record.
+    #[arg(long, conflicts_with = "orphans")]
+    pub missing: bool,
+    /// Name the referrers whose subject is gone, and to which nothing was added for a day.
+    #[arg(long)]
+    pub orphans: bool,
+    /// Delete them from the registry.
+    #[arg(long, requires = "orphans")]
+    pub yes: bool,
 }
 
 /// `backref tree`

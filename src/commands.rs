@@ -1,13 +1,24 @@
 //! One file for each command.
 
+mod backfill;
+mod doctor;
+mod printer;
+mod prune;
+mod repair;
 mod serve;
 mod tree;
+mod verify;
+mod work;
 
-use std::process::ExitCode;
+use std::{io::IsTerminal, process::ExitCode};
 
 use clap::CommandFactory;
+use tracing_subscriber::{EnvFilter, fmt};
 
-use crate::cli::{Cli, Command};
+use crate::{
+    cli::{Cli, Command},
+    config::{Log, LogFormat},
+};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +35,11 @@ pub enum ExitStatus {
 pub fn run(cli: Cli) -> ExitCode {
     let status = match cli.command {
         Command::Serve(args) => serve::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Backfill(args) => backfill::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Repair(args) => repair::run(&args),
+        Command::Prune(args) => prune::run(&args),
         Command::Tree(args) => tree::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "backref", &mut std::io::stdout());
@@ -35,4 +51,14 @@ pub fn run(cli: Cli) -> ExitCode {
         ExitStatus::Finding => 1,
         ExitStatus::Usage => 2,
     })
+}
+
+fn log_to_stderr(log: &Log) {
+    // Invariant: the filter was parsed with the configuration.
+    let filter = EnvFilter::try_new(&log.filter).unwrap_or_default();
+    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match log.format {
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
 }

@@ -6,6 +6,7 @@ mod discover;
 mod evidence;
 mod exchange;
 mod fallback;
+mod operator;
 mod policy;
 mod proxy;
 mod pull;
@@ -27,6 +28,8 @@ use crate::{
     upstream::{Body, Client, headers::Side},
 };
 use exchange::Exchange;
+pub use fallback::{Difference, What};
+pub use operator::{Asked, Beside, Fate, Inside, Operator, Probe, TagsPage, Took, Trouble};
 
 /// Answers requests. Cheap to clone.
 #[derive(Clone)]

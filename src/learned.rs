@@ -21,6 +21,12 @@ impl Learned {
         types.get(media_type.as_str()).is_some_and(|until| now < *until)
     }
 
+    /// All that it refuses, as far as is known at the time `now`.
+    pub fn refused_now(&self, now: i64) -> Vec<String> {
+        let types = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        types.iter().filter(|(_, until)| now < **until).map(|(media_type, _)| media_type.clone()).collect()
+    }
+
     /// Learns that it does. Gives all that is known, as JSON.
     pub fn refused(&self, media_type: &MediaType, until: i64) -> String {
         let mut types = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -39,6 +45,7 @@ mod tests {
         let media_type = MediaType::parse("a/b");
         let learned = Learned::parse(&Learned::parse("{}").refused(&media_type, 7));
         assert!(learned.refuses(&media_type, 6) && !learned.refuses(&media_type, 7));
+        assert_eq!((learned.refused_now(6), learned.refused_now(7)), (vec!["a/b".to_owned()], vec![]));
         assert!(!learned.refuses(&MediaType::parse("c/d"), 0));
         assert!(!Learned::parse("[]").refuses(&media_type, 0));
     }

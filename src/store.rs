@@ -118,6 +118,19 @@ pub trait Store: Send + Sync {
     /// How much is open: referrers tags that are behind, attempts without an outcome.
     async fn owed(&self, upstream: &str) -> Result<Owed, StoreError>;
 
+    /// The repositories of which anything is on record.
+    async fn repositories(&self, upstream: &str) -> Result<Vec<Repository>, StoreError>;
+
+    /// Up to `limit` digests of a repository's, in their order, from behind `after` on.
+    async fn known(
+        &self,
+        upstream: &str,
+        repository: &Repository,
+        what: Known,
+        after: Option<&Digest>,
+        limit: usize,
+    ) -> Result<Vec<Digest>, StoreError>;
+
     /// Up to `limit` referrers of a subject, listed before missing, newest first.
     async fn recorded(&self, subject: &ManifestKey, limit: usize) -> Result<Vec<Digest>, StoreError>;
 
@@ -189,6 +202,26 @@ pub enum Close {
     /// Those that could no longer be carried out at that time, which is before the upstream was asked (microseconds since
     /// 1970): what may still land is not over with what it has done so far.
     Past(i64),
+}
+
+/// Which digests of a repository's [`Store::known`] gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// Those that something refers to, or did.
+    Subjects,
+    /// Of those, to which nothing new has referred since that time: microseconds since 1970.
+    Quiet {
+        /// The time.
+        since: i64,
+    },
+    /// Subjects whose referrers tag is behind what is on record.
+    Owed,
+    /// Subjects of attempts without an outcome.
+    Open,
+    /// Referrers that are listed.
+    Listed,
+    /// Referrers that the upstream was seen to have lost.
+    Missing,
 }
 
 /// What the store knew about a digest when it was read.

@@ -1,22 +1,14 @@
 //! `backref serve`: from the configuration to a served registry, until a signal.
 
 use std::{
-    io::{IsTerminal, Write},
+    io::Write,
     net::{SocketAddr, TcpListener},
 };
 
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::{EnvFilter, fmt};
 
-use super::ExitStatus;
-use crate::{
-    admin,
-    app::App,
-    cli::Serve,
-    config::{Config, Log, LogFormat},
-    handler::Handler,
-    server::Server,
-};
+use super::{ExitStatus, log_to_stderr};
+use crate::{admin, app::App, cli::Serve, config::Config, handler::Handler, server::Server, store::OpenFor};
 
 pub(super) fn run(args: &Serve) -> ExitStatus {
     let config = match Config::load(args.sources()) {
@@ -41,7 +33,7 @@ pub(super) fn run(args: &Serve) -> ExitStatus {
 fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let listener = bind("listen", config.listen)?;
     let admin = bind("admin", config.admin)?;
-    let app = App::build(config)?;
+    let app = App::build(config, OpenFor::Serving)?;
     let server = Server::start(&app, &listener)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -89,14 +81,4 @@ fn announce(app: &App, listener: &TcpListener, admin: &TcpListener) -> std::io::
         app.config.store.display()
     )?;
     out.flush()
-}
-
-fn log_to_stderr(log: &Log) {
-    // Invariant: the filter was parsed with the configuration.
-    let filter = EnvFilter::try_new(&log.filter).unwrap_or_default();
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match log.format {
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-    }
 }

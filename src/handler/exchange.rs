@@ -1,6 +1,6 @@
 //! One request and its two sides.
 
-use http::{HeaderMap, Request, Response, Uri, Version, header, request};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version, header, request};
 use hyper::body::Incoming;
 
 use super::Handler;
@@ -52,6 +52,16 @@ impl Exchange {
 }
 
 impl Hop {
+    /// An operator's: it ends here, and no client sees what comes back.
+    pub(super) fn of_operator(handler: &Handler) -> Self {
+        let side = Side {
+            scheme: HeaderValue::from_static("http"),
+            host: handler.app.upstream_host.clone(),
+            peer: HeaderValue::from_static("127.0.0.1"),
+        };
+        Self { handler: handler.clone(), side }
+    }
+
     /// Sends a request of this client's to the upstream, and gives the answer as the client is to see it.
     pub(super) async fn forward(&self, request: Request<Body>) -> Result<Response<Body>, Error> {
         let mut answer = self.handler.upstream.send(request).await?;

@@ -4,12 +4,14 @@
 
 mod absent;
 mod absorb;
+mod compare;
 mod import;
 mod leave;
 mod read;
 mod send;
 mod write;
 
+pub use compare::{Difference, What};
 pub(super) use read::refusal;
 use write::After;
 
@@ -92,6 +94,23 @@ impl Hop {
         Some(written.again).filter(|again| changed <= written.entries / PART && Instant::now() < *again)
     }
 
+    /// Writes the tag if it is owed, all of it, and waits for that. `false`: it was written, but something that was sent
+    /// earlier may still change it. The error says why it is owed still.
+    pub(super) async fn pay_now(&self, caller: &HeaderMap, subject: &ManifestKey) -> Result<bool, Error> {
+        let store = &self.handler.app.store;
+        let Some(before) = store.tag(subject).await? else { return Ok(true) };
+        let paid = self.pay(caller, subject, before.version).await;
+        let busy = matches!(paid, Err(Error::TagBusy));
+        match paid {
+            Ok(Some(after)) => after.finish(self, caller).await,
+            Ok(None) | Err(Error::TagBusy) => {}
+            Err(error) => return Err(error),
+        }
+        let has_it = store.tag(subject).await?.is_none_or(|state| state.tag_version >= before.version);
+        // Whoever had the turn may have written all of it.
+        if busy && !has_it { Err(Error::TagBusy) } else { Ok(has_it) }
+    }
+
     /// Writes the tag, unless it has all of that version by now. The error says why it is still owed.
     async fn pay(&self, caller: &HeaderMap, subject: &ManifestKey, version: i64) -> Result<Option<After>, Error> {
         let turn = self.handler.app.turns.of(subject);
@@ -117,7 +136,7 @@ impl Hop {
     }
 
     /// A manifest under each of its digests.
-    async fn forms(&self, key: &ManifestKey) -> Vec<ManifestKey> {
+    pub(super) async fn forms(&self, key: &ManifestKey) -> Vec<ManifestKey> {
         // What can't be read now is asked for again by the next push; the tag of this form is written.
         self.forms_on_record(key).await.unwrap_or_else(|_| vec![key.clone()])
     }

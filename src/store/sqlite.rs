@@ -2,6 +2,7 @@
 
 mod aliases;
 mod changes;
+mod known;
 mod open;
 mod reads;
 mod relation_tags;
@@ -14,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
@@ -24,7 +25,7 @@ use rusqlite::Connection;
 use thread_local::ThreadLocal;
 
 use super::{
-    Applied, Attempt, AttemptId, Basis, Close, Finding, Holds, OpenError, Orphan, Owed, Seen, Store, StoreError,
+    Applied, Attempt, AttemptId, Basis, Close, Finding, Holds, Known, OpenError, Orphan, Owed, Seen, Store, StoreError,
     TagEnd, TagSeen, TagState, TagVerdict, Verdict, now_micros,
 };
 use crate::{
@@ -42,6 +43,9 @@ pub enum OpenFor {
     Command,
 }
 
+/// How often it is looked up whether a manifest has two forms by now, in microseconds.
+const ALIASED: i64 = 1_000_000;
+
 /// A store in a SQLite file.
 pub struct SqliteStore {
     path: PathBuf,
@@ -51,6 +55,8 @@ pub struct SqliteStore {
     writer: Writer,
     /// Whether any manifest ever had two forms: where none had, pulls need not ask.
     aliased: AtomicBool,
+    /// When that was last looked up: a command beside a running `serve` may write the first.
+    aliased_at: AtomicI64,
     /// Held, not read: the lock goes with it, last.
     _serving: Option<File>,
 }
@@ -65,6 +71,7 @@ impl SqliteStore {
         let aliased = aliases::any(&connection).map_err(|error| open::unusable(path, error))?;
         Ok(Self {
             aliased: AtomicBool::new(aliased),
+            aliased_at: AtomicI64::new(now_micros()),
             path: path.to_owned(),
             owner: open::owner(purpose).into(),
             writer: Writer::start(connection, path)?,
@@ -86,7 +93,22 @@ impl SqliteStore {
 
     /// The same, where nothing is found as long as no manifest has two forms.
     fn read_aliases<T: Default>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        if self.aliased.load(Ordering::Relaxed) { self.read(read) } else { Ok(T::default()) }
+        if self.is_aliased() { self.read(read) } else { Ok(T::default()) }
+    }
+
+    /// What another process wrote is noticed within [`ALIASED`]: until then it is found in the upstream, as when the
+    /// store is lost. To ask SQLite each time whether others wrote would cost every pull what is to be saved here.
+    fn is_aliased(&self) -> bool {
+        let known = self.aliased.load(Ordering::Relaxed);
+        let now = now_micros();
+        if known || now - self.aliased_at.load(Ordering::Relaxed) < ALIASED {
+            return known;
+        }
+        self.aliased_at.store(now, Ordering::Relaxed);
+        // What can't be read now is looked up again: pulls go on without the store.
+        let any = self.read(aliases::any).unwrap_or_default();
+        self.aliased.fetch_or(any, Ordering::Relaxed);
+        any
     }
 }
 
@@ -235,6 +257,21 @@ impl Store for SqliteStore {
 
     async fn owed(&self, upstream: &str) -> Result<Owed, StoreError> {
         self.read(|db| tags::owed(db, upstream))
+    }
+
+    async fn repositories(&self, upstream: &str) -> Result<Vec<Repository>, StoreError> {
+        self.read(|db| known::repositories(db, upstream))
+    }
+
+    async fn known(
+        &self,
+        upstream: &str,
+        repository: &Repository,
+        what: Known,
+        after: Option<&Digest>,
+        limit: usize,
+    ) -> Result<Vec<Digest>, StoreError> {
+        self.read(|db| known::known(db, upstream, repository, what, after, limit))
     }
 
     async fn recorded(&self, subject: &ManifestKey, limit: usize) -> Result<Vec<Digest>, StoreError> {

@@ -37,6 +37,7 @@ on_sqlite! {
     a_missing_referrer_is_not_listed_until_seen_again,
     attempts_are_orphans_once_released_or_late,
     refers_counts_only_when_asked_for,
+    what_is_on_record_is_read_in_pieces,
 }
 
 on_sqlite! {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use backref::{
     oci::{Digest, Repository, Via},
     referrers::{Cursor, ManifestKey, Order, Page, Query, Relation},
-    store::{Applied, Attempt, AttemptId, AttemptKind, Basis, Close, Seen, Store, Verdict},
+    store::{Applied, Attempt, AttemptId, AttemptKind, Basis, Close, Known, Seen, Store, Verdict},
 };
 
 /// A deadline that no test reaches.
@@ -254,4 +254,31 @@ pub(crate) async fn refers_counts_only_when_asked_for(store: Arc<dyn Store>) {
     assert!(listed(&*store, &subject()).await.is_empty());
     let query = Query { without_subject: true, ..query(&subject()) };
     assert_eq!(digests(&store.list(&query).await.expect("readable")), names(&["a"]));
+}
+
+pub(crate) async fn what_is_on_record_is_read_in_pieces(store: Arc<dyn Store>) {
+    assert!(store.repositories("up").await.expect("readable").is_empty());
+    for name in ["a", "b", "c", "d"] {
+        hold(&*store, name).await;
+    }
+    apply(&*store, &key("c"), Verdict::Absent).await;
+    apply(&*store, &key("d"), Verdict::Deleted).await;
+    store.begin(&attempt("e", FAR)).await.expect("writable");
+    let app = Repository::parse("app").expect("a name");
+    let known = async |what, after: Option<&str>, limit| {
+        let after = after.map(|name| key(name).digest);
+        let found = store.known("up", &app, what, after.as_ref(), limit).await.expect("readable");
+        found.iter().map(|digest| digest.as_str()["test:".len()..].to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(known(Known::Listed, None, 9).await, ["a", "b"]);
+    assert_eq!(known(Known::Listed, None, 1).await, ["a"]);
+    assert_eq!(known(Known::Listed, Some("a"), 9).await, ["b"]);
+    assert_eq!(known(Known::Missing, None, 9).await, ["c"]);
+    for what in [Known::Subjects, Known::Owed, Known::Open, Known::Quiet { since: FAR }] {
+        assert_eq!(known(what, None, 9).await, ["subject"], "{what:?}");
+        assert_eq!(known(what, Some("subject"), 9).await, [""; 0], "{what:?}");
+    }
+    assert_eq!(known(Known::Quiet { since: 1 }, None, 9).await, [""; 0]);
+    assert_eq!(store.repositories("up").await.expect("readable"), [app]);
+    assert!(store.repositories("elsewhere").await.expect("readable").is_empty());
 }

@@ -27,7 +27,7 @@ impl Hop {
         }
         let read_before = app.store.tag(subject).await?.is_some_and(|state| state.checked_at.is_some());
         if !read_before {
-            return self.read_tag(caller, subject).await;
+            return self.read_tag(caller, subject).await.map(drop);
         }
         // Whoever asks meanwhile needs not start it again.
         app.turns.checked.insert(subject.clone(), ());
@@ -40,18 +40,20 @@ impl Hop {
         Ok(())
     }
 
-    pub(super) async fn read_tag(&self, caller: &HeaderMap, subject: &ManifestKey) -> Result<(), Error> {
+    /// Puts on record what the tag names. `false` where it is some other manifest's tag.
+    pub(in crate::handler) async fn read_tag(&self, caller: &HeaderMap, subject: &ManifestKey) -> Result<bool, Error> {
         let app = &self.handler.app;
         let _place = app.imports.take(app.permits.who(caller)).await?;
         let turn = app.turns.of(subject);
         let taken = tokio::time::timeout(PATIENCE, turn.take()).await;
         let _taken = taken.map_err(|_| Error::Incomplete)?;
         if app.turns.checked.contains_key(subject) && app.store.tag(subject).await?.is_none() {
-            return Ok(()); // somebody else just looked, and there was nothing
+            return Ok(true); // somebody else just looked, and there was nothing
         }
         let began = now_micros();
         let before = app.store.tag(subject).await?;
         let known = before.as_ref().and_then(|state| state.tag.as_ref());
+        let mut others = false;
         let list = match self.find(caller, subject, known).await? {
             Found::Known(digest) => {
                 let marked = before.as_ref().is_some_and(|state| state.marked);
@@ -59,16 +61,21 @@ impl Hop {
                 let all = if paid.is_some() { paid } else { self.is_content(subject, &digest).await? };
                 self.saw(subject, Some(digest), marked, all, began).await?;
                 app.turns.checked.insert(subject.clone(), ());
-                return Ok(());
+                return Ok(true);
             }
             Found::List(digest, list) => {
                 let checked = self.check(caller, subject, &list).await?;
                 if checked.unclear {
                     return Err(Error::Incomplete);
                 }
-                Some((digest, list, checked)).filter(|(_, list, checked)| !checked.is_foreign(list))
+                others = checked.is_foreign(&list);
+                Some((digest, list, checked)).filter(|_| !others)
             }
-            Found::Nothing | Found::Foreign => None,
+            Found::Nothing => None,
+            Found::Foreign => {
+                others = true;
+                None
+            }
         };
         let (version, entries) = self.content(subject, &[], &[]).await?;
         match list {
@@ -82,7 +89,7 @@ impl Hop {
             None => self.saw(subject, None, false, entries.is_empty().then_some(version), began).await?,
         }
         app.turns.checked.insert(subject.clone(), ());
-        Ok(())
+        Ok(!others)
     }
 
     /// The version of which an index is what the tag should hold: written before, and unsettled since.

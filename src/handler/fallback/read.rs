@@ -65,7 +65,7 @@ impl Checked {
 }
 
 /// What the upstream says of one entry.
-enum Word {
+pub(super) enum Word {
     Refers(Finding),
     /// It is there, and refers to something else or to nothing.
     Other,
@@ -77,7 +77,7 @@ enum Word {
 }
 
 /// How many manifests are read at a time.
-const AT_A_TIME: usize = 8;
+pub(super) const AT_A_TIME: usize = 8;
 
 /// How often an entry is asked about while others change it.
 const ROUNDS: usize = 3;
@@ -175,7 +175,7 @@ impl Hop {
         Ok(checked)
     }
 
-    async fn word(&self, caller: &HeaderMap, subject: &[ManifestKey], digest: Digest) -> Word {
+    pub(super) async fn word(&self, caller: &HeaderMap, subject: &[ManifestKey], digest: Digest) -> Word {
         let key = subject[0].sibling(digest);
         let Ok(seen) = self.handler.app.store.look(&key).await else { return Word::Unclear };
         match self.fetch(caller, &key).await {

@@ -1,0 +1,74 @@
+//! `backref backfill`: the store from the upstream, whose tags lead to everything that can be found.
+
+use std::cell::Cell;
+
+use super::{
+    ExitStatus,
+    printer::Line,
+    work::{self, Store, Work, of_repository},
+};
+use crate::{
+    cli::Backfill,
+    handler::{Inside, Took, Trouble},
+};
+
+/// What was found.
+#[derive(Default)]
+struct Count {
+    tags: Cell<usize>,
+    lists: Cell<usize>,
+    referrers: Cell<usize>,
+    written: Cell<usize>,
+}
+
+pub(super) fn run(args: &Backfill) -> ExitStatus {
+    work::run(&args.work, Store::MayBeNew, async |work| backfill(work, !args.no_write).await)
+}
+
+async fn backfill(work: &Work, writes: bool) -> Result<(), Trouble> {
+    let (repositories, why) = work.everywhere().await?;
+    if let Some(why) = why {
+        let message = format!("the registry does not list its repositories ({why}): name those to look into");
+        work.printer.finding(&Line { kind: "no-catalog", message, ..Line::default() });
+    }
+    let (count, looked_into) = (Count::default(), repositories.len());
+    let visit = async |inside: &Inside| {
+        take_tags(work, inside, &count).await?;
+        if writes {
+            add(&count.written, work.pay(inside).await?);
+        }
+        Ok(())
+    };
+    work.each_repository(repositories, false, visit).await;
+    let [tags, lists, referrers, written] =
+        [count.tags, count.lists, count.referrers, count.written].map(Cell::into_inner);
+    let message = format!(
+        "{looked_into} repositories, {tags} tags: {lists} lists of referrers, {referrers} tags of referrers themselves; \
+         {written} referrers tags written. What no tag leads to can't be found: referrers that were pushed by digest \
+         alone while nobody kept a list."
+    );
+    let counts = [("repositories", looked_into), ("tags", tags), ("lists", lists), ("referrers", referrers)];
+    let counts = counts.into_iter().chain([("written", written)]).collect();
+    work.printer.say(&Line { kind: "done", message, counts, ..Line::default() });
+    Ok(())
+}
+
+async fn take_tags(work: &Work, inside: &Inside, count: &Count) -> Result<(), Trouble> {
+    let take = async |tag: String| {
+        add(&count.tags, 1);
+        match inside.take(&tag).await {
+            Ok(Took::List) => add(&count.lists, 1),
+            Ok(Took::Referrer) => add(&count.referrers, 1),
+            Ok(Took::Nothing) => {}
+            Err(trouble) => {
+                let line = Line { tag: Some(tag), ..of_repository("unseen-tag", inside) };
+                work.printer.finding(&Line { message: trouble.to_string(), ..line });
+            }
+        }
+    };
+    work.each_tag(inside, |tags| tags, take).await
+}
+
+fn add(count: &Cell<usize>, more: usize) {
+    count.set(count.get() + more);
+}

@@ -1,0 +1,67 @@
+//! `backref verify`: what is on record, beside what the registry says.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+
+use super::{
+    ExitStatus,
+    printer::Line,
+    work::{self, Store, Work, of_subject},
+};
+use crate::{
+    cli,
+    handler::{Inside, Trouble},
+    oci::{Digest, FallbackTag},
+    store::Known,
+};
+
+pub(super) fn run(args: &cli::Work) -> ExitStatus {
+    work::run(args, Store::HasToBeThere, verify)
+}
+
+async fn verify(work: &Work) -> Result<(), Trouble> {
+    let (repositories, why) = work.everywhere().await?;
+    if let Some(why) = why {
+        let message =
+            format!("only what is on record is compared: the registry does not list its repositories ({why})");
+        work.printer.say(&Line { kind: "no-catalog", message, ..Line::default() });
+    }
+    let (subjects, differences) = (Cell::new(0_usize), Cell::new(0_usize));
+    let visit = async |inside: &Inside| {
+        // What a tag names may be on record or not: each subject is compared once.
+        let compared = RefCell::new(HashSet::new());
+        let compare = async |subject: Digest| {
+            if !compared.borrow_mut().insert(subject.clone()) {
+                return;
+            }
+            subjects.set(subjects.get() + 1);
+            match inside.compare(&subject).await {
+                Ok(found) => {
+                    differences.set(differences.get() + found.len());
+                    for one in found {
+                        let referrer = one.referrer.map(|digest| digest.to_string());
+                        let message = one.what.message().to_owned();
+                        let line = of_subject(one.what.name(), inside, &subject);
+                        work.printer.finding(&Line { referrer, message, ..line });
+                    }
+                }
+                Err(trouble) => {
+                    let message = format!("can't be compared: {trouble}");
+                    work.printer.finding(&Line { message, ..of_subject("not-compared", inside, &subject) });
+                }
+            }
+        };
+        work.each_known(inside, Known::Subjects, &compare).await?;
+        if work.operator.keeps_tags() {
+            let tagged = |tags: Vec<String>| tags.iter().filter_map(|tag| FallbackTag::parse(tag)).collect();
+            work.each_tag(inside, tagged, &compare).await?;
+        }
+        Ok(())
+    };
+    work.each_repository(repositories, false, visit).await;
+    let (subjects, differences) = (subjects.get(), differences.get());
+    let message = format!("{subjects} subjects compared, {differences} differences");
+    let counts = [("subjects", subjects), ("differences", differences)].into();
+    work.printer.say(&Line { kind: "done", message, counts, ..Line::default() });
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! The store made from the upstream.
+
+use serde_json::json;
+
+use crate::run::{forget_store, on_record, run, sqlite3};
+use crate::stand::{INDEX, KINDS, Stand, list, plain, put, referrer, up};
+use crate::support::{Backref, Fake, Holdings, Kind, http, sha256};
+
+fn without_store(mut stand: Stand) -> Stand {
+    stand.backref.terminate();
+    forget_store(&stand.backref.database());
+    stand
+}
+
+const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
+
+fn put_blob(stand: &Stand, repository: &str, blob: &[u8]) {
+    let open = http::send("POST", &format!("{}/v2/{repository}/blobs/uploads/", stand.registry.url()), &[], b"");
+    let place = format!("{}&digest={}", open.header("location"), sha256(blob));
+    let answer = http::send("PUT", &place, &[("Content-Type", "application/octet-stream")], blob);
+    assert_eq!(answer.status, 201, "{answer:?}");
+}
+
+#[test]
+fn a_deleted_store_is_made_anew_in_the_same_order() {
+    for kind in KINDS {
+        let stand = up(kind);
+        let pushed: Vec<String> = ["c", "a", "d", "b"].iter().map(|name| stand.push(name)).collect();
+        let chained = referrer(&pushed[0], "about a referrer");
+        put(&stand.url(), &sha256(&chained), &chained);
+        stand.paid();
+        let tagged = stand.tagged();
+        let stand = without_store(stand);
+        let ran = run(&stand.backref, "backfill app --json");
+        assert_eq!((ran.code, ran.kinds()), (Some(0), vec![]), "{kind:?}: {ran:?}");
+        assert_eq!(on_record(&stand, "app", &stand.subject), pushed, "{kind:?}");
+        assert_eq!(on_record(&stand, "app", &pushed[0]), [sha256(&chained)], "{kind:?}");
+        assert_eq!((stand.tagged(), tagged), (pushed.clone(), pushed), "and the tag stays as it was: {kind:?}");
+        let ran = run(&stand.backref, "doctor --json");
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        assert!(ran.kinds().contains(&"no-debt".to_owned()), "{ran:?}");
+    }
+}
+
+#[test]
+fn every_tag_leads_somewhere() {
+    let stand = up(Kind::Distribution2);
+    let registry = stand.registry.url();
+    let around: Vec<Vec<u8>> =
+        ["tagged", "child", "by digest tag"].iter().map(|name| stand.push_around(name)).collect();
+    put(&registry, "v1", &around[0]);
+    put(&registry, "children", &list(&[&around[1]]));
+    let named = plain("names nobody");
+    let digest_tag = format!("{}.{}", stand.tag(), &sha256(&named)["sha256:".len()..][..16]);
+    put(&registry, &digest_tag, &named);
+    let stand = without_store(stand);
+    let ran = run(&stand.backref, "backfill app");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let mut expected = vec![sha256(&around[0]), sha256(&around[1])];
+    expected.sort();
+    let mut found = on_record(&stand, "app", &stand.subject);
+    found.sort();
+    assert_eq!(found, expected, "what no tag leads to can't be found");
+    assert!(ran.stdout.contains("What no tag leads to can't be found"), "{ran:?}");
+    let mut tagged = stand.tagged();
+    tagged.sort();
+    assert_eq!(tagged, expected, "and it is in the referrers tag now");
+
+    let older = Backref::of(&registry).store(&stand.backref.store()).without_tags().start();
+    let path = format!("{}/v2/app/_oci/artifacts/referrers?digest={}", older.url(), stand.subject);
+    let listed = http::get(&path, &[]).text();
+    assert!(listed.contains(&sha256(&named)), "by its digest tag: {listed}");
+}
+
+#[test]
+fn what_has_the_lists_order_keeps_it_though_a_tag_comes_first() {
+    let stand = up(Kind::Distribution2);
+    let around: Vec<Vec<u8>> = ["z", "y", "x"].iter().map(|name| stand.push_around(name)).collect();
+    put(&stand.registry.url(), "a-tag-of-the-last", &around[2]);
+    put(&stand.registry.url(), &stand.tag(), &list(&[&around[0], &around[1], &around[2]]));
+    let stand = without_store(stand);
+    assert_eq!(run(&stand.backref, "backfill app --jobs 1").code, Some(0));
+    let expected: Vec<String> = around.iter().map(|one| sha256(one)).collect();
+    assert_eq!(on_record(&stand, "app", &stand.subject), expected);
+}
+
+#[test]
+fn what_stands_under_a_list_s_name_is_looked_at_all_the_same() {
+    let stand = up(Kind::Distribution2);
+    put_blob(&stand, "app", b"{}");
+    let config = json!({"mediaType": "application/vnd.oci.empty.v1+json", "digest": sha256(b"{}"), "size": 2});
+    let subject = json!({"mediaType": INDEX, "digest": stand.subject, "size": 2});
+    let other = json!({"schemaVersion": 2, "mediaType": IMAGE, "config": config, "layers": [], "subject": subject});
+    let other = other.to_string().into_bytes();
+    let foreign = sha256(b"whose list it is not").replace(':', "-");
+    let url = crate::stand::url(&stand.registry.url(), &foreign);
+    assert_eq!(http::send("PUT", &url, &[("Content-Type", IMAGE)], &other).status, 201);
+    let stand = without_store(stand);
+    assert_eq!(run(&stand.backref, "backfill app").code, Some(0));
+    assert_eq!(on_record(&stand, "app", &stand.subject), [sha256(&other)]);
+}
+
+#[test]
+fn without_names_it_goes_through_what_the_registry_lists() {
+    for kind in KINDS {
+        let stand = up(kind);
+        // distribution lists repositories with layers only.
+        for repository in ["one/a", "one/b", "two"] {
+            put_blob(&stand, repository, b"x");
+            let path = format!("{}/v2/{repository}", stand.registry.url());
+            for manifest in [plain("subject"), referrer(&stand.subject, "a")] {
+                let url = format!("{path}/manifests/v{}", manifest.len());
+                assert_eq!(http::send("PUT", &url, &[("Content-Type", INDEX)], &manifest).status, 201);
+            }
+        }
+        let stand = without_store(stand);
+        let ran = run(&stand.backref, "backfill");
+        assert_eq!(ran.code, Some(0), "{kind:?}: {ran:?}");
+        let repositories = sqlite3(&stand.backref.database(), "SELECT DISTINCT repository FROM referrer ORDER BY 1");
+        assert_eq!(repositories.split_whitespace().collect::<Vec<_>>(), ["one/a", "one/b", "two"], "{kind:?}");
+    }
+}
+
+/// A registry that lists one tag, and what it says to a HEAD of that.
+fn registry(head: &'static str, catalog: &'static str) -> (Fake, Backref) {
+    let holdings = Holdings::default();
+    let fake = Fake::start(move |visit| match visit.head.target() {
+        "/v2/_catalog" => visit.answer(catalog, &[], r#"{"repositories":["app"]}"#),
+        "/v2/app/tags/list" => visit.answer("200 OK", &[], r#"{"name":"app","tags":["v1"]}"#),
+        "/v2/app/manifests/v1" => visit.answer(head, &["Content-Length: 5000000"], ""),
+        _ => holdings.serve(visit),
+    });
+    let mut backref = Backref::of(&fake.url()).start();
+    backref.terminate();
+    (fake, backref)
+}
+
+#[test]
+fn what_it_can_not_see_is_named() {
+    let (_fake, backref) = registry("403 Forbidden", "200 OK");
+    let ran = run(&backref, "backfill");
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stdout.contains("app:v1: the registry answered 403 Forbidden"), "{ran:?}");
+
+    let (_fake, backref) = registry("403 Forbidden", "401 Unauthorized");
+    let ran = run(&backref, "backfill --json");
+    assert_eq!((ran.code, ran.kinds()), (Some(1), vec!["no-catalog".to_owned()]), "{ran:?}");
+    assert_eq!(run(&backref, "backfill app --json").kinds(), ["unseen-tag"]);
+}
+
+#[test]
+fn usage_is_told_apart_from_findings() {
+    let (_fake, backref) = registry("200 OK", "200 OK");
+    for line in ["backfill App", "backfill --jobs 0", "prune --yes", "repair --upstream nowhere"] {
+        assert_eq!(run(&backref, line).code, Some(2), "{line}");
+    }
+    forget_store(&backref.database());
+    let ran = run(&backref, "verify");
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(!backref.database().exists(), "no store is made to be compared");
+}
+
+#[test]
+fn carriers_are_known_again() {
+    let stand = up(Kind::Distribution2);
+    let artifact_type = "application/vnd.oci.artifact.manifest.v1+json";
+    let artifact = json!({
+        "mediaType": artifact_type, "artifactType": "application/vnd.test", "blobs": [],
+        "subject": {"mediaType": INDEX, "digest": stand.subject, "size": plain("subject").len()},
+    });
+    let artifact = artifact.to_string().into_bytes();
+    let headers = [("Content-Type", artifact_type)];
+    let url = crate::stand::url(&stand.url(), &sha256(&artifact));
+    assert_eq!(http::send("PUT", &url, &headers, &artifact).status, 201);
+    stand.paid();
+    let carriers = stand.listed();
+    let stand = without_store(stand);
+    assert_eq!(run(&stand.backref, "backfill app").code, Some(0));
+    assert_eq!(on_record(&stand, "app", &stand.subject), carriers);
+    let originals = sqlite3(&stand.backref.database(), "SELECT original FROM alias");
+    assert_eq!(originals.trim(), sha256(&artifact));
+    // And nothing is read a second time.
+    let before = stand.registry.requests().len();
+    assert_eq!(run(&stand.backref, "backfill app").code, Some(0));
+    let again: Vec<String> = stand.registry.requests().split_off(before);
+    assert!(again.iter().all(|one| !one.contains(&carriers[0])), "{again:?}");
+}
+
+#[test]
+fn a_tag_that_somebody_deletes_meanwhile_is_no_trouble() {
+    let (_fake, backref) = registry("404 Not Found", "200 OK");
+    assert_eq!(run(&backref, "backfill app").code, Some(0));
+}

@@ -1,0 +1,125 @@
+//! The operator's own credentials, from Docker's configuration.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use crate::run::{Ran, finish};
+use crate::stand::{INDEX, list, plain, referrer};
+use crate::support::http::{self, Answer};
+use crate::support::{Backref, Grant, Home, Kind, Registry, TokenServer, sha256};
+
+/// A home in which somebody is logged in to that registry.
+fn home(host: &str, user: &str, password: &str) -> Home {
+    let home = Home::new();
+    std::fs::create_dir(home.path(".docker")).expect("a folder");
+    let login = json!({"auths": {host: {"auth": STANDARD.encode(format!("{user}:{password}"))}}});
+    home.write(".docker/config.json", &login.to_string());
+    home
+}
+
+fn run(backref: &Backref, home: &Home, line: &str) -> Ran {
+    let (name, arguments) = line.split_once(' ').unwrap_or((line, ""));
+    let mut command = backref.command(name);
+    command.args(arguments.split_whitespace()).arg("--json");
+    finish(command.env("DOCKER_CONFIG", home.path(".docker")))
+}
+
+fn put(base: &str, path: &str, authorization: &str, manifest: &[u8]) {
+    let headers = [("Content-Type", INDEX), ("Authorization", authorization)];
+    let answer: Answer = http::send("PUT", &format!("{base}/v2/{path}"), &headers, manifest);
+    assert_eq!(answer.status, 201, "{answer:?}");
+}
+
+/// A subject, one who refers to it, and a list that names it, around backref.
+fn fill(base: &str, repository: &str, authorization: &str) -> (String, String) {
+    let subject = plain("subject");
+    let one = referrer(&sha256(&subject), "one");
+    for manifest in [&subject, &one] {
+        put(base, &format!("{repository}/manifests/{}", sha256(manifest)), authorization, manifest);
+    }
+    let tag = sha256(&subject).replace(':', "-");
+    put(base, &format!("{repository}/manifests/{tag}"), authorization, &list(&[&one]));
+    (sha256(&subject), sha256(&one))
+}
+
+#[test]
+fn a_password_file() {
+    let registry = Registry::distribution_2().htpasswd(&[("operator", "1")]).start();
+    let mut backref = Backref::of(&registry.url()).start();
+    let basic = format!("Basic {}", STANDARD.encode("operator:1"));
+    let (subject, one) = fill(&registry.url(), "app", &basic);
+    let ran = run(&backref, &home(registry.host(), "operator", "1"), "backfill");
+    assert_eq!((ran.code, ran.kinds()), (Some(0), vec![]), "{ran:?}");
+    let listed = http::referrers(backref.host(), "app", &subject, &[("Authorization", &basic)]);
+    assert_eq!(listed[0]["digest"], one.as_str());
+    backref.terminate();
+
+    let ran = run(&backref, &Home::new(), "verify");
+    assert_eq!(ran.code, Some(1), "nobody may compare without credentials: {ran:?}");
+    assert!(!ran.stdout.contains(&one), "and is shown nothing: {ran:?}");
+    for output in [&ran.stdout, &ran.stderr] {
+        assert!(!output.contains("Basic ") && !output.contains(&STANDARD.encode("operator:1")));
+    }
+    let ran = run(&backref, &home(registry.host(), "operator", "wrong"), "backfill app");
+    assert_eq!((ran.code, ran.kinds()), (Some(1), vec!["unseen-repository".to_owned()]), "{ran:?}");
+}
+
+const USERS: [(&str, &str); 2] = [("operator", "1"), ("reader", "2")];
+const GRANTS: [Grant; 2] = [
+    Grant { user: "operator", prefix: "team/", actions: &["pull", "push", "delete"] },
+    Grant { user: "reader", prefix: "team/", actions: &["pull"] },
+];
+
+#[test]
+fn a_token_server() {
+    for kind in [Kind::Distribution2, Kind::Distribution3] {
+        let tokens = TokenServer::start(&USERS, &GRANTS, 300);
+        let registry = Registry::of(kind).tokens(&tokens).start();
+        let mut backref = Backref::of(&registry.url()).start();
+        backref.terminate();
+        let scope = "repository:team/app:pull,push";
+        let bearer = format!("Bearer {}", tokens.token("operator", scope, 300));
+        let (subject, _) = fill(&registry.url(), "team/app", &bearer);
+        let around = referrer(&subject, "two");
+        put(&registry.url(), "team/app/manifests/v1", &bearer, &around);
+
+        // Who may only read fills the store, and owes the tag.
+        let reader = home(registry.host(), "reader", "2");
+        let ran = run(&backref, &reader, "backfill team/app");
+        assert_eq!((ran.code, ran.kinds()), (Some(1), vec!["owed".to_owned()]), "{kind:?}: {ran:?}");
+        let ran = run(&backref, &reader, "backfill team/app --no-write");
+        assert_eq!((ran.code, ran.kinds()), (Some(0), vec![]), "{kind:?}: {ran:?}");
+        let ran = run(&backref, &reader, "doctor");
+        assert!(ran.code == Some(1) && ran.kinds().contains(&"owed".to_owned()), "{kind:?}: {ran:?}");
+        // The catalog is nobody's here, and repair needs none.
+        let ran = run(&backref, &home(registry.host(), "operator", "1"), "repair");
+        assert_eq!((ran.code, ran.kinds()), (Some(0), vec![]), "{kind:?}: {ran:?}");
+        let tag = format!("{}/v2/team/app/manifests/{}", registry.url(), subject.replace(':', "-"));
+        let index = http::get(&tag, &[("Accept", INDEX), ("Authorization", &bearer)]).text();
+        assert!(index.contains(&sha256(&around)), "{index}");
+        let ran = run(&backref, &reader, "verify team/app");
+        assert_eq!((ran.code, ran.kinds()), (Some(0), vec![]), "{kind:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn tokens_are_renewed_when_they_end() {
+    // Registries allow a minute beyond a token's end, the operator none.
+    let tokens = TokenServer::start(&USERS, &GRANTS, 0);
+    let registry = Registry::distribution_2().tokens(&tokens).start();
+    let mut backref = Backref::of(&registry.url()).start();
+    backref.terminate();
+    let bearer = format!("Bearer {}", tokens.token("operator", "repository:team/app:pull,push", 300));
+    fill(&registry.url(), "team/app", &bearer);
+    let operator = home(registry.host(), "operator", "1");
+    let ran = run(&backref, &operator, "backfill team/app");
+    assert_eq!((ran.code, ran.kinds()), (Some(0), vec![]), "{ran:?}");
+    let ended = TokenServer::start(&USERS, &GRANTS, -120);
+    drop(registry);
+    let registry = Registry::distribution_2().tokens(&ended).start();
+    let mut backref = Backref::of(&registry.url()).start();
+    backref.terminate();
+    let ran = run(&backref, &home(registry.host(), "operator", "1"), "backfill team/app");
+    assert_eq!((ran.code, ran.kinds()), (Some(1), vec!["unseen-repository".to_owned()]), "and it ends: {ran:?}");
+}

@@ -1,0 +1,86 @@
+//! What is owed: named by `doctor`, written by `repair`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::run::{run, sqlite3};
+use crate::stand::{INDEX, delete, list, plain, put, referrer, up};
+use crate::support::{Backref, Fake, Holdings, Kind, http, sha256};
+
+#[test]
+fn what_was_refused_is_owed_until_it_is_written() {
+    let (holdings, refuses) = (Holdings::default(), Arc::new(AtomicBool::new(true)));
+    let subject = plain("subject");
+    holdings.hold("app", INDEX, &subject);
+    let subject = sha256(&subject);
+    let tag = subject.replace(':', "-");
+    let (held, refusing) = (holdings.clone(), Arc::clone(&refuses));
+    let fake = Fake::start(move |visit| {
+        if visit.is("PUT") && visit.head.target().contains("/manifests/sha256-") && refusing.load(Ordering::SeqCst) {
+            visit.body();
+            visit.answer("403 Forbidden", &[], "");
+        } else if visit.head.target().contains("/referrers/") {
+            visit.answer("404 Not Found", &[], "");
+        } else {
+            held.serve(visit);
+        }
+    });
+    let backref = Backref::of(&fake.url()).start();
+    let manifest = referrer(&subject, "a");
+    let digest = put(&backref.url(), &sha256(&manifest), &manifest);
+    for command in ["doctor --json", "repair --json", "repair app --json"] {
+        let ran = run(&backref, command);
+        let owed = ran.lines().into_iter().find(|line| line["kind"] == "owed").expect("a debt");
+        assert_eq!(
+            (ran.code, &owed["repository"], &owed["subject"]),
+            (Some(1), &"app".into(), &subject.clone().into())
+        );
+    }
+    assert!(run(&backref, "repair").stdout.contains("403 Forbidden"));
+    assert_eq!(run(&backref, "repair elsewhere").code, Some(0));
+    refuses.store(false, Ordering::SeqCst);
+    let ran = run(&backref, "repair");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("1 referrers tags written"), "{ran:?}");
+    let index = http::get(&format!("{}/v2/app/manifests/{tag}", fake.url()), &[("Accept", INDEX)]).text();
+    assert!(index.contains(&digest), "{index}");
+    let ran = run(&backref, "doctor");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("nothing is owed") && ran.stdout.contains("no referrers API"), "{ran:?}");
+}
+
+#[test]
+fn a_foreign_tag_stays_owed_and_as_it_is() {
+    let stand = up(Kind::Distribution2);
+    let ordinary = list(&[&plain("subject")]);
+    put(&stand.registry.url(), &stand.tag(), &ordinary);
+    stand.push("a");
+    let ran = run(&stand.backref, "repair");
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stdout.contains("something that is no list of referrers"), "{ran:?}");
+    assert_eq!(stand.tagged(), std::slice::from_ref(&stand.subject));
+}
+
+#[test]
+fn what_a_crash_left_open_is_settled() {
+    let mut stand = up(Kind::Distribution2);
+    let gone = stand.push("gone");
+    let kept = stand.push("kept");
+    stand.paid();
+    stand.backref.terminate();
+    assert_eq!(delete(&stand.registry.url(), &gone), 202);
+    // A delete that reached the registry, of a process that died before it could say so.
+    let sql = format!(
+        "INSERT INTO attempt (id, kind, upstream, repository, digest, subject, owner, deadline)
+         VALUES (1, 'delete', '{}', 'app', '{gone}', '{}', NULL, 1)",
+        stand.registry.host(),
+        stand.subject
+    );
+    sqlite3(&stand.backref.database(), &sql);
+    let ran = run(&stand.backref, "doctor --json");
+    assert!(ran.code == Some(1) && ran.kinds().contains(&"open".to_owned()), "{ran:?}");
+    let ran = run(&stand.backref, "repair");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(stand.tagged(), [kept]);
+    assert_eq!(run(&stand.backref, "doctor").code, Some(0));
+}

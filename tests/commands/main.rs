@@ -1,0 +1,18 @@
+//! The operator's commands: on real registries, beside a running `serve` and alone.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[path = "../tags/stand.rs"]
+#[allow(dead_code, reason = "the suite about tags uses all of it")]
+mod stand;
+
+mod backfill;
+mod beside;
+mod credentials;
+mod debts;
+mod generated;
+mod interrupted;
+mod prune;
+mod run;
+mod verify;

@@ -1,0 +1,108 @@
+//! What the upstream has lost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::run::{on_record, run, sqlite3};
+use crate::stand::{INDEX, KINDS, delete, plain, put, referrer, up};
+use crate::support::{Backref, Fake, Holdings, Kind, http, sha256};
+
+const DAY_AGO: &str = "CAST(strftime('%s', 'now', '-2 days') AS INTEGER) * 1000000";
+
+#[test]
+fn what_is_gone_is_listed_no_more_and_dropped_after_a_day() {
+    for kind in KINDS {
+        let mut stand = up(kind);
+        let pushed: Vec<String> = ["a", "b", "c"].iter().map(|name| stand.push(name)).collect();
+        stand.paid();
+        stand.backref.terminate();
+        let database = stand.backref.database();
+        assert_eq!(run(&stand.backref, "prune --json").kinds(), [""; 0]);
+        assert_eq!(delete(&stand.registry.url(), &pushed[1]), 202);
+        let ran = run(&stand.backref, "prune --json");
+        assert_eq!((ran.code, ran.kinds()), (Some(0), vec!["missing".to_owned()]), "{kind:?}: {ran:?}");
+        let left = [pushed[0].clone(), pushed[2].clone()];
+        assert_eq!(stand.tagged(), left, "{kind:?}: its tag was written");
+        assert_eq!(on_record(&stand, "app", &stand.subject), left, "{kind:?}");
+
+        assert_eq!(run(&stand.backref, "prune --json").kinds(), [""; 0], "not twice within a day");
+        sqlite3(&database, &format!("UPDATE referrer SET changed_at = {DAY_AGO} WHERE state = 'missing'"));
+        let ran = run(&stand.backref, "prune --missing --json");
+        assert_eq!((ran.code, ran.kinds()), (Some(0), vec!["dropped".to_owned()]), "{kind:?}: {ran:?}");
+        assert_eq!(sqlite3(&database, "SELECT count(*) FROM referrer").trim(), "2", "{kind:?}");
+    }
+}
+
+#[test]
+fn what_comes_back_is_listed_again() {
+    let mut stand = up(Kind::Distribution2);
+    let pushed = stand.push("a");
+    stand.push("b");
+    stand.paid();
+    stand.backref.terminate();
+    sqlite3(&stand.backref.database(), &format!("UPDATE referrer SET state = 'missing' WHERE digest = '{pushed}'"));
+    let ran = run(&stand.backref, "prune --missing --json");
+    assert_eq!((ran.code, ran.kinds()), (Some(0), vec!["back".to_owned()]), "{ran:?}");
+    assert_eq!(on_record(&stand, "app", &stand.subject)[0], pushed);
+}
+
+#[test]
+fn a_404_for_everything_hides_and_takes_nothing_away() {
+    let (holdings, hides) = (Holdings::default(), Arc::new(AtomicBool::new(false)));
+    let subject = plain("subject");
+    holdings.hold("app", INDEX, &subject);
+    let subject = sha256(&subject);
+    let (held, hiding) = (holdings.clone(), Arc::clone(&hides));
+    let fake = Fake::start(move |visit| {
+        if hiding.load(Ordering::SeqCst) {
+            visit.answer("404 Not Found", &[], "");
+        } else {
+            held.serve(visit);
+        }
+    });
+    let backref = Backref::of(&fake.url()).start();
+    let manifest = referrer(&subject, "a");
+    let digest = put(&backref.url(), &sha256(&manifest), &manifest);
+    hides.store(true, Ordering::SeqCst);
+    for command in ["prune --json", "prune --json app"] {
+        let ran = run(&backref, command);
+        assert_eq!((ran.code, ran.kinds()), (Some(1), vec!["kept".to_owned()]), "{ran:?}");
+    }
+    sqlite3(&backref.database(), "UPDATE subject SET last_arrival = 1");
+    assert_eq!(run(&backref, "prune --orphans --yes --json").kinds(), [""; 0], "nor is anything an orphan");
+    hides.store(false, Ordering::SeqCst);
+    assert_eq!(http::referrers(backref.host(), "app", &subject, &[])[0]["digest"], digest.as_str());
+    assert!(holdings.holds(&format!("/v2/app/manifests/{digest}")));
+}
+
+#[test]
+fn orphans_are_named_and_deleted_only_when_told_to() {
+    for kind in KINDS {
+        let stand = up(kind);
+        let registry = stand.registry.url();
+        let orphan = stand.push("orphan");
+        let about = referrer(&orphan, "about the orphan");
+        put(&stand.url(), &sha256(&about), &about);
+        let other = plain("another subject");
+        put(&registry, &sha256(&other), &other);
+        let kept = referrer(&sha256(&other), "kept");
+        put(&stand.url(), &sha256(&kept), &kept);
+        stand.paid();
+        assert_eq!(delete(&registry, &stand.subject), 202);
+        let is_there =
+            |digest: &str| http::get(&crate::stand::url(&registry, digest), &[("Accept", INDEX)]).status == 200;
+
+        assert_eq!(run(&stand.backref, "prune --orphans --json").kinds(), [""; 0], "{kind:?}: it is too new");
+        sqlite3(&stand.backref.database(), "UPDATE subject SET last_arrival = 1");
+        let ran = run(&stand.backref, "prune --orphans --json");
+        assert_eq!((ran.code, ran.kinds()), (Some(1), vec!["orphan".to_owned()]), "{kind:?}: {ran:?}");
+        assert_eq!(ran.lines()[0]["referrer"], orphan.as_str());
+        assert!(is_there(&orphan), "{kind:?}");
+
+        let ran = run(&stand.backref, "prune --orphans --yes --json");
+        assert_eq!(ran.code, Some(0), "{kind:?}: {ran:?}");
+        assert!(!is_there(&orphan) && !is_there(&sha256(&about)), "{kind:?}: {ran:?}");
+        assert!(is_there(&sha256(&kept)) && is_there(&sha256(&other)), "{kind:?}");
+        assert_eq!((stand.tagged(), stand.listed()), (vec![], vec![]), "{kind:?}: no list is left behind");
+    }
+}

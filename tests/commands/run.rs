@@ -1,0 +1,80 @@
+//! Commands, run to their end.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::stand::Stand;
+use crate::support::{Backref, http};
+
+/// No command of these tests takes a tenth of it, but for the generated ones.
+const BOUND_SECONDS: &str = "600";
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// What was said, as JSON: of a command with `--json`.
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        self.stdout.lines().map(|line| serde_json::from_str(line).expect("one object a line")).collect()
+    }
+
+    /// The kinds of what was said, but for how much there was.
+    pub(crate) fn kinds(&self) -> Vec<String> {
+        let kinds = self.lines().into_iter().map(|line| line["kind"].as_str().expect("a kind").to_owned());
+        kinds.filter(|kind| kind != "done").collect()
+    }
+}
+
+/// A command of that backref's upstream, store and configuration. `line`: split at spaces.
+pub(crate) fn run(backref: &Backref, line: &str) -> Ran {
+    let (name, arguments) = line.split_once(' ').unwrap_or((line, ""));
+    let mut command = backref.command(name);
+    command.args(arguments.split_whitespace());
+    // Whoever runs the tests has credentials of their own.
+    finish(command.env("DOCKER_CONFIG", backref.directory().join("nobody")))
+}
+
+pub(crate) fn finish(command: &Command) -> Ran {
+    let mut bounded = Command::new("timeout");
+    bounded.args(["--kill-after=5", BOUND_SECONDS]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => bounded.env(name, value),
+            None => bounded.env_remove(name),
+        };
+    }
+    let output = bounded.output().expect("the binary under test");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ran { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+}
+
+pub(crate) fn forget_store(database: &Path) {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = database.as_os_str().to_owned();
+        name.push(suffix);
+        // The two beside it go by themselves when it was closed.
+        let _ = std::fs::remove_file(name);
+    }
+    assert!(!database.exists());
+}
+
+/// What the store itself lists: by a backref that looks at no tag.
+pub(crate) fn on_record(stand: &Stand, repository: &str, subject: &str) -> Vec<String> {
+    let backref = Backref::of(&stand.registry.url()).store(&stand.backref.store()).without_tags().start();
+    let listed = http::referrers(backref.host(), repository, subject, &[]);
+    listed.iter().map(|one| one["digest"].as_str().expect("a digest").to_owned()).collect()
+}
+
+/// Changes what no command would.
+pub(crate) fn sqlite3(path: &Path, sql: &str) -> String {
+    let output = Command::new("sqlite3").arg(path).arg(sql).output().expect("sqlite3, which tests/run installs");
+    assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
