@@ -12,6 +12,7 @@ use crate::{
     error::Error,
     oci::{Digest, Repository},
     referrers::ManifestKey,
+    step::step,
     store::{AttemptKind, Verdict},
     upstream::{Body, Refusal, manifest_uri},
 };
@@ -85,6 +86,7 @@ pub(super) async fn forget(hop: &Hop, request: Request<Body>, key: ManifestKey) 
             return hop.forward(request).await;
         }
     };
+    step("delete-noted");
     let out = match hop.take_out(&caller, &key).await {
         Ok(out) => out,
         Err(error) => {
@@ -92,7 +94,9 @@ pub(super) async fn forget(hop: &Hop, request: Request<Body>, key: ManifestKey) 
             return Err(error);
         }
     };
+    step("delete-taken-out");
     let mut answer = hop.forward_attempt(request, attempt.id).await?;
+    step("delete-answered");
     if out.took_it_out() && answer.status() == StatusCode::NOT_FOUND {
         // Some registries drop by themselves what no list names any more.
         *answer.status_mut() = StatusCode::ACCEPTED;
@@ -109,6 +113,8 @@ pub(super) async fn forget(hop: &Hop, request: Request<Body>, key: ManifestKey) 
         }
         Ok(())
     };
+    step("delete-recorded");
     hop.put_back(&caller, out).await;
+    step("delete-put-back");
     concluded.map(|()| answer)
 }

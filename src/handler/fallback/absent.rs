@@ -7,6 +7,7 @@ use crate::{
     handler::exchange::Hop,
     oci::Listed,
     referrers::ManifestKey,
+    step::step,
     store::{Basis, Close, Verdict},
 };
 
@@ -50,6 +51,7 @@ impl Hop {
             let basis = Basis { version: seen.version, alone: true };
             store.apply(&key, Verdict::Absent, basis, Close::Nothing).await?;
         }
+        step("tag-missed");
         Ok(true)
     }
 
