@@ -4,6 +4,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 
 use super::{
     carrier::recover::Lost,
+    evidence::closing,
     exchange::{Exchange, Hop},
     policy::stranded::delete_referrers,
 };
@@ -103,7 +104,7 @@ pub(super) async fn forget(hop: &Hop, request: Request<Body>, key: ManifestKey) 
         *answer.body_mut() = Body::EMPTY;
     }
     let concluded = if answer.status().is_success() {
-        hop.conclude(&caller, &key, Verdict::Deleted, seen, attempt.id).await
+        hop.conclude(&caller, &key, Verdict::Deleted, seen, closing(attempt.id, &answer)).await
     } else {
         if out.touched() {
             // A refusal may be of what another delete took away: what is there now is asked for.

@@ -9,6 +9,7 @@ use hyper::body::{Body as _, Incoming};
 
 use super::{
     carrier::artifact::Artifact,
+    evidence::closing,
     exchange::{Exchange, Hop},
     tags::set_by,
 };
@@ -191,7 +192,8 @@ impl Hop {
             return Ok(answer);
         };
         let subject = relation.subject.clone();
-        self.conclude(&caller, &referrer, Verdict::Held(Arc::new(relation)), seen, attempt.id).await?;
+        let close = closing(attempt.id, &answer);
+        self.conclude(&caller, &referrer, Verdict::Held(Arc::new(relation)), seen, close).await?;
         step("push-recorded");
         let written = async {
             if let Some(copy) = copy {

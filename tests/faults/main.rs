@@ -15,10 +15,12 @@ mod tagged;
 
 mod stand;
 
+mod chaos;
 mod crash;
 mod disk_full;
 mod drain;
 mod kills;
+mod late;
 mod leaving;
 mod races;
 mod real;
