@@ -29,6 +29,9 @@ impl Hop {
         let said = String::from_utf8_lossy(said);
         let named = entries.iter().filter(|entry| said.contains(entry.digest.as_str()));
         let mut asked: Vec<&Listed> = named.collect();
+        if asked.is_empty() && said.contains("TAG_INVALID") {
+            return Ok(false); // a tag that may not be changed: nothing is said of what it names
+        }
         if asked.is_empty() {
             asked = entries.iter().collect();
         }
