@@ -28,6 +28,7 @@ pub mod rewrite;
 pub mod route;
 pub mod server;
 mod stall;
+mod step;
 pub mod store;
 pub mod turns;
 pub mod upstream;

@@ -199,6 +199,8 @@ pub enum Close {
     Nothing,
     /// The one that asked.
     One(AttemptId),
+    /// None, but the one that asked is given up: it was sent twice, and one of them may still be carried out.
+    GiveUp(AttemptId),
     /// Those that could no longer be carried out at that time, which is before the upstream was asked (microseconds since
     /// 1970): what may still land is not over with what it has done so far.
     Past(i64),

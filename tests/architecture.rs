@@ -74,6 +74,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("oci", &[]),
     ("random", &[]),
     ("stall", &[]),
+    ("step", &[]),
     ("config", &[]),
     ("cli", &["config"]),
     ("referrers", &["oci"]),
@@ -81,7 +82,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("dialect", &["oci", "referrers"]),
     ("rewrite", &["oci"]),
     ("learned", &["oci"]),
-    ("store", &["oci", "random", "referrers"]),
+    ("store", &["oci", "random", "referrers", "step"]),
     ("upstream", &["config", "oci", "random", "referrers", "stall"]),
     ("error", &["oci", "route", "stall", "store", "upstream"]),
     ("turns", &["oci", "referrers"]),
@@ -99,6 +100,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "rewrite",
             "route",
             "stall",
+            "step",
             "store",
             "turns",
             "upstream",
@@ -124,6 +126,7 @@ fn dependencies_point_one_way() {
 
 /// Words, and the only module in which they may stand.
 const ONLY_IN: &[(&str, &str)] = &[
+    ("fail::", "step"),
     ("rusqlite", "store"),
     ("hyper::client", "upstream"),
     ("reqwest", "upstream"),
@@ -168,4 +171,19 @@ fn files_stay_small() {
         let lines = source.lines().count();
         assert!(lines <= 400, "{file} has {lines} lines: it holds more than one thing");
     }
+}
+
+#[test]
+fn steps_to_be_killed_at_are_in_the_tests_build_alone() {
+    let tree = |edges: &str| {
+        let mut command = std::process::Command::new(env!("CARGO"));
+        let output = command
+            .args(["tree", "--locked", "--offline", "--prefix", "none", "--format", "{p} {f}", "--edges", edges])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .expect("cargo");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stdout).lines().any(|line| line.starts_with("fail v"))
+    };
+    assert_eq!((tree("normal"), tree("normal,dev")), (false, true), "release builds, and the tests'");
 }

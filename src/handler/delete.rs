@@ -4,6 +4,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 
 use super::{
     carrier::recover::Lost,
+    evidence::closing,
     exchange::{Exchange, Hop},
     policy::stranded::delete_referrers,
 };
@@ -12,6 +13,7 @@ use crate::{
     error::Error,
     oci::{Digest, Repository},
     referrers::ManifestKey,
+    step::step,
     store::{AttemptKind, Verdict},
     upstream::{Body, Refusal, manifest_uri},
 };
@@ -85,6 +87,7 @@ pub(super) async fn forget(hop: &Hop, request: Request<Body>, key: ManifestKey) 
             return hop.forward(request).await;
         }
     };
+    step("delete-noted");
     let out = match hop.take_out(&caller, &key).await {
         Ok(out) => out,
         Err(error) => {
@@ -92,14 +95,16 @@ pub(super) async fn forget(hop: &Hop, request: Request<Body>, key: ManifestKey) 
             return Err(error);
         }
     };
+    step("delete-taken-out");
     let mut answer = hop.forward_attempt(request, attempt.id).await?;
+    step("delete-answered");
     if out.took_it_out() && answer.status() == StatusCode::NOT_FOUND {
         // Some registries drop by themselves what no list names any more.
         *answer.status_mut() = StatusCode::ACCEPTED;
         *answer.body_mut() = Body::EMPTY;
     }
     let concluded = if answer.status().is_success() {
-        hop.conclude(&caller, &key, Verdict::Deleted, seen, attempt.id).await
+        hop.conclude(&caller, &key, Verdict::Deleted, seen, closing(attempt.id, &answer)).await
     } else {
         if out.touched() {
             // A refusal may be of what another delete took away: what is there now is asked for.
@@ -109,6 +114,8 @@ pub(super) async fn forget(hop: &Hop, request: Request<Body>, key: ManifestKey) 
         }
         Ok(())
     };
+    step("delete-recorded");
     hop.put_back(&caller, out).await;
+    step("delete-put-back");
     concluded.map(|()| answer)
 }

@@ -62,15 +62,15 @@ impl Hop {
         }
     }
 
-    /// Applies the upstream's word on a push or delete, and closes the attempt. If others changed the digest
-    /// meanwhile, asks the upstream what holds now, and applies that. An error leaves the attempt open.
+    /// Applies the upstream's word on a push or delete, and closes the attempt as `close` says. If others changed the
+    /// digest meanwhile, asks the upstream what holds now, and applies that. An error leaves the attempt open.
     pub(super) async fn conclude(
         &self,
         caller: &HeaderMap,
         key: &ManifestKey,
         mut verdict: Verdict,
         seen: Seen,
-        id: AttemptId,
+        close: Close,
     ) -> Result<(), Error> {
         let store = &self.handler.app.store;
         let concluded = async {
@@ -80,7 +80,7 @@ impl Hop {
                 _ => (Verdict::Seen, None),
             };
             for _ in 0..ROUNDS {
-                match store.apply(key, verdict, basis, Close::One(id)).await? {
+                match store.apply(key, verdict, basis, close).await? {
                     Applied::Done => return Ok(()),
                     Applied::Outdated(seen) => basis = Basis { version: seen.version, alone: false },
                 }
@@ -96,7 +96,7 @@ impl Hop {
             Err(StoreError::Database("others change this manifest all the time".into()).into())
         };
         let concluded = concluded.await;
-        if concluded.is_err() {
+        if let (Err(_), Close::One(id)) = (&concluded, close) {
             self.end(id, true).await;
         }
         concluded
@@ -111,6 +111,11 @@ impl Hop {
             status => Err(unclear(status)),
         }
     }
+}
+
+/// What a success leaves of the attempt.
+pub(super) fn closing(id: AttemptId, answer: &Response<Body>) -> Close {
+    if answer.extensions().get::<Replayed>().is_none() { Close::One(id) } else { Close::GiveUp(id) }
 }
 
 pub(super) fn unclear(status: StatusCode) -> Error {

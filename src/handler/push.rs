@@ -9,6 +9,7 @@ use hyper::body::{Body as _, Incoming};
 
 use super::{
     carrier::artifact::Artifact,
+    evidence::closing,
     exchange::{Exchange, Hop},
     tags::set_by,
 };
@@ -18,6 +19,7 @@ use crate::{
     oci::{Algorithm, Digest, ErrorCode, Manifest, RawManifest, Reference, ReferrersList, Repository},
     referrers::{Claim, ManifestKey},
     stall::Stalled,
+    step::step,
     store::{AttemptKind, Verdict},
     upstream::{Body, BodyError, ClientBody},
 };
@@ -181,14 +183,18 @@ impl Hop {
         let copy = self.digest_tag(&request, &claim);
         let attempt = self.attempt(AttemptKind::Push, &referrer, Some(claim.subject().clone()));
         let seen = self.handler.app.store.begin(&attempt).await?;
+        step("push-noted");
 
         let mut answer = self.forward_attempt(request, attempt.id).await?;
+        step("push-answered");
         let Some(relation) = claim.held(answer.status()) else {
             self.end_unsuccessful(attempt.id, &answer).await;
             return Ok(answer);
         };
         let subject = relation.subject.clone();
-        self.conclude(&caller, &referrer, Verdict::Held(Arc::new(relation)), seen, attempt.id).await?;
+        let close = closing(attempt.id, &answer);
+        self.conclude(&caller, &referrer, Verdict::Held(Arc::new(relation)), seen, close).await?;
+        step("push-recorded");
         let written = async {
             if let Some(copy) = copy {
                 self.write_digest_tag(copy).await;
@@ -196,6 +202,7 @@ impl Hop {
         };
         let kept = referrer.sibling(subject.clone());
         tokio::join!(self.maintain(&caller, &kept), written);
+        step("push-maintained");
         created(&mut answer, &referrer.digest, Some(subject.as_str()));
         Ok(answer)
     }

@@ -12,13 +12,13 @@ use crate::support::{Backref, Holdings, http, until};
 use crate::wire::error_code;
 
 /// A backref that hears of a limit by an error, as of a full disk, and is not ended by the signal that goes with it.
-struct Limited {
+pub(crate) struct Limited {
     child: Child,
 }
 
 impl Limited {
     /// In the place of one that has ended: on its ports, its store, its configuration.
-    fn start(ended: &Backref) -> Self {
+    pub(crate) fn start(ended: &Backref) -> Self {
         let serve = ended.command("serve");
         let mut command = Command::new("env");
         command.arg("--ignore-signal=XFSZ").arg(serve.get_program()).args(serve.get_args());
@@ -36,7 +36,7 @@ impl Limited {
     }
 
     /// No file may grow beyond that many bytes. `None`: as it was.
-    fn limit(&self, bytes: Option<u64>) {
+    pub(crate) fn limit(&self, bytes: Option<u64>) {
         let inherited = getrlimit(Resource::Fsize);
         let new = Rlimit { current: bytes.or(inherited.current), maximum: inherited.maximum };
         prlimit(Some(Pid::from_child(&self.child)), Resource::Fsize, new).expect("it is ours");

@@ -9,15 +9,25 @@ mod manifests;
 #[allow(dead_code, reason = "each suite uses its own part of it")]
 mod wire;
 
+#[path = "../tags/stand.rs"]
+#[allow(dead_code, reason = "each suite uses its own part of it")]
+mod tagged;
+
 mod stand;
 
+mod chaos;
 mod crash;
 mod disk_full;
 mod drain;
+mod facts;
+mod kills;
+mod late;
 mod leaving;
 mod races;
 mod real;
 mod startup;
+mod steps;
 mod store_gone;
 mod tags;
 mod unknown;
+mod with_tags;

@@ -7,6 +7,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../tags/stand.rs"]
+#[allow(dead_code, reason = "each suite uses its own part of it")]
+mod tagged;
+
 #[macro_use]
 mod stand;
 
@@ -17,6 +21,7 @@ mod concurrent;
 mod conformance;
 mod cosign;
 mod crane;
+mod many;
 mod oras;
 mod oras_2022;
 mod policy;

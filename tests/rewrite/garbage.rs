@@ -32,7 +32,7 @@ fn collected(kind: crate::support::Kind, config: &str) -> Collected {
         stand.push(media_type, manifest);
     }
     stand.registry.stop();
-    stand.registry.collect_garbage();
+    stand.registry.collect_garbage(&["--delete-untagged"]);
     stand.registry.start();
     assert_eq!(get(&stand.url(), "v1", &[INDEX]).status, 200, "what has a tag is there in any case");
     Collected { stand, pushed }

@@ -1,5 +1,6 @@
 //! The binary under test.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
@@ -90,6 +91,19 @@ impl Backref {
         (self.listen, self.admin) =
             process.wait_for("the line that says where it listens", |process| addresses(&process.stdout()));
         self.process = Some(process);
+    }
+
+    /// Starts it to be killed at a step of its pipelines: `NAME=return`, or `NAME=2*off->return` for the third time.
+    pub(crate) fn start_to_die(&mut self, step: &str) {
+        self.options.environment.push(("FAILPOINTS".to_owned(), step.to_owned()));
+        self.start();
+        self.options.environment.pop();
+    }
+
+    /// Waits until it was killed there.
+    pub(crate) fn wait_for_death(&mut self) {
+        let status = self.process.take().expect("backref runs").wait_for_end("backref to be killed at a step");
+        assert_eq!(status.signal(), Some(Signal::KILL.as_raw()), "{status}");
     }
 
     /// One of its commands, on the same upstream, store and configuration.

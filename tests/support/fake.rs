@@ -191,6 +191,13 @@ impl Visit {
         let _ = std::io::copy(&mut self.stream, &mut std::io::sink());
     }
 
+    /// Ends the connection now, and goes on with what was asked.
+    pub(crate) fn hang_up(&mut self) {
+        self.open = false;
+        // The other side may be gone already.
+        let _ = self.stream.get_ref().shutdown(Shutdown::Both);
+    }
+
     /// Ends the connection after this visit, whatever was sent.
     pub(crate) fn close(&mut self) {
         self.open = false;

@@ -3,6 +3,7 @@
 //! - [`Registry`]: an upstream (CNCF distribution 2.8 or 3), open, with a password file or with tokens.
 //! - [`TokenServer`]: who may do what, for a registry that asks for tokens.
 //! - [`Fake`]: an upstream that does as a test says.
+//! - [`Chaos`]: what may happen to a request between backref and a registry.
 //! - [`Backref`]: the binary under test, in front of a registry.
 //! - [`Home`]: where a client runs, with credentials and files of its own.
 //! - [`http`]: single requests, for what no client shows.
@@ -14,20 +15,24 @@
 #![allow(dead_code, unused_imports)]
 
 mod backref;
+mod chaos;
 mod fake;
 mod home;
 pub(crate) mod http;
 mod process;
 mod registry;
 mod registry_config;
+mod seed;
 mod token_server;
 mod tools;
 mod wait;
 
 pub(crate) use backref::{Backref, BackrefOptions};
+pub(crate) use chaos::{Chaos, Mishap};
 pub(crate) use fake::{Fake, Gate, Head, Holdings, Reply, Seen, Visit, sha256, sha512};
 pub(crate) use home::{Home, Outcome};
 pub(crate) use registry::{Kind, Registry, RegistryOptions};
+pub(crate) use seed::Seed;
 pub(crate) use token_server::{Grant, TokenServer};
 pub(crate) use tools::tool;
 pub(crate) use wait::until;

@@ -68,7 +68,12 @@ impl Process {
     /// Sends a signal and waits for the end.
     pub(crate) fn end(&mut self, signal: Signal) -> ExitStatus {
         self.signal(signal);
-        until(&format!("{} to end on {signal:?}", self.name), || self.child.try_wait().expect("the child is ours"))
+        self.wait_for_end(&format!("{} to end on {signal:?}", self.name))
+    }
+
+    /// Waits for an end that comes without a signal of ours.
+    pub(crate) fn wait_for_end(&mut self, what: &str) -> ExitStatus {
+        until(what, || self.child.try_wait().expect("the child is ours"))
     }
 
     /// The most memory it ever held, in bytes.

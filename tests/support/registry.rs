@@ -120,10 +120,10 @@ impl Registry {
         process.end(Signal::KILL);
     }
 
-    /// Deletes what is under no tag, manifests and then blobs, as an operator does while it is stopped.
-    pub(crate) fn collect_garbage(&self) {
+    /// Deletes what nothing refers to, as an operator does while it is stopped; with `--delete-untagged` manifests as well.
+    pub(crate) fn collect_garbage(&self, flags: &[&str]) {
         assert!(self.process.is_none(), "the registry runs: it would lose what is pushed meanwhile");
-        let output = self.command(&["garbage-collect", "--delete-untagged"]).output().expect("it starts");
+        let output = self.command(&[&["garbage-collect"], flags].concat()).output().expect("it starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 

@@ -11,5 +11,6 @@ mod import;
 mod limits;
 mod orders;
 mod owed;
+mod registries;
 mod stand;
 mod write;

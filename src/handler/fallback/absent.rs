@@ -7,6 +7,7 @@ use crate::{
     handler::exchange::Hop,
     oci::Listed,
     referrers::ManifestKey,
+    step::step,
     store::{Basis, Close, Verdict},
 };
 
@@ -28,6 +29,9 @@ impl Hop {
         let said = String::from_utf8_lossy(said);
         let named = entries.iter().filter(|entry| said.contains(entry.digest.as_str()));
         let mut asked: Vec<&Listed> = named.collect();
+        if asked.is_empty() && said.contains("TAG_INVALID") {
+            return Ok(false); // a tag that may not be changed: nothing is said of what it names
+        }
         if asked.is_empty() {
             asked = entries.iter().collect();
         }
@@ -50,6 +54,7 @@ impl Hop {
             let basis = Basis { version: seen.version, alone: true };
             store.apply(&key, Verdict::Absent, basis, Close::Nothing).await?;
         }
+        step("tag-missed");
         Ok(true)
     }
 

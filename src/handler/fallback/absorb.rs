@@ -9,6 +9,7 @@ use crate::{
     handler::exchange::Hop,
     oci::{Digest, FallbackTag, RawManifest, Reference, ReferrersList},
     referrers::ManifestKey,
+    step::step,
     store::{TagEnd, now_micros},
     upstream::{Body, Replayed, headers},
 };
@@ -52,11 +53,14 @@ impl Hop {
         let turn = self.handler.app.turns.of(subject);
         let taken = turn.take().await;
         self.learn_list(&caller, subject, list).await?;
+        step("absorb-learned");
         let until = self.settled_after();
         let began = now_micros();
         // The client's list may lack any of those on record.
         let before = self.begin_tag(subject, until, true).await?;
+        step("absorb-begun");
         let answer = self.forward(request).await;
+        step("absorb-answered");
         let definite = answer.as_ref().is_ok_and(|answer| {
             let status = answer.status();
             answer.extensions().get::<Replayed>().is_none() && (status.is_success() || status.is_client_error())
@@ -65,6 +69,7 @@ impl Hop {
         let unsettled_until = if definite { standing } else { Some(until) };
         store.end_tag(subject, TagEnd { holds: None, unsettled_until, over: true }).await?;
         let answer = answer?;
+        step("absorb-settled");
 
         match self.write(&caller, subject, &turn, taken).await {
             Ok(Some(after)) => after.finish(self, &caller).await,

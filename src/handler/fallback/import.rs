@@ -8,6 +8,7 @@ use crate::{
     handler::{exchange::Hop, push::MAX_MANIFEST},
     oci::{Digest, Listed, ReferrersList},
     referrers::ManifestKey,
+    step::step,
     store::{Holds, now_micros},
     upstream::ReadPermit,
 };
@@ -54,7 +55,9 @@ impl Hop {
         let before = app.store.tag(subject).await?;
         let known = before.as_ref().and_then(|state| state.tag.as_ref());
         let mut others = false;
-        let list = match self.find(caller, subject, known).await? {
+        let found = self.find(caller, subject, known).await?;
+        step("import-found");
+        let list = match found {
             Found::Known(digest) => {
                 let marked = before.as_ref().is_some_and(|state| state.marked);
                 let paid = before.filter(|state| !state.is_owed()).map(|state| state.version);
@@ -65,6 +68,7 @@ impl Hop {
             }
             Found::List(digest, list) => {
                 let checked = self.check(caller, subject, &list).await?;
+                step("import-checked");
                 if checked.unclear {
                     return Err(Error::Incomplete);
                 }
@@ -88,6 +92,7 @@ impl Hop {
             }
             None => self.saw(subject, None, false, entries.is_empty().then_some(version), began).await?,
         }
+        step("import-seen");
         app.turns.checked.insert(subject.clone(), ());
         Ok(!others)
     }

@@ -10,6 +10,7 @@ use crate::{
     handler::{exchange::Hop, push::MAX_MANIFEST},
     oci::{Digest, Listed, ReferrersList},
     referrers::ManifestKey,
+    step::step,
     store::{Holds, TagEnd, TagState, now_micros},
     turns::{Pace, Turn},
 };
@@ -48,6 +49,7 @@ impl Hop {
         // What is leaving is on record until its delete has come through: a write without it is owed from before it is
         // sent, so that it is put back whatever becomes of both.
         let before = self.begin_tag(subject, self.settled_after(), !leaving.is_empty()).await?;
+        step("tag-begun");
         // Sent earlier, it may still land after what is written now.
         let standing = before.unsettled_until.filter(|until| *until > began);
         let end = |holds, unsettled_until, over| TagEnd { holds, unsettled_until, over };
@@ -62,6 +64,7 @@ impl Hop {
                 let until = self.settled_after();
                 let unsettled = if replaced.is_some() { Some(until) } else { standing };
                 store.end_tag(subject, end(holds, unsettled, replaced.is_none())).await?;
+                step("tag-recorded");
                 let subject = subject.clone();
                 Ok(replaced.map(|replaced| After { subject, replaced, until, _turn: taken }))
             }
@@ -101,6 +104,7 @@ impl Hop {
             }
             Found::Foreign => return Err(Error::TagForeign),
         };
+        step("tag-found");
         let mut may_miss = true;
         loop {
             let (version, entries) = self.content(subject, leaving, &undecided).await?;
@@ -120,7 +124,9 @@ impl Hop {
                 });
             }
             let sent = std::time::Instant::now();
-            match self.put(caller, subject, list).await {
+            let answer = self.put(caller, subject, list).await;
+            step("tag-written");
+            match answer {
                 Answer::Done => {
                     let turns = &self.handler.app.turns;
                     turns.written.insert(subject.clone(), Pace::now(entries.len(), sent.elapsed()));
@@ -170,7 +176,9 @@ impl Hop {
         (empty, list): (&Digest, Bytes),
     ) -> Result<Option<Digest>, Written> {
         if marked {
-            match self.delete_index(caller, &subject.sibling(current.clone())).await {
+            let answer = self.delete_index(caller, &subject.sibling(current.clone())).await;
+            step("tag-removed");
+            match answer {
                 Answer::Done => return Ok(None),
                 Answer::No(..) => {}
                 Answer::Unknown(error) => return Err(Written::Unknown(error)),
@@ -201,7 +209,9 @@ impl After {
     /// Deletes the index that was replaced, if these credentials may: every push would leave one behind.
     pub(super) async fn finish(self, hop: &Hop, caller: &HeaderMap) {
         let app = &hop.handler.app;
-        let unsettled_until = match hop.delete_index(caller, &self.subject.sibling(self.replaced)).await {
+        let answer = hop.delete_index(caller, &self.subject.sibling(self.replaced)).await;
+        step("tag-replaced");
+        let unsettled_until = match answer {
             Answer::Done => None,
             Answer::No(status, _) => {
                 tracing::debug!(%status, repository = %self.subject.repository, "replaced indexes stay");

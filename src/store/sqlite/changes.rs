@@ -110,7 +110,7 @@ pub(super) fn apply(
     close: Close,
     now: i64,
 ) -> Result<Applied> {
-    let mine = if let Close::One(id) = close { Some(id) } else { None };
+    let mine = if let Close::One(id) | Close::GiveUp(id) = close { Some(id) } else { None };
     let seen = reads::look(db, key, mine)?;
     if seen.version != basis.version || (basis.alone && seen.contended) {
         return Ok(Applied::Outdated(seen));
@@ -127,6 +127,7 @@ pub(super) fn apply(
     match close {
         Close::Nothing => {}
         Close::One(id) => drop_attempt(db, id)?,
+        Close::GiveUp(id) => release(db, id)?,
         Close::Past(asked) => drop_past(db, key, asked)?,
     }
     Ok(Applied::Done)

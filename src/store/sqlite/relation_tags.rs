@@ -43,7 +43,7 @@ pub(super) fn apply(
     close: Close,
     now: i64,
 ) -> Result<Applied> {
-    let mine = if let Close::One(id) = close { Some(id) } else { None };
+    let mine = if let Close::One(id) | Close::GiveUp(id) = close { Some(id) } else { None };
     let known = look(db, key, &tag.tag, mine)?;
     if known.seen.version != basis.version || (basis.alone && known.seen.contended) {
         return Ok(Applied::Outdated(known.seen));
@@ -62,6 +62,7 @@ pub(super) fn apply(
     match close {
         Close::Nothing => {}
         Close::One(id) => changes::drop_attempt(db, id)?,
+        Close::GiveUp(id) => changes::release(db, id)?,
         Close::Past(asked) => drop_past(db, key, &tag.tag, asked)?,
     }
     Ok(Applied::Done)

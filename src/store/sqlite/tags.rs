@@ -51,7 +51,7 @@ pub(super) fn begin(
         .prepare_cached(&format!(
             "UPDATE subject SET lease_owner = :owner, lease_until = :until,
                                 unsettled_until = max(coalesce(unsettled_until, 0), :until),
-                                tag_version = iif(:may_lack, min(tag_version, version - 1), tag_version)
+                                tag_version = iif(:may_lack AND version > 0, min(tag_version, version - 1), tag_version)
              WHERE upstream = :upstream AND repository = :repository AND subject = :subject AND {FREE}"
         ))?
         .execute(named_params! {
@@ -70,7 +70,13 @@ pub(super) fn end(db: &Connection, subject: &ManifestKey, end: &TagEnd, owner: &
         "UPDATE subject SET unsettled_until = ?4, lease_owner = iif(?5, NULL, lease_owner)
          WHERE upstream = ?1 AND repository = ?2 AND subject = ?3 AND lease_owner = ?6",
     )?
-    .execute(params![of[0], of[1], of[2], end.unsettled_until, end.over, owner])
+    .execute(params![of[0], of[1], of[2], end.unsettled_until, end.over, owner])?;
+    // Whatever tag somebody names, and is refused, leaves nothing behind.
+    db.prepare_cached(
+        "DELETE FROM subject WHERE upstream = ? AND repository = ? AND subject = ?
+         AND version = 0 AND tag_digest IS NULL AND unsettled_until IS NULL AND lease_owner IS NULL",
+    )?
+    .execute(of)
     .map(drop)
 }
 

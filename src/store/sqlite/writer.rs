@@ -9,7 +9,10 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::store::{OpenError, StoreError};
+use crate::{
+    step::step,
+    store::{OpenError, StoreError},
+};
 
 /// What a change has to survive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -145,7 +148,10 @@ impl Writing {
     fn commit(&self) -> Result<(), StoreError> {
         // SQLite goes on committing, without an error, into a file that was deleted under it.
         self.file.check()?;
-        self.batch("COMMIT")
+        step("commit-due");
+        self.batch("COMMIT")?;
+        step("committed");
+        Ok(())
     }
 }
 

@@ -25,9 +25,14 @@ impl Holdings {
     /// Puts a manifest there as if it had always been there, and returns its path.
     pub(crate) fn hold(&self, repository: &str, content_type: &str, manifest: &[u8]) -> String {
         let path = format!("/v2/{repository}/manifests/{}", sha256(manifest));
-        let content = (content_type.to_owned(), manifest.to_owned());
-        self.0.lock().expect("no one panicked").insert(path.clone(), content);
+        self.hold_at(&path, content_type, manifest);
         path
+    }
+
+    /// The same under any path.
+    pub(crate) fn hold_at(&self, path: &str, content_type: &str, manifest: &[u8]) {
+        let content = (content_type.to_owned(), manifest.to_owned());
+        self.0.lock().expect("no one panicked").insert(path.to_owned(), content);
     }
 
     pub(crate) fn forget(&self, path: &str) {

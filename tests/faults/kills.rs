@@ -1,0 +1,159 @@
+//! `kill -9` at any time while clients push and delete. `KILLS=50` for as many.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::steps::SHORT;
+use crate::support::{Backref, Kind, Registry, Seed, http, sha256, until};
+use crate::tagged::{INDEX, metric, plain, put, referrer, url};
+
+const SUBJECTS: usize = 4;
+const CLIENTS: usize = 6;
+const TIME_FOR_TAGS: Duration = Duration::from_secs(3);
+
+/// What the clients know of what they did.
+#[derive(Default)]
+struct Known {
+    /// Acknowledged, and nobody deleted it.
+    pushed: BTreeSet<String>,
+    /// Acknowledged as deleted.
+    deleted: BTreeSet<String>,
+    /// Asked for, without an answer.
+    unknown: BTreeSet<String>,
+}
+
+impl Known {
+    fn extend(&mut self, more: Self) {
+        self.pushed.extend(more.pushed);
+        self.deleted.extend(more.deleted);
+        self.unknown.extend(more.unknown);
+    }
+}
+
+#[test]
+fn nothing_acknowledged_is_lost() {
+    let kills: usize = env::var("KILLS").map_or(5, |kills| kills.parse().expect("KILLS: a number"));
+    let mut seed = Seed::of_this_run();
+    let registry = Registry::of(Kind::Distribution2).start();
+    let mut backref = Backref::of(&registry.url()).config(SHORT).start();
+    let subjects: Vec<String> = (0..SUBJECTS)
+        .map(|number| put(&registry.url(), &sha256(&plain(&number.to_string())), &plain(&number.to_string())))
+        .collect();
+    let mut known: Vec<Known> = subjects.iter().map(|_| Known::default()).collect();
+
+    for kill in 0..kills {
+        let stop = AtomicBool::new(false);
+        let (base, started) = (backref.url(), Instant::now());
+        let time = Duration::from_millis(seed.below(700) + 50);
+        thread::scope(|scope| {
+            let clients: Vec<_> = (0..CLIENTS)
+                .map(|client| {
+                    let (base, stop, subjects, mut seed) = (&base, &stop, &subjects, seed.fork());
+                    scope.spawn(move || work(base, subjects, &format!("{kill}-{client}"), stop, &mut seed))
+                })
+                .collect();
+            until("the moment", || (started.elapsed() >= time).then_some(()));
+            backref.kill();
+            stop.store(true, Ordering::SeqCst);
+            for client in clients {
+                for (all, mine) in known.iter_mut().zip(client.join().expect("answers as they should be")) {
+                    all.extend(mine);
+                }
+            }
+        });
+        backref.start();
+        for (subject, known) in subjects.iter().zip(&known) {
+            let listed = listed(&backref, subject);
+            assert_eq!(known.pushed.difference(&listed).next(), None, "acknowledged and not listed, after kill {kill}");
+            assert_eq!(known.deleted.intersection(&listed).next(), None, "deleted and listed, after kill {kill}");
+        }
+    }
+
+    let lists = |backref: &Backref| -> Vec<_> {
+        subjects.iter().map(|subject| http::referrers(backref.host(), "app", subject, &[])).collect()
+    };
+    let before = until("pushes to pay, and queries to settle what was left open", || {
+        for subject in &subjects {
+            let last = referrer(subject, "last");
+            put(&backref.url(), &sha256(&last), &last);
+        }
+        // A long list is not written at once.
+        let started = Instant::now();
+        let owed = || metric(&backref, "backref_owed_tags") > 0;
+        until("time for the tags", || (!owed() || started.elapsed() > TIME_FOR_TAGS).then_some(()));
+        let lists = lists(&backref);
+        let open = ["backref_owed_tags", "backref_open_attempts"].map(|name| metric(&backref, name));
+        (open == [0, 0]).then_some(lists)
+    });
+    for ((subject, known), list) in subjects.iter().zip(&known).zip(&before) {
+        let tag = http::get(&url(&registry.url(), &subject.replace(':', "-")), &[("Accept", INDEX)]).json();
+        assert_eq!(tag["manifests"].as_array(), Some(list), "the tag is the list");
+        let listed: BTreeSet<_> = list.iter().map(|one| one["digest"].as_str().expect("a digest").to_owned()).collect();
+        assert_eq!(known.pushed.difference(&listed).next(), None, "acknowledged and not listed");
+        for digest in known.unknown.iter().chain(&known.deleted).chain(&listed) {
+            let there = http::get(&url(&registry.url(), digest), &[("Accept", INDEX)]).status == 200;
+            assert_eq!(there, listed.contains(digest), "{digest}: there, and listed");
+        }
+    }
+
+    backref.terminate();
+    for ending in ["", "-wal", "-shm"] {
+        drop(fs::remove_file(format!("{}{ending}", backref.database().display())));
+    }
+    backref.start();
+    assert!(lists(&backref) == before, "made anew from the tags, the lists are as they were");
+    let count = |of: fn(&Known) -> &BTreeSet<String>| known.iter().map(|known| of(known).len()).sum::<usize>();
+    println!(
+        "{kills} kills: {} acknowledged pushes, {} acknowledged deletes, {} without an answer; all kept, in the list, in \
+         the tag, and in the store made anew",
+        count(|known| &known.pushed) + count(|known| &known.deleted),
+        count(|known| &known.deleted),
+        count(|known| &known.unknown),
+    );
+}
+
+/// Pushes, and deletes every third of its own, until backref is no more.
+fn work(base: &str, subjects: &[String], name: &str, stop: &AtomicBool, seed: &mut Seed) -> Vec<Known> {
+    let mut known: Vec<Known> = subjects.iter().map(|_| Known::default()).collect();
+    for number in 0.. {
+        if stop.load(Ordering::SeqCst) {
+            break;
+        }
+        let at = usize::try_from(seed.below(subjects.len() as u64)).expect("a small number");
+        let manifest = referrer(&subjects[at], &format!("{name}-{number}"));
+        let (digest, known) = (sha256(&manifest), &mut known[at]);
+        let ask = |method, body: &[u8]| {
+            let answer = http::try_send(method, &url(base, &digest), &[("Content-Type", INDEX)], body);
+            answer.map(|answer| (answer.status, answer.text()))
+        };
+        known.unknown.insert(digest.clone());
+        match ask("PUT", &manifest) {
+            Err(_) => break,
+            Ok((201, _)) => {}
+            // A busy machine, where a second was not enough; and distribution's own, once in a while.
+            Ok((500.., _)) => continue,
+            Ok(answer) => panic!("{answer:?}"),
+        }
+        if seed.below(3) == 0 {
+            match ask("DELETE", b"") {
+                Err(_) => break,
+                Ok((202, _)) => known.deleted.insert(digest.clone()),
+                Ok((500.., _)) => continue,
+                Ok(answer) => panic!("{answer:?}"),
+            };
+        } else {
+            known.pushed.insert(digest.clone());
+        }
+        known.unknown.remove(&digest);
+    }
+    known
+}
+
+fn listed(backref: &Backref, subject: &str) -> BTreeSet<String> {
+    let list = http::referrers(backref.host(), "app", subject, &[]);
+    list.iter().map(|one| one["digest"].as_str().expect("a digest").to_owned()).collect()
+}

@@ -1,0 +1,77 @@
+//! What was given up, or sent twice, and is carried out after all, when others have said and seen something since.
+
+use std::time::{Duration, Instant};
+
+use crate::manifests::{delete, path, push};
+use crate::stand::Stand;
+use crate::support::{Gate, Holdings, sha256, until};
+
+/// Gates that the first request of a method goes through, whose client is told nothing.
+fn first_is_late(method: &'static str, hangs_up: bool) -> (Stand, Gate, Gate, Gate) {
+    let (on, late, landed) = (Gate::default(), Gate::default(), Gate::default());
+    let (is_on, gate, done) = (on.clone(), late.clone(), landed.clone());
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let script = move |holdings: &Holdings, visit: &mut crate::support::Visit| {
+        let is_first = visit.is(method) && is_on.is_open() && first.swap(false, std::sync::atomic::Ordering::SeqCst);
+        if !is_first {
+            return holdings.serve(visit);
+        }
+        visit.body();
+        if hangs_up {
+            visit.hang_up();
+        }
+        gate.pass();
+        drop(holdings.apply(visit));
+        done.count();
+        visit.close();
+    };
+    let config =
+        "workers = 1\n[upstream]\nanswer_timeout = \"1s\"\nconnect_timeout = \"100ms\"\n[permit]\nttl = \"0\"\n";
+    (Stand::with(script, |backref| backref.without_tags().config(config)), on, late, landed)
+}
+
+#[test]
+fn a_delete_that_is_carried_out_after_the_manifest_was_seen() {
+    let (stand, on, late, landed) = first_is_late("DELETE", false);
+    let digest = push(stand.backref.host(), &stand.referrer("a"));
+    on.open();
+    assert_eq!(delete(stand.backref.host(), &digest).status, 504);
+    assert_eq!(stand.listed(), [digest.as_str()], "it is there");
+    late.open();
+    landed.wait_for(1);
+    assert!(!stand.holdings.holds(&path(&digest)));
+    until("what is gone to be listed no more", || stand.listed().is_empty().then_some(()));
+}
+
+#[test]
+fn the_first_sending_of_a_push_that_was_sent_twice_and_then_deleted() {
+    let (stand, on, late, landed) = first_is_late("PUT", true);
+    push(stand.backref.host(), &stand.referrer("other"));
+    // One that comes over a connection that was unused for a moment is sent again when that breaks.
+    let started = Instant::now();
+    until("the connection to be unused for a while", || (started.elapsed() > Duration::from_millis(50)).then_some(()));
+    on.open();
+    let digest = push(stand.backref.host(), &stand.referrer("a"));
+    assert_eq!(delete(stand.backref.host(), &digest).status, 202);
+    assert_eq!(stand.listed(), [sha256(&stand.referrer("other"))]);
+    late.open();
+    landed.wait_for(1);
+    assert!(stand.holdings.holds(&path(&digest)));
+    until("what is there again to be listed", || stand.listed().contains(&digest).then_some(()));
+}
+
+#[test]
+fn the_first_sending_of_a_delete_that_was_sent_twice_and_then_pushed() {
+    let (stand, on, late, landed) = first_is_late("DELETE", true);
+    let digest = push(stand.backref.host(), &stand.referrer("a"));
+    let started = Instant::now();
+    until("the connection to be unused for a while", || (started.elapsed() > Duration::from_millis(50)).then_some(()));
+    on.open();
+    assert_eq!(delete(stand.backref.host(), &digest).status, 202);
+    assert_eq!(push(stand.backref.host(), &stand.referrer("a")), digest);
+    assert_eq!(stand.listed(), [digest.as_str()]);
+    late.open();
+    landed.wait_for(1);
+    assert!(!stand.holdings.holds(&path(&digest)));
+    until("what is gone again to be listed no more", || stand.listed().is_empty().then_some(()));
+}

@@ -1,0 +1,181 @@
+//! `kill -9` at every named step of what writes, and a new start on the same store: who refers to a subject is listed and
+//! stands in its tag, or the tag is owed; what is listed is there; the next push pays.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::{fs, thread};
+
+use crate::support::{Kind, Registry, http, sha256, until};
+use crate::tagged::{INDEX, Stand, delete, list, metric, put, referrer, url, with};
+
+/// What is asked of backref when it is killed.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Push,
+    /// A push, when one of the others was deleted around backref.
+    PushBesideAbsent,
+    Delete,
+    DeleteLast,
+    /// A client writes the tag itself, and leaves out what it doesn't know.
+    WriteTag,
+    DeleteIndex,
+    /// The first query, with a list that was there before.
+    Query,
+}
+
+/// Where it is killed, and by what it gets there.
+const STEPS: &[(Act, &[&str])] = &[
+    (Act::Push, &["push-noted", "push-answered", "push-recorded", "push-maintained"]),
+    (Act::Push, &["tag-begun", "tag-found", "tag-written", "tag-recorded", "tag-replaced"]),
+    (Act::Push, &["commit-due", "commit-due=1*off->", "commit-due=2*off->", "commit-due=3*off->"]),
+    (Act::Push, &["committed", "committed=1*off->", "committed=2*off->", "committed=3*off->"]),
+    (Act::PushBesideAbsent, &["tag-missed", "tag-written", "tag-written=1*off->"]),
+    (Act::Delete, &["delete-noted", "delete-taken-out", "delete-answered", "delete-recorded", "delete-put-back"]),
+    (Act::Delete, &["tag-begun", "tag-found", "tag-written", "tag-recorded", "tag-replaced"]),
+    (Act::Delete, &["commit-due=1*off->", "commit-due=2*off->", "committed=1*off->", "committed=2*off->"]),
+    (Act::DeleteLast, &["tag-removed", "delete-taken-out", "delete-answered", "delete-recorded"]),
+    (
+        Act::WriteTag,
+        &["absorb-begun", "absorb-answered", "absorb-settled", "absorb-learned", "tag-begun", "tag-written"],
+    ),
+    (Act::DeleteIndex, &["absorb-begun", "absorb-answered", "absorb-settled", "tag-begun", "tag-written"]),
+    (Act::Query, &["import-found", "import-checked", "import-seen"]),
+];
+
+/// How many are tried at a time: each stands on processes of its own.
+const AT_A_TIME: usize = 8;
+
+/// What was sent may land for a little more than two seconds.
+pub(crate) const SHORT: &str = "[upstream]\nanswer_timeout = \"1s\"\nconnect_timeout = \"100ms\"\n[permit]\nttl = \"0\"\n\
+                                [referrers]\nrecheck = \"100ms\"\n";
+
+#[test]
+fn of_a_push() {
+    kill_at_each(|act| matches!(act, Act::Push | Act::PushBesideAbsent));
+}
+
+#[test]
+fn of_a_delete() {
+    kill_at_each(|act| matches!(act, Act::Delete | Act::DeleteLast));
+}
+
+#[test]
+fn of_what_clients_do_to_a_tag_and_of_reading_it() {
+    kill_at_each(|act| matches!(act, Act::WriteTag | Act::DeleteIndex | Act::Query));
+}
+
+fn kill_at_each(of: impl Fn(Act) -> bool) {
+    let steps = STEPS.iter().filter(|(act, _)| of(*act));
+    let cases: Vec<(Act, &str)> = steps.flat_map(|(act, steps)| steps.iter().map(|step| (*act, *step))).collect();
+    for cases in cases.chunks(AT_A_TIME) {
+        thread::scope(|scope| {
+            let running: Vec<_> =
+                cases.iter().map(|(act, step)| (act, step, scope.spawn(|| kill_at(*act, step)))).collect();
+            for (act, step, case) in running {
+                assert!(case.join().is_ok(), "{act:?}, killed at {step}");
+            }
+        });
+    }
+}
+
+fn kill_at(act: Act, step: &str) {
+    let mut stand = with(Registry::of(Kind::Distribution2), |backref| backref.config(SHORT));
+    let names: &[&str] = match act {
+        Act::DeleteLast => &["other"],
+        Act::Query => &[],
+        _ => &["kept", "other"],
+    };
+    let mut pushed: Vec<String> = names.iter().map(|name| stand.push(name)).collect();
+    let around = stand.push_around("around");
+    let gone = sha256(&referrer(&stand.subject, "kept"));
+    match act {
+        Act::Query => drop(put(&stand.registry.url(), &stand.tag(), &list(&[&around]))),
+        Act::PushBesideAbsent => assert_eq!(delete(&stand.registry.url(), &gone), 202),
+        _ => {}
+    }
+    stand.backref.terminate();
+    let (name, when) = step.split_once('=').unwrap_or((step, ""));
+    stand.backref.start_to_die(&format!("{name}={when}return"));
+    let answer = ask(&stand, act, &around);
+    stand.backref.wait_for_death();
+    // What a push leaves to do once the tag has it.
+    assert!(answer.is_none() || (answer, step) == (Some(201), "tag-replaced"), "{answer:?}");
+    if answer.is_some() {
+        pushed.push(sha256(&referrer(&stand.subject, "new")));
+    }
+    stand.backref.start();
+
+    // Before anybody has asked: all that was acknowledged and is still there stands in the tag, or the tag is owed.
+    let here = |digest: &String| is_there(&stand, digest);
+    let (tagged, owed) = (stand.tagged(), stand.owed());
+    for digest in pushed.iter().filter(|digest| here(digest)) {
+        assert!(tagged.contains(digest) || owed > 0, "{digest} is not in the tag, which is not owed");
+    }
+    until(&format!("{act:?} {step}: what is there to be listed, and nothing else"), || {
+        let mut listed: BTreeSet<String> = stand.listed().into_iter().collect();
+        if matches!(act, Act::PushBesideAbsent) {
+            // That is found out when the tag is written.
+            listed.remove(&gone);
+        }
+        assert!(pushed.iter().filter(|digest| here(digest)).all(|digest| listed.contains(digest)), "{listed:?}");
+        let new = [referrer(&stand.subject, "new"), around.clone()].map(|manifest| sha256(&manifest));
+        let known: BTreeSet<String> = pushed.iter().chain(&new).filter(|digest| here(digest)).cloned().collect();
+        // What was written around is known by the tag alone, if it came that far.
+        (listed == known || listed == &known - &BTreeSet::from([sha256(&around)])).then_some(())
+    });
+    until(&format!("{act:?} {step}: a push to pay"), || {
+        stand.push("next");
+        (metric(&stand.backref, "backref_owed_tags") == 0).then_some(())
+    });
+    let listed = stand.listed();
+    assert_eq!(stand.tagged(), listed);
+    assert!(listed.iter().all(here), "{listed:?}");
+}
+
+/// The answer's status, if one comes.
+fn ask(stand: &Stand, act: Act, around: &[u8]) -> Option<u16> {
+    let send = |method: &str, reference: &str, body: &[u8]| {
+        http::try_send(method, &url(&stand.url(), reference), &[("Content-Type", INDEX)], body)
+    };
+    let answer = match act {
+        Act::Push | Act::PushBesideAbsent => {
+            let manifest = referrer(&stand.subject, "new");
+            send("PUT", &sha256(&manifest), &manifest)
+        }
+        Act::Delete | Act::DeleteLast => send("DELETE", &sha256(&referrer(&stand.subject, "other")), b""),
+        Act::WriteTag => send("PUT", &stand.tag(), &list(&[around])),
+        Act::DeleteIndex => {
+            let index = http::get(&url(&stand.registry.url(), &stand.tag()), &[("Accept", INDEX)]).body;
+            send("DELETE", &sha256(&index), b"")
+        }
+        Act::Query => {
+            let list = format!("{}/v2/app/referrers/{}", stand.url(), stand.subject);
+            http::try_send("GET", &list, &[], b"")
+        }
+    };
+    answer.ok().map(|answer| answer.status)
+}
+
+fn is_there(stand: &Stand, digest: &str) -> bool {
+    http::get(&url(&stand.registry.url(), digest), &[("Accept", INDEX)]).status == 200
+}
+
+#[test]
+fn none_is_left_out() {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut named = BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let source = fs::read_to_string(path).expect("text");
+            named.extend(source.split("step(\"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+        }
+    }
+    let tried = STEPS.iter().flat_map(|(_, steps)| *steps);
+    let tried: BTreeSet<String> = tried.map(|step| step.split('=').next().unwrap_or(step).to_owned()).collect();
+    assert_eq!(named, tried);
+}

@@ -1,0 +1,229 @@
+//! The same breakages while referrers tags are written: clients that leave, registries that stand still, a store that can't
+//! be written or is gone.
+
+use std::fs;
+use std::thread;
+
+use crate::manifests::{INDEX, path, push, push_as, referrer};
+use crate::stand::{Hold, Stand};
+use crate::steps::SHORT;
+use crate::support::{Gate, Holdings, Registry, http, sha256, until};
+use crate::tagged::{self, KINDS, metric, url};
+use crate::wire::{Wire, error_code, served};
+
+/// Requests about the tag are held back, once that is switched on.
+fn held_at(method: &'static str) -> (Stand, Hold, Gate) {
+    let (hold, on) = (Hold::new(method), Gate::default());
+    let (late, switch) = (hold.clone(), on.clone());
+    let script = move |holdings: &Holdings, visit: &mut crate::support::Visit| {
+        if switch.is_open() && visit.head.target().contains("/manifests/sha256-") {
+            late.serve(holdings, visit);
+        } else {
+            holdings.serve(visit);
+        }
+    };
+    (Stand::with(script, |backref| backref.config("[permit]\nttl = \"0\"\n")), hold, on)
+}
+
+fn tag(stand: &Stand) -> String {
+    stand.subject.replace(':', "-")
+}
+
+fn tagged(stand: &Stand) -> Vec<String> {
+    let answer = http::get(&url(&stand.fake.url(), &tag(stand)), &[("Accept", INDEX)]);
+    let entries = answer.json()["manifests"].as_array().cloned().unwrap_or_default();
+    entries.iter().map(|one| one["digest"].as_str().expect("a digest").to_owned()).collect()
+}
+
+fn owed(stand: &Stand) -> u64 {
+    metric(&stand.backref, "backref_owed_tags")
+}
+
+fn put_request(target: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!("PUT {target} HTTP/1.1\r\nHost: a\r\nContent-Type: {INDEX}\r\nContent-Length: {length}\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+/// A client that leaves while a request about the tag is at the registry: before it acts, or before it answers.
+fn leaves(method: &'static str, request: impl Fn(&Stand) -> Vec<u8>, expected: &[&str]) {
+    for acts_before in [false, true] {
+        let (stand, hold, on) = held_at(method);
+        for name in ["a", "b"] {
+            push(stand.backref.host(), &stand.referrer(name));
+        }
+        until("what is left to do after a push", || (owed(&stand) == 0).then_some(()));
+        stand.holdings.hold("app", INDEX, &stand.referrer("new"));
+        on.open();
+        let mut wire = Wire::to(stand.backref.host());
+        wire.send(request(&stand));
+        if acts_before {
+            hold.act.open();
+            hold.answer.wait_for(1);
+        } else {
+            hold.act.wait_for(1);
+        }
+        drop(wire);
+        until("backref to take notice", || (served(stand.backref.host()) == 0).then_some(()));
+        hold.act.open();
+        hold.answer.open();
+        let expected: Vec<String> = expected.iter().map(|name| sha256(&stand.referrer(name))).collect();
+        until("what the client asked for to be done", || (stand.listed() == expected).then_some(()));
+        until("the tag to have it", || (tagged(&stand) == expected && owed(&stand) == 0).then_some(()));
+    }
+}
+
+#[test]
+fn a_client_that_leaves_while_its_push_is_written_to_the_tag() {
+    let push = |stand: &Stand| {
+        let manifest = stand.referrer("new");
+        put_request(&path(&sha256(&manifest)), &manifest)
+    };
+    leaves("HEAD", push, &["a", "b", "new"]);
+    leaves("PUT", push, &["a", "b", "new"]);
+}
+
+#[test]
+fn a_client_that_leaves_while_what_it_deletes_is_taken_out_of_the_tag() {
+    let delete = |stand: &Stand| {
+        let target = path(&sha256(&stand.referrer("a")));
+        format!("DELETE {target} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes()
+    };
+    leaves("HEAD", delete, &["b"]);
+    leaves("PUT", delete, &["b"]);
+}
+
+#[test]
+fn a_client_that_leaves_while_it_writes_the_tag() {
+    let write = |stand: &Stand| put_request(&path(&tag(stand)), &tagged::list(&[&stand.referrer("new")]));
+    leaves("PUT", write, &["a", "b", "new"]);
+}
+
+#[test]
+fn a_client_that_leaves_while_the_tag_is_read_leaves_no_turn_behind() {
+    let (stand, hold, on) = held_at("GET");
+    let manifest = stand.referrer("before");
+    stand.holdings.hold("app", INDEX, &manifest);
+    stand.holdings.hold_at(&path(&tag(&stand)), INDEX, &tagged::list(&[&manifest]));
+    on.open();
+    let mut wire = Wire::to(stand.backref.host());
+    wire.send(format!("GET /v2/app/referrers/{} HTTP/1.1\r\nHost: a\r\n\r\n", stand.subject));
+    hold.act.wait_for(1);
+    drop(wire);
+    until("backref to take notice", || (served(stand.backref.host()) == 0).then_some(()));
+    hold.act.open();
+    hold.answer.open();
+    assert_eq!(stand.listed(), [sha256(&manifest)]);
+    let new = push(stand.backref.host(), &stand.referrer("new"));
+    assert_eq!(tagged(&stand), [sha256(&manifest), new]);
+}
+
+#[test]
+fn a_registry_that_stands_still_while_clients_push_delete_and_write_the_tag() {
+    for kind in KINDS {
+        let stand = tagged::with(Registry::of(kind), |backref| backref.config(SHORT));
+        let pushed = ["a", "b", "c"].map(|name| stand.push(name));
+        stand.paid();
+        let around = stand.push_around("around");
+        stand.registry.pause();
+        let send = |method: &'static str, reference: String, body: Vec<u8>| {
+            let url = url(&stand.url(), &reference);
+            thread::spawn(move || http::send(method, &url, &[("Content-Type", INDEX)], &body))
+        };
+        let stuck = tagged::referrer(&stand.subject, "stuck");
+        let requests = [
+            send("PUT", sha256(&stuck), stuck),
+            send("DELETE", pushed[0].clone(), Vec::new()),
+            send("PUT", stand.tag(), tagged::list(&[&around])),
+        ];
+        for request in requests {
+            let answer = request.join().expect("an answer");
+            assert_eq!((answer.status, error_code(&answer.body).as_str()), (504, "UNAVAILABLE"), "{kind:?}");
+        }
+        stand.registry.resume();
+        let mut number = 0;
+        until("the list, the tag and the registry to agree", || {
+            number += 1;
+            stand.push(&format!("next {number}"));
+            let listed = stand.listed();
+            let there =
+                |digest: &String| http::get(&url(&stand.registry.url(), digest), &[("Accept", INDEX)]).status == 200;
+            let known = pushed.iter().all(|digest| there(digest) == listed.contains(digest));
+            (stand.owed() == 0 && stand.tagged() == listed && known && listed.iter().all(there)).then_some(())
+        });
+        let listed = stand.listed();
+        assert!(listed.contains(&pushed[1]) && listed.contains(&pushed[2]), "{kind:?}: nobody deleted them");
+    }
+}
+
+#[test]
+fn a_store_that_is_deleted_takes_no_list_with_it() {
+    for kind in KINDS {
+        let mut stand = tagged::with(Registry::of(kind), |backref| backref.config(SHORT));
+        let mut pushed = ["a", "b"].map(|name| stand.push(name)).to_vec();
+        stand.paid();
+        fs::remove_file(stand.backref.database()).expect("the file is there");
+        // What can't be recorded is refused before the registry hears of it.
+        let writes = || stand.about_the_tag(0).iter().filter(|request| request.starts_with("PUT")).count();
+        let before = writes();
+        let list = tagged::list(&[]);
+        let answer = tagged::put_as(&stand.url(), &stand.tag(), &list);
+        assert_eq!((answer.status, error_code(&answer.body).as_str()), (503, "UNAVAILABLE"), "{kind:?}");
+        assert_eq!(tagged::delete(&stand.url(), &pushed[0]), 503, "{kind:?}");
+        let refused = tagged::referrer(&stand.subject, "refused");
+        assert_eq!(tagged::put_as(&stand.url(), &sha256(&refused), &refused).status, 503, "{kind:?}");
+        assert_eq!((writes(), stand.listed()), (before, pushed.clone()), "{kind:?}");
+
+        stand.backref.kill();
+        for ending in ["-wal", "-shm"] {
+            drop(fs::remove_file(format!("{}{ending}", stand.backref.database().display())));
+        }
+        stand.backref.start();
+        assert_eq!(stand.listed(), pushed, "{kind:?}: made anew from the tag");
+        pushed.push(stand.push("c"));
+        assert_eq!((stand.listed(), stand.tagged()), (pushed.clone(), pushed), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_store_that_is_replaced_by_an_older_copy_of_itself() {
+    let mut stand = tagged::with(Registry::of(KINDS[0]), |backref| backref.config(SHORT));
+    let first = stand.push("first");
+    stand.paid();
+    stand.backref.terminate();
+    let copy = stand.backref.directory().join("copy.db");
+    fs::copy(stand.backref.database(), &copy).expect("a copy");
+    stand.backref.start();
+    let second = stand.push("second");
+    stand.paid();
+    stand.backref.terminate();
+    fs::rename(&copy, stand.backref.database()).expect("one file system");
+    stand.backref.start();
+    // What the copy lacks is in the tag, which is read again behind the first answer.
+    until("the list to be whole", || (stand.listed() == [first.as_str(), &second]).then_some(()));
+    let third = stand.push("third");
+    assert_eq!(stand.tagged(), [first, second, third]);
+}
+
+#[test]
+fn room_that_ends_while_the_tag_is_written_leaves_it_owed() {
+    let (mut stand, hold, on) = held_at("PUT");
+    let first = push(stand.backref.host(), &stand.referrer("first"));
+    stand.backref.terminate();
+    let limited = crate::disk_full::Limited::start(&stand.backref);
+    on.open();
+    let manifest = stand.referrer("second");
+    let client = stand.push_meanwhile(&manifest);
+    hold.act.wait_for(1);
+    limited.limit(Some(1));
+    hold.act.open();
+    hold.answer.open();
+    assert_eq!(client.join().expect("an answer").status, 201, "it was on record before");
+    let refused = push_as(stand.backref.host(), &tag(&stand), &tagged::list(&[&manifest]));
+    assert_eq!((refused.status, error_code(&refused.body).as_str()), (503, "UNAVAILABLE"));
+    limited.limit(None);
+    drop(limited);
+    stand.backref.start();
+    assert_eq!(owed(&stand), 1, "what became of the write could not be written down");
+    assert_eq!(stand.listed(), [first, sha256(&referrer(&stand.subject, "second"))]);
+}

@@ -1,0 +1,274 @@
+//! Registries that don't take the tag, or not now, or hold something else there: the list is whole all the same.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
+
+use crate::stand::{INDEX, delete, list, metric, plain, put, put_as, referrer, up, url};
+use crate::support::{Backref, Fake, Holdings, Kind, Visit, http, sha256, until};
+
+const SHORT: &str = "[upstream]\nanswer_timeout = \"500ms\"\nconnect_timeout = \"100ms\"\n[permit]\nttl = \"0\"\n\
+                     [referrers]\nrecheck = \"100ms\"\n";
+
+/// A registry that a script may answer for, with backref in front and the subject in it.
+struct Stand {
+    backref: Backref,
+    fake: Fake,
+    holdings: Holdings,
+    subject: String,
+}
+
+/// `script` says whether it has answered.
+fn with(script: impl Fn(&Holdings, &mut Visit) -> bool + Send + Sync + 'static) -> Stand {
+    let holdings = Holdings::default();
+    let subject = sha256(&plain("subject"));
+    holdings.hold("app", INDEX, &plain("subject"));
+    let held = holdings.clone();
+    let fake = Fake::start(move |visit| {
+        if !script(&held, visit) {
+            held.serve(visit);
+        }
+    });
+    let backref = Backref::of(&fake.url()).config(SHORT).start();
+    Stand { backref, fake, holdings, subject }
+}
+
+fn is_tag(visit: &Visit) -> bool {
+    visit.head.target().contains("/manifests/sha256-")
+}
+
+impl Stand {
+    fn push(&self, name: &str) -> String {
+        let manifest = referrer(&self.subject, name);
+        put(&self.backref.url(), &sha256(&manifest), &manifest)
+    }
+
+    fn tag(&self) -> String {
+        self.subject.replace(':', "-")
+    }
+
+    fn tagged(&self) -> Vec<String> {
+        let answer = http::get(&url(&self.fake.url(), &self.tag()), &[("Accept", INDEX)]);
+        digests(answer.json()["manifests"].as_array().map_or(&[], |all| all))
+    }
+
+    fn listed(&self) -> Vec<String> {
+        digests(&http::referrers(self.backref.host(), "app", &self.subject, &[]))
+    }
+
+    fn owed(&self) -> u64 {
+        metric(&self.backref, "backref_owed_tags")
+    }
+
+    /// New pushes, until one has paid.
+    fn pay(&self) {
+        let mut number = 0;
+        until("a push to pay", || {
+            number += 1;
+            self.push(&format!("next {number}"));
+            (self.owed() == 0).then_some(())
+        });
+    }
+}
+
+fn digests(entries: &[serde_json::Value]) -> Vec<String> {
+    entries.iter().map(|one| one["digest"].as_str().expect("a digest").to_owned()).collect()
+}
+
+#[test]
+fn a_tag_that_can_be_made_but_not_changed_stays_as_it_was_first_and_costs_no_more_with_every_push() {
+    // ECR, Harbor, and others.
+    for (status, code) in
+        [("400 Bad Request", "TAG_INVALID"), ("412 Precondition Failed", "PRECONDITION"), ("409 Conflict", "CONFLICT")]
+    {
+        let stand = with(move |holdings, visit| {
+            let refused = visit.is("PUT") && is_tag(visit) && holdings.holds(visit.head.target());
+            if refused {
+                visit.body();
+                visit.answer(status, &[], format!(r#"{{"errors":[{{"code":"{code}","message":"immutable"}}]}}"#));
+            }
+            refused
+        });
+        let first = stand.push("first");
+        let mut pushed = vec![first.clone()];
+        let mut cost = Vec::new();
+        for number in 0..10 {
+            let before = stand.fake.seen().len();
+            pushed.push(stand.push(&number.to_string()));
+            cost.push(stand.fake.seen().len() - before);
+        }
+        assert_eq!((stand.listed(), stand.tagged(), stand.owed()), (pushed.clone(), vec![first], 1), "{status}");
+        assert_eq!(cost, [3; 10], "{status}: the push, a look at the tag, a write that is refused");
+        assert_eq!(delete(&stand.backref.url(), &pushed.pop().expect("some")), 202, "{status}");
+        assert_eq!(stand.listed(), pushed, "{status}");
+    }
+}
+
+#[test]
+fn a_registry_that_breaks_off_every_write_for_a_while_is_paid_when_it_is_over() {
+    let down = Arc::new(AtomicBool::new(true));
+    let is_down = Arc::clone(&down);
+    let stand = with(move |_, visit| {
+        let breaks = visit.is("PUT") && is_tag(visit) && is_down.load(Ordering::SeqCst);
+        if breaks {
+            visit.body();
+            visit.close();
+        }
+        breaks
+    });
+    let pushed = ["a", "b", "c"].map(|name| stand.push(name));
+    assert_eq!((stand.listed(), stand.owed()), (pushed.to_vec(), 1));
+    assert!(!stand.holdings.holds(&format!("/v2/app/manifests/{}", stand.tag())));
+    down.store(false, Ordering::SeqCst);
+    stand.pay();
+    assert_eq!(stand.tagged(), stand.listed());
+}
+
+/// Out of the tag by a write that nobody knows of, and not deleted after all: the tag is owed.
+#[test]
+fn a_refused_delete_leaves_no_referrer_out_of_the_tag_unnoticed() {
+    let strange = Arc::new(AtomicBool::new(false));
+    let is_strange = Arc::clone(&strange);
+    let stand = with(move |holdings, visit| {
+        if !is_strange.load(Ordering::SeqCst) {
+            return false;
+        }
+        if visit.is("PUT") && is_tag(visit) {
+            holdings.apply(visit);
+            visit.close();
+        } else if visit.is("DELETE") {
+            visit.answer("405 Method Not Allowed", &[], "");
+        } else {
+            return false;
+        }
+        true
+    });
+    let pushed = ["a", "b"].map(|name| stand.push(name));
+    until("the tag to be written, and the index before it to be gone", || (stand.owed() == 0).then_some(()));
+    strange.store(true, Ordering::SeqCst);
+    assert_eq!(delete(&stand.backref.url(), &pushed[0]), 405);
+    assert_eq!(stand.listed(), pushed);
+    assert!(stand.tagged() == pushed || stand.owed() == 1, "{:?}", stand.tagged());
+    strange.store(false, Ordering::SeqCst);
+    stand.pay();
+    assert_eq!(stand.tagged(), stand.listed());
+}
+
+#[test]
+fn an_entry_that_can_not_be_read_now_makes_the_first_answer_wait() {
+    let busy = Arc::new(AtomicBool::new(true));
+    let is_busy = Arc::clone(&busy);
+    let later = sha256(&referrer(&sha256(&plain("subject")), "later"));
+    let of_later = later.clone();
+    let stand = with(move |_, visit| {
+        let refused = visit.head.target().ends_with(&of_later) && is_busy.load(Ordering::SeqCst);
+        if refused {
+            visit.answer("429 Too Many Requests", &["Retry-After: 1"], r#"{"errors":[{"code":"TOOMANYREQUESTS"}]}"#);
+        }
+        refused
+    });
+    let [now, later_too] = ["now", "later"].map(|name| referrer(&stand.subject, name));
+    for manifest in [&now, &later_too] {
+        stand.holdings.hold("app", INDEX, manifest);
+    }
+    put(&stand.fake.url(), &stand.tag(), &list(&[&now, &later_too]));
+    let query = format!("{}/v2/app/referrers/{}", stand.backref.url(), stand.subject);
+    for _ in 0..3 {
+        let answer = http::get(&query, &[]);
+        assert_eq!(answer.status, 503, "half a list: {answer:?}");
+        assert!(answer.header("Retry-After").parse::<u32>().is_ok_and(|seconds| seconds > 0), "{answer:?}");
+    }
+    let reads = |digest: &str| stand.fake.seen().iter().filter(|seen| seen.head.target().ends_with(digest)).count();
+    assert_eq!(reads(&sha256(&now)), 1, "what was learned is kept");
+    busy.store(false, Ordering::SeqCst);
+    assert_eq!(stand.listed().into_iter().collect::<BTreeSet<_>>(), BTreeSet::from([sha256(&now), later]));
+}
+
+#[test]
+fn a_list_that_changes_while_it_is_read_is_read_again() {
+    let manifests = ["first", "second"].map(|name| referrer(&sha256(&plain("subject")), name));
+    let [first, second] = manifests.clone();
+    let changed = AtomicBool::new(false);
+    let stand = with(move |holdings, visit| {
+        // Between the list and what it names.
+        if visit.head.target().ends_with(&sha256(&first)) && !changed.swap(true, Ordering::SeqCst) {
+            let path = format!("/v2/app/manifests/{}", sha256(&plain("subject")).replace(':', "-"));
+            holdings.hold_at(&path, INDEX, &list(&[&first, &second]));
+        }
+        false
+    });
+    for manifest in &manifests {
+        stand.holdings.hold("app", INDEX, manifest);
+    }
+    put(&stand.fake.url(), &stand.tag(), &list(&[&manifests[0]]));
+    assert_eq!(stand.listed(), [sha256(&manifests[0])]);
+    let both = manifests.each_ref().map(|manifest| sha256(manifest));
+    until("the new list to be read", || (stand.listed() == both).then_some(()));
+}
+
+#[test]
+fn an_ordinary_image_under_that_tag_is_left_alone() {
+    let stand = with(|_, _| false);
+    let kind = "application/vnd.oci.image.manifest.v1+json";
+    let image = json!({
+        "schemaVersion": 2, "mediaType": kind, "layers": [],
+        "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": sha256(b"{}"), "size": 2},
+    });
+    let image = image.to_string().into_bytes();
+    // As somebody did who names images after their digests.
+    let at = url(&stand.backref.url(), &stand.tag());
+    assert_eq!(http::send("PUT", &at, &[("Content-Type", kind)], &image).status, 201);
+    let pushed = ["a", "b"].map(|name| stand.push(name));
+    assert_eq!((stand.listed(), stand.owed()), (pushed.to_vec(), 1));
+    assert_eq!(delete(&stand.backref.url(), &pushed[0]), 202);
+    assert_eq!(stand.listed(), pushed[1..]);
+    assert_eq!(http::get(&at, &[("Accept", kind)]).body, image);
+    assert_eq!(delete(&stand.backref.url(), &sha256(&image)), 202, "nor is it kept from being deleted");
+}
+
+#[test]
+fn a_tag_that_a_client_deletes_by_its_name_is_written_again() {
+    let stand = up(Kind::Distribution3);
+    let pushed = ["a", "b"].map(|name| stand.push(name));
+    assert_eq!(delete(&stand.url(), &stand.tag()), 202);
+    assert_eq!((stand.listed(), stand.tagged()), (pushed.to_vec(), pushed.to_vec()));
+    stand.paid();
+    // 2.8 knows no such request, and says so.
+    let stand = up(Kind::Distribution2);
+    let pushed = stand.push("a");
+    assert!(matches!(delete(&stand.url(), &stand.tag()), 400 | 405));
+    assert_eq!((stand.listed(), stand.tagged()), (vec![pushed.clone()], vec![pushed]));
+    assert_eq!(put_as(&stand.url(), "v1", &plain("other")).status, 201);
+    assert!(matches!(delete(&stand.url(), "v1"), 400 | 405));
+}
+
+/// Anybody may name any tag.
+#[test]
+fn what_the_registry_does_not_let_a_client_do_leaves_nothing_on_record() {
+    let stand = with(|_, visit| {
+        if !visit.is("PUT") && !visit.is("DELETE") {
+            return false;
+        }
+        visit.body();
+        visit.answer(
+            "401 Unauthorized",
+            &["WWW-Authenticate: Basic realm=\"a\""],
+            r#"{"errors":[{"code":"UNAUTHORIZED"}]}"#,
+        );
+        true
+    });
+    for number in 0..10 {
+        let tag = sha256(number.to_string().as_bytes()).replace(':', "-");
+        assert_eq!(put_as(&stand.backref.url(), &tag, &list(&[&referrer(&stand.subject, "a")])).status, 401);
+        assert_eq!(delete(&stand.backref.url(), &tag), 401);
+    }
+    let store = rusqlite::Connection::open(stand.backref.database()).expect("the store");
+    for table in ["subject", "attempt", "referrer"] {
+        let count = format!("SELECT count(*) FROM {table}");
+        let rows: i64 = store.query_row(&count, [], |row| row.get(0)).expect("a number");
+        assert_eq!(rows, 0, "{table}");
+    }
+    assert_eq!(stand.owed(), 0);
+}
