@@ -43,8 +43,8 @@ async fn backfill(work: &Work, writes: bool) -> Result<(), Trouble> {
     let [tags, lists, referrers, written] =
         [count.tags, count.lists, count.referrers, count.written].map(Cell::into_inner);
     let message = format!(
-        "{looked_into} repositories, {tags} tags: {lists} lists of referrers, {referrers} tags of referrers themselves; \
-         {written} referrers tags written. What no tag leads to can't be found: referrers that were pushed by digest \
+        "repositories: {looked_into}; tags: {tags}, of lists: {lists}, of referrers themselves: {referrers}; referrers tags \
+         written: {written}. What no tag leads to can't be found: referrers that were pushed by digest \
          alone while nobody kept a list."
     );
     let counts = [("repositories", looked_into), ("tags", tags), ("lists", lists), ("referrers", referrers)];

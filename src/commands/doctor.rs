@@ -38,7 +38,7 @@ async fn upstream(work: &Work) -> Result<(), Trouble> {
     work.printer.say(&line("upstream", message));
     if work.named.is_empty() {
         let (kind, message) = match work.operator.catalog().await {
-            Ok(names) => ("catalog", format!("it lists {} repositories", names.len())),
+            Ok(names) => ("catalog", format!("repositories that it lists: {}", names.len())),
             Err(trouble) => (
                 "no-catalog",
                 format!("it does not list its repositories ({trouble}): name them to backfill and verify"),

@@ -38,9 +38,9 @@ pub(super) fn run(args: &Prune) -> ExitStatus {
         work.each_repository(work.on_record().await?, args.yes, visit).await;
         let count = count.get();
         let message = match (args.orphans, args.yes) {
-            (false, _) => format!("{count} referrers are not listed any more, or again"),
-            (true, true) => format!("{count} orphans deleted"),
-            (true, false) => format!("{count} orphans; --yes deletes them from the registry"),
+            (false, _) => format!("referrers not listed any more, or listed again: {count}"),
+            (true, true) => format!("orphans deleted: {count}"),
+            (true, false) => format!("orphans: {count}; --yes deletes them from the registry"),
         };
         work.printer.say(&Line { kind: "done", message, counts: [("referrers", count)].into(), ..Line::default() });
         Ok(())

@@ -24,7 +24,7 @@ async fn repair(work: &Work) -> Result<(), Trouble> {
     };
     work.each_repository(work.on_record().await?, false, visit).await;
     let message = if work.operator.keeps_tags() {
-        format!("{} referrers tags written", written.get())
+        format!("referrers tags written: {}", written.get())
     } else {
         "referrers.fallback_tag is off: no referrers tag is owed".to_owned()
     };

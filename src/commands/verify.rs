@@ -60,7 +60,7 @@ async fn verify(work: &Work) -> Result<(), Trouble> {
     };
     work.each_repository(repositories, false, visit).await;
     let (subjects, differences) = (subjects.get(), differences.get());
-    let message = format!("{subjects} subjects compared, {differences} differences");
+    let message = format!("subjects compared: {subjects}; differences: {differences}");
     let counts = [("subjects", subjects), ("differences", differences)].into();
     work.printer.say(&Line { kind: "done", message, counts, ..Line::default() });
     Ok(())

@@ -41,7 +41,7 @@ fn what_was_refused_is_owed_until_it_is_written() {
     refuses.store(false, Ordering::SeqCst);
     let ran = run(&backref, "repair");
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert!(ran.stdout.contains("1 referrers tags written"), "{ran:?}");
+    assert!(ran.stdout.contains("referrers tags written: 1"), "{ran:?}");
     let index = http::get(&format!("{}/v2/app/manifests/{tag}", fake.url()), &[("Accept", INDEX)]).text();
     assert!(index.contains(&digest), "{index}");
     let ran = run(&backref, "doctor");
