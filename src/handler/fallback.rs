@@ -58,6 +58,8 @@ impl Hop {
                 owed.push((subject, state));
             }
         }
+        // The turns of both are held at once: in one order for all, or two would wait for each other.
+        owed.sort_by(|(one, _), (other, _)| one.digest.cmp(&other.digest));
         let waits_until = owed.iter().map(|(subject, state)| self.due(subject, state)).min().flatten();
         let (done, wait) = oneshot::channel::<()>();
         let (hop, caller) = (self.clone(), headers::on_behalf(caller));

@@ -74,3 +74,32 @@ fn pages_go_over_both_forms() {
     listed.reverse();
     assert_eq!(listed, pushed);
 }
+
+/// Who pushes to one form writes the tag of the other as well: in one order for all, or two would wait for each other.
+#[test]
+fn pushes_to_both_forms_at_once_end_up_in_both_tags() {
+    const PUSHES: usize = 24;
+    let stand = up(Kind::Distribution2, "");
+    let original = stand.push(OCI, &artifact(OCI, "a/b", Some(&stand.subject), "subject"));
+    let carrier = stand.only_carrier(digest(&stand.subject));
+    std::thread::scope(|scope| {
+        for client in 0..8 {
+            let (stand, form) = (&stand, if client % 2 == 0 { &original } else { &carrier });
+            scope.spawn(move || {
+                for number in (client..PUSHES).step_by(8) {
+                    let index = json!({
+                        "schemaVersion": 2, "mediaType": INDEX, "artifactType": "a/b", "manifests": [],
+                        "subject": {"mediaType": IMAGE, "digest": form, "size": 2}, "annotations": {"n": number.to_string()},
+                    });
+                    stand.push(INDEX, index.to_string().as_bytes());
+                }
+            });
+        }
+    });
+    for form in [&original, &carrier] {
+        crate::support::until("the tag to name all", || {
+            let index = get(&stand.registry.url(), &form.replace(':', "-"), &[INDEX]);
+            (index.json()["manifests"].as_array().map_or(0, Vec::len) == PUSHES).then_some(())
+        });
+    }
+}
