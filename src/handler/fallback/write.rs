@@ -88,6 +88,7 @@ impl Hop {
         leaving: &[Digest],
     ) -> Result<Written, Error> {
         let found = self.find(caller, subject, before.tag.as_ref()).await?;
+        let known = if let Found::Known(digest) = &found { Some(digest.clone()) } else { None };
         let mut undecided = Vec::new();
         let (current, marked) = match found {
             Found::Nothing => (None, false),
@@ -108,6 +109,10 @@ impl Hop {
         let mut may_miss = true;
         loop {
             let (version, entries) = self.content(subject, leaving, &undecided).await?;
+            if known.is_some() && self.handler.app.store.tag(subject).await?.and_then(|state| state.tag) != known {
+                // Forgotten since: it names somebody who is being deleted, and whom nobody else might know of by then.
+                return Ok(Written::Refused(Error::TagBusy));
+            }
             let judged = undecided.is_empty();
             let holds = |tag, marked, replaced| Written::Holds { version, tag, marked, judged, replaced };
             let descriptors = entries.iter().map(|entry| &*entry.descriptor);
