@@ -104,6 +104,13 @@ fn nothing_acknowledged_is_lost() {
     for ending in ["", "-wal", "-shm"] {
         drop(fs::remove_file(format!("{}{ending}", backref.database().display())));
     }
+    // By the command, not by the queries below: the second compares what the first has put on record.
+    for (command, says) in [("backfill", "referrers tags written: 0"), ("verify", "differences: 0")] {
+        let ran = backref.command(command).arg("app").output().expect("a command");
+        let said = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.status.success() && said.contains(says), "{command}: {ran:?}");
+        assert!(command != "verify" || said.contains(&format!("subjects compared: {}", subjects.len())), "{said}");
+    }
     backref.start();
     assert!(lists(&backref) == before, "made anew from the tags, the lists are as they were");
     let count = |of: fn(&Known) -> &BTreeSet<String>| known.iter().map(|known| of(known).len()).sum::<usize>();
