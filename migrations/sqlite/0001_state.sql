@@ -37,6 +37,7 @@ CREATE TABLE referrer (
     PRIMARY KEY (upstream, repository, subject, arrival, digest)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX referrer_by_digest ON referrer (upstream, repository, digest, subject);
+CREATE INDEX referrer_deleted ON referrer (changed_at) WHERE state = 'deleted';
 
 CREATE TABLE attempt (
     id         INTEGER NOT NULL PRIMARY KEY,     -- random
@@ -52,6 +53,7 @@ CREATE TABLE attempt (
 CREATE INDEX attempt_by_subject ON attempt (upstream, repository, subject);
 CREATE INDEX attempt_by_digest ON attempt (upstream, repository, digest);
 CREATE INDEX attempt_by_tag ON attempt (upstream, repository, tag) WHERE tag IS NOT NULL;
+CREATE INDEX attempt_without_subject ON attempt (deadline) WHERE subject IS NULL;
 
 -- Tags that say who refers to whom. A referrer known by tags alone is listed as long as one of them is on it.
 CREATE TABLE tag (
@@ -65,6 +67,7 @@ CREATE TABLE tag (
     PRIMARY KEY (upstream, repository, tag)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tag_by_digest ON tag (upstream, repository, digest, subject);
+CREATE INDEX tag_off ON tag (changed_at) WHERE digest IS NULL;
 
 CREATE TABLE alias (
     upstream     TEXT    NOT NULL,

@@ -3,6 +3,7 @@
 mod aliases;
 mod changes;
 mod known;
+mod late;
 mod open;
 mod reads;
 mod relation_tags;

@@ -2,16 +2,12 @@
 
 use rusqlite::{Connection, OptionalExtension, Result, ToSql, named_params, params};
 
-use super::{aliases, reads, relation_tags};
+use super::{aliases, late, reads, relation_tags};
 use crate::{
     oci::Via,
     referrers::{ManifestKey, Relation},
     store::{Applied, Attempt, AttemptId, AttemptKind, Basis, Close, Seen, Verdict},
 };
-
-/// How long a deleted row stays, so that nothing slow brings it back: longer than
-/// `upstream.answer_timeout` can make any request.
-pub(super) const KEEP_DELETED: i64 = 4 * 3600 * 1_000_000;
 
 /// How long a row stays missing before a second 404 drops it.
 const KEEP_MISSING: i64 = 24 * 3600 * 1_000_000;
@@ -53,7 +49,7 @@ pub(super) fn begin(db: &Connection, attempt: &Attempt, owner: &str, now: i64) -
                 attempt.key.repository.as_str(),
                 attempt.key.digest.as_str()
             ])?,
-        None => drop_late_deletes(db, now)?,
+        None => late::drop_deletes(db, now)?,
     };
     Ok(seen)
 }
@@ -77,12 +73,7 @@ pub(super) fn release(db: &Connection, id: AttemptId) -> Result<()> {
 /// At the start of the only `serve`: what earlier ones left open has no owner any more.
 pub(super) fn adopt(db: &Connection, now: i64) -> Result<()> {
     db.execute("UPDATE attempt SET owner = NULL WHERE owner IS NOT NULL", [])?;
-    drop_late_deletes(db, now).map(drop)
-}
-
-/// Deletes of digests that never had a subject, and can't reach the upstream any more.
-fn drop_late_deletes(db: &Connection, now: i64) -> Result<usize> {
-    db.prepare_cached("DELETE FROM attempt WHERE subject IS NULL AND deadline < ?")?.execute([now])
+    late::drop_deletes(db, now).map(drop)
 }
 
 pub(super) fn check(db: &Connection, upstream: &str, now: i64) -> Result<()> {
@@ -168,12 +159,7 @@ pub(super) fn hold(db: &Connection, relation: &Relation, now: i64) -> Result<()>
     if let Some(pushed) = &relation.pushed {
         aliases::keep(db, key, pushed)?;
     }
-    db.prepare_cached(
-        "DELETE FROM referrer WHERE upstream = ? AND repository = ? AND subject = ?
-         AND state = 'deleted' AND changed_at < ?",
-    )?
-    .execute(params![key.upstream, key.repository.as_str(), subject, now - KEEP_DELETED])
-    .map(drop)
+    late::drop_deleted(db, now)
 }
 
 /// Marks a digest as deleted under every subject that a row or a push on its way names.
@@ -191,6 +177,7 @@ fn delete(db: &Connection, key: &ManifestKey, now: i64) -> Result<()> {
         note_deleted(db, key, now)?;
     }
     relation_tags::take_off(db, key, now)?;
+    late::drop_deleted(db, now)?;
     aliases::forget(db, key)
 }
 
@@ -199,10 +186,7 @@ fn delete(db: &Connection, key: &ManifestKey, now: i64) -> Result<()> {
 fn note_deleted(db: &Connection, key: &ManifestKey, now: i64) -> Result<()> {
     let version = reads::look(db, key, None)?.version + 1;
     let row = Row { arrival: now, state: "deleted", via: "subject", changed_at: now, version, ..Row::default() };
-    upsert(db, key, "", &row)?;
-    db.prepare_cached("DELETE FROM referrer WHERE upstream = ? AND repository = ? AND subject = '' AND arrival < ?")?
-        .execute(params![key.upstream, key.repository.as_str(), now - KEEP_DELETED])
-        .map(drop)
+    upsert(db, key, "", &row)
 }
 
 pub(super) fn delete_one(db: &Connection, key: &ManifestKey, subject: &str, now: i64) -> Result<()> {

@@ -136,7 +136,7 @@ pub(super) fn orphans(db: &Connection, subject: &ManifestKey, limit: usize, now:
     }
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     db.prepare_cached(
-        "SELECT digest, tag, max(deadline) < ?4 AS expired FROM attempt
+        "SELECT digest, tag, max(deadline) < ?4 AS expired FROM attempt INDEXED BY attempt_by_subject
          WHERE upstream = ?1 AND repository = ?2 AND subject = ?3 AND (owner IS NULL OR deadline < ?4)
          GROUP BY digest, tag ORDER BY expired DESC, random() LIMIT ?5",
     )?

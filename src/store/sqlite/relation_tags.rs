@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
-use super::{changes, reads};
+use super::{changes, late, reads};
 use crate::{
     oci::Digest,
     referrers::{ManifestKey, RelationTag},
@@ -76,10 +76,7 @@ fn put(db: &Connection, key: &ManifestKey, tag: &RelationTag, on: Option<&Digest
          ON CONFLICT (upstream, repository, tag) DO UPDATE SET digest = ?5, changed_at = ?6, version = version + 1",
     )?
     .execute(params![upstream, repository, tag.tag, tag.subject.as_str(), on.map(Digest::as_str), now])?;
-    // Those that are on nothing stay until no request can have read their version.
-    db.prepare_cached("DELETE FROM tag WHERE upstream = ? AND repository = ? AND digest IS NULL AND changed_at < ?")?
-        .execute(params![upstream, repository, now - changes::KEEP_DELETED])
-        .map(drop)
+    late::drop_off(db, now)
 }
 
 /// A referrer that is known by tags alone, and none is on it any more, is listed no more.
