@@ -14,7 +14,7 @@ const MARK: &str = "io.backref.subject";
 pub struct ReferrersList {
     /// In its order. What names no digest is left out.
     pub entries: Vec<Listed>,
-    /// It has backref's mark.
+    /// It has backref's mark, as the list of the subject that it was read for.
     pub marked: bool,
 }
 
@@ -44,8 +44,8 @@ struct Entry {
 }
 
 impl ReferrersList {
-    /// Reads an index; `None` where it is none.
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
+    /// Reads an index that is to be `subject`'s list; `None` where it is none.
+    pub fn parse(bytes: &[u8], subject: &Digest) -> Option<Self> {
         let index: Index<'_> = serde_json::from_slice(bytes).ok()?;
         if index.media_type.is_some_and(|kind| kind != MediaType::INDEX) {
             return None;
@@ -54,7 +54,9 @@ impl ReferrersList {
             let entry: Entry = serde_json::from_str(raw.get()).ok()?;
             Some(Listed { digest: Digest::parse(&entry.digest).ok()?, descriptor: raw.get().to_owned() })
         });
-        let marked = index.annotations.is_some_and(|annotations| annotations.contains_key(MARK));
+        // Another subject's is no own list of this one's: it would be deleted when it is replaced, and that one's tag with it.
+        let mark = index.annotations.as_ref().and_then(|annotations| annotations.get(MARK)?.as_str());
+        let marked = mark == Some(subject.as_str());
         Some(Self { entries: entries.collect(), marked })
     }
 
@@ -114,7 +116,7 @@ mod tests {
         let descriptors = [r#"{"digest":"a:1","annotations":{"k":"v"}}"#, r#"{"digest":"a:2"}"#];
         let (digest, bytes) = ReferrersList::render(&subject(), descriptors.into_iter(), MAX).unwrap();
         assert_eq!(digest, Digest::of(Algorithm::Sha256, &bytes));
-        let list = ReferrersList::parse(&bytes).unwrap();
+        let list = ReferrersList::parse(&bytes, &subject()).unwrap();
         assert!(list.marked);
         assert_eq!(list.entries.iter().map(|entry| &*entry.descriptor).collect::<Vec<_>>(), descriptors);
         let (other, _) = ReferrersList::render(&Digest::parse("blake3:01").unwrap(), [].into_iter(), MAX).unwrap();
@@ -124,7 +126,8 @@ mod tests {
 
     #[test]
     fn others_lists_are_read_and_junk_in_them_is_passed_over() {
-        let list = ReferrersList::parse(br#"{"manifests":[{"digest":"a:1"},{"digest":"x"},7,{}],"x":1}"#).unwrap();
+        let list =
+            ReferrersList::parse(br#"{"manifests":[{"digest":"a:1"},{"digest":"x"},7,{}],"x":1}"#, &subject()).unwrap();
         assert!(!list.marked && list.entries.len() == 1);
         for none in [
             r#"{"config":{}}"#,
@@ -132,7 +135,7 @@ mod tests {
             "",
             r#"{"mediaType":"application/vnd.docker.distribution.manifest.list.v2+json","manifests":[]}"#,
         ] {
-            assert_eq!(ReferrersList::parse(none.as_bytes()), None, "{none}");
+            assert_eq!(ReferrersList::parse(none.as_bytes(), &subject()), None, "{none}");
         }
     }
 
@@ -142,7 +145,7 @@ mod tests {
         let short = r#"{"digest":"a:2","annotations":{"k":"v"}}"#;
         let render = |max| ReferrersList::render(&subject(), [&*long, short].into_iter(), max);
         let (_, bytes) = render(400).unwrap();
-        let list = ReferrersList::parse(&bytes).unwrap();
+        let list = ReferrersList::parse(&bytes, &subject()).unwrap();
         assert_eq!((&*list.entries[0].descriptor, &*list.entries[1].descriptor), (r#"{"digest":"a:1"}"#, short));
         assert_eq!(render(100), None);
     }

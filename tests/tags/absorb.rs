@@ -1,6 +1,6 @@
 //! Clients that keep the list themselves, through backref.
 
-use crate::stand::{INDEX, KINDS, delete, list, put, put_as, referrer, up, url};
+use crate::stand::{INDEX, KINDS, delete, list, plain, put, put_as, referrer, up, url};
 use crate::support::{Kind, http, sha256};
 
 #[test]
@@ -59,4 +59,20 @@ fn deleting_the_tag_does_not_take_the_list_away() {
     let first = stand.push("first");
     assert_eq!(delete(&stand.url(), &stand.tag()), 202);
     assert_eq!((stand.listed(), stand.tagged()), (vec![first.clone()], vec![first]));
+}
+
+#[test]
+fn a_list_of_another_subjects_is_not_deleted_when_it_is_replaced() {
+    let stand = up(Kind::Distribution2);
+    let other = sha256(&plain("another"));
+    put(&stand.registry.url(), &other, &plain("another"));
+    let its = referrer(&other, "its");
+    put(&stand.url(), &sha256(&its), &its);
+    stand.paid();
+    let its_tag = other.replace(':', "-");
+    let its_list = http::get(&url(&stand.registry.url(), &its_tag), &[("Accept", INDEX)]).body;
+    put(&stand.registry.url(), &stand.tag(), &its_list);
+    stand.push("first");
+    let answer = http::get(&url(&stand.registry.url(), &its_tag), &[("Accept", INDEX)]);
+    assert_eq!((answer.status, answer.body), (200, its_list), "the tag of the other went with it");
 }

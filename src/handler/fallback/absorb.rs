@@ -23,7 +23,8 @@ impl Hop {
     ) -> Option<(Digest, ReferrersList)> {
         let Reference::Tag(tag) = reference else { return None };
         let subject = FallbackTag::parse(tag).filter(|_| self.keeps_tags() && raw.media_type.is_index())?;
-        Some((subject, ReferrersList::parse(&raw.bytes)?))
+        let list = ReferrersList::parse(&raw.bytes, &subject)?;
+        Some((subject, list))
     }
 
     /// Whose list an index is or was not long ago.

@@ -112,7 +112,7 @@ impl Hop {
         };
         let bytes = body.to_bytes();
         let digest = Digest::of(Algorithm::Sha256, &bytes);
-        Ok(match ReferrersList::parse(&bytes).filter(|_| is_index) {
+        Ok(match ReferrersList::parse(&bytes, &subject.digest).filter(|_| is_index) {
             Some(list) => {
                 let index = subject.sibling(digest.clone());
                 self.handler.app.turns.lists.insert(index, subject.digest.clone());

@@ -103,7 +103,7 @@ impl Inside {
             }
             next = upstream::next_page(answer.headers());
             let body = Limited::new(answer.into_body(), MAX_PAGE).collect().await.map_err(|_| Error::Incomplete)?;
-            let Some(list) = ReferrersList::parse(&body.to_bytes()) else { return Ok(None) };
+            let Some(list) = ReferrersList::parse(&body.to_bytes(), &subject.digest) else { return Ok(None) };
             listed.extend(list.entries.into_iter().map(|entry| entry.digest));
         }
         Ok(Some(listed))
