@@ -102,6 +102,9 @@ pub trait Store: Send + Sync {
     /// Writes down what a referrers tag was seen to hold; nothing while another process has the turn to write it.
     async fn see_tag(&self, subject: &ManifestKey, holds: Holds) -> Result<(), StoreError>;
 
+    /// Forgets what a referrers tag resolves to, whoever has the turn to write it: it is read before it is written again.
+    async fn forget_tag(&self, subject: &ManifestKey) -> Result<(), StoreError>;
+
     /// What a subject's referrers tag should hold, by arrival: who refers to it or to `alias`, its other form. `None`
     /// where that is more than `max_bytes`.
     async fn entries(

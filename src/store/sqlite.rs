@@ -242,6 +242,11 @@ impl Store for SqliteStore {
         self.writer.write(Durability::Disk, work).await
     }
 
+    async fn forget_tag(&self, subject: &ManifestKey) -> Result<(), StoreError> {
+        let subject = subject.clone();
+        self.writer.write(Durability::Disk, move |db| tags::forget(db, &subject)).await
+    }
+
     async fn entries(
         &self,
         subject: &ManifestKey,

@@ -38,6 +38,7 @@ on_sqlite! {
     attempts_are_orphans_once_released_or_late,
     refers_counts_only_when_asked_for,
     what_is_on_record_is_read_in_pieces,
+    a_tag_that_is_forgotten_stays_as_owed_as_it_is,
 }
 
 on_sqlite! {

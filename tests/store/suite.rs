@@ -5,7 +5,7 @@ use std::sync::Arc;
 use backref::{
     oci::{Digest, Repository, Via},
     referrers::{Cursor, ManifestKey, Order, Page, Query, Relation},
-    store::{Applied, Attempt, AttemptId, AttemptKind, Basis, Close, Known, Seen, Store, Verdict},
+    store::{Applied, Attempt, AttemptId, AttemptKind, Basis, Close, Holds, Known, Seen, Store, TagEnd, Verdict},
 };
 
 /// A deadline that no test reaches.
@@ -281,4 +281,19 @@ pub(crate) async fn what_is_on_record_is_read_in_pieces(store: Arc<dyn Store>) {
     assert_eq!(known(Known::Quiet { since: 1 }, None, 9).await, [""; 0]);
     assert_eq!(store.repositories("up").await.expect("readable"), [app]);
     assert!(store.repositories("elsewhere").await.expect("readable").is_empty());
+}
+
+pub(crate) async fn a_tag_that_is_forgotten_stays_as_owed_as_it_is(store: Arc<dyn Store>) {
+    hold(&*store, "a").await;
+    let tag = Some(key("index").digest);
+    store.begin_tag(&subject(), FAR, false).await.expect("writable").expect("nobody else");
+    let holds = Some(Holds { version: 1, tag, marked: true });
+    store.end_tag(&subject(), TagEnd { holds, unsettled_until: None, over: true }).await.expect("writable");
+    let before = store.tag(&subject()).await.expect("readable").expect("a tag");
+    assert!(before.tag.is_some() && !before.is_owed());
+    // Somebody else begins to write it without a referrer.
+    store.begin_tag(&subject(), FAR, true).await.expect("writable").expect("nobody else");
+    store.forget_tag(&subject()).await.expect("writable");
+    let after = store.tag(&subject()).await.expect("readable").expect("a tag");
+    assert!(after.tag.is_none() && after.is_owed(), "{after:?}");
 }

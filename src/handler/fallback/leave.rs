@@ -2,9 +2,7 @@
 
 use http::HeaderMap;
 
-use crate::{
-    error::Error, handler::exchange::Hop, referrers::ManifestKey, store::Holds, turns::Leaving, upstream::headers,
-};
+use crate::{error::Error, handler::exchange::Hop, referrers::ManifestKey, turns::Leaving, upstream::headers};
 
 /// Keeps a referrer out of its subjects' tags while it is being deleted.
 pub(in crate::handler) struct Out {
@@ -37,6 +35,7 @@ impl Hop {
         for subject in self.handler.app.store.subjects(referrer).await? {
             for subject in self.forms(&referrer.sibling(subject)).await {
                 let leaving = self.handler.app.turns.of(&subject).leave(referrer.digest.clone());
+                let mut named = false;
                 let write = async {
                     let taken = leaving.turn.take().await;
                     self.write(&caller, &subject, &leaving.turn, taken).await
@@ -46,26 +45,21 @@ impl Hop {
                     Ok(Ok(None)) => {}
                     Ok(Err(error)) => {
                         tracing::info!(%error, digest = %referrer.digest, "deleted while a referrers tag names it");
-                        out.named = true;
+                        named = true;
                     }
                     // What was sent may still be carried out: the tag is unsettled.
-                    Err(_) => out.named = true,
+                    Err(_) => named = true,
                 }
-                if out.named {
-                    self.forget_tag(&subject).await?;
+                if named {
+                    // Read again before it is written: somebody may push anew what it goes on to name.
+                    self.handler.app.store.forget_tag(&subject).await?;
+                    out.named = true;
                 }
                 out.leaving.push(leaving);
                 out.subjects.push(subject);
             }
         }
         Ok(out)
-    }
-
-    /// A tag that goes on to name what is deleted is read again before it is written: somebody may push that anew.
-    async fn forget_tag(&self, subject: &ManifestKey) -> Result<(), Error> {
-        let store = &self.handler.app.store;
-        let Some(state) = store.tag(subject).await? else { return Ok(()) };
-        Ok(store.see_tag(subject, Holds { version: state.tag_version, tag: None, marked: state.marked }).await?)
     }
 
     /// The delete is over: the tags say again what is on record.

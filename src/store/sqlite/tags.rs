@@ -93,6 +93,12 @@ pub(super) fn see(db: &Connection, subject: &ManifestKey, holds: &Holds, owner: 
     .map(drop)
 }
 
+pub(super) fn forget(db: &Connection, subject: &ManifestKey) -> Result<()> {
+    db.prepare_cached("UPDATE subject SET tag_digest = NULL WHERE upstream = ? AND repository = ? AND subject = ?")?
+        .execute(key(subject))
+        .map(drop)
+}
+
 fn key(subject: &ManifestKey) -> [&str; 3] {
     [&subject.upstream, subject.repository.as_str(), subject.digest.as_str()]
 }
