@@ -18,7 +18,7 @@ use crate::{
 /// The turns of all subjects, and what was seen of their tags just now.
 pub struct Turns {
     subjects: Arc<Subjects>,
-    /// Tags that were written just now: the next write of a long one waits for more to write.
+    /// Tags that were written just now, or can't be: the next write of a long one waits for more to write.
     pub written: Cache<ManifestKey, Pace>,
     /// Subjects whose tag need not be read again yet: also those that have none.
     pub checked: Cache<ManifestKey, ()>,
@@ -44,6 +44,8 @@ const REMEMBERED: u64 = 100_000;
 /// How a tag was written last, and what that means for the next time.
 #[derive(Clone, Copy)]
 pub struct Pace {
+    /// Of which version all was tried that could be done about it.
+    pub version: i64,
     /// How many entries it had.
     pub entries: usize,
     /// When the next one is due, whatever there is to write.
@@ -52,8 +54,18 @@ pub struct Pace {
 
 impl Pace {
     /// After a write that took that long, and is over now.
-    pub fn now(entries: usize, took: Duration) -> Self {
-        Self { entries, again: Instant::now() + (SHARE * took).clamp(SPACING, LONGEST) }
+    pub fn now(version: i64, entries: usize, took: Duration) -> Self {
+        Self { version, entries, again: Instant::now() + (SHARE * took).clamp(SPACING, LONGEST) }
+    }
+
+    /// After one that came to nothing, as it would with any other content, and any other caller's credentials.
+    pub fn in_vain(version: i64, took: Duration) -> Self {
+        Self::now(version, usize::MAX, took)
+    }
+
+    /// Nothing more can be done about that version now.
+    pub fn has_tried(&self, version: i64) -> bool {
+        version <= self.version && Instant::now() < self.again
     }
 }
 

@@ -89,10 +89,11 @@ impl Hop {
         }
     }
 
-    /// When the tag is to be written; `None`: at once. A long one that was written just now waits.
+    /// When the tag is to be written; `None`: at once. A long one that was written just now waits, and one that can't be.
     fn due(&self, subject: &ManifestKey, state: &TagState) -> Option<Instant> {
-        let changed = usize::try_from(state.version - state.tag_version).unwrap_or_default();
         let written = self.handler.app.turns.written.get(subject)?;
+        // Not since `tag_version`: that stands still while the tag can't have all of a version.
+        let changed = usize::try_from(state.version - written.version).unwrap_or_default().max(1);
         Some(written.again).filter(|again| changed <= written.entries / PART && Instant::now() < *again)
     }
 
@@ -117,6 +118,10 @@ impl Hop {
     async fn pay(&self, caller: &HeaderMap, subject: &ManifestKey, version: i64) -> Result<Option<After>, Error> {
         let turn = self.handler.app.turns.of(subject);
         let taken = turn.take().await;
+        // Whoever had the turn before found that there is no more to be done: those who waited needn't find out again.
+        if self.handler.app.turns.written.get(subject).is_some_and(|pace| pace.has_tried(version)) {
+            return Ok(None);
+        }
         match self.handler.app.store.tag(subject).await? {
             Some(state) if state.tag_version < version => self.write(caller, subject, &turn, taken).await,
             _ => Ok(None),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::stand::{INDEX, delete, metric, plain, put, referrer, up, url};
+use crate::stand::{INDEX, delete, list, metric, plain, put, referrer, up, url};
 use crate::support::{Backref, Fake, Gate, Holdings, Kind, http, sha256, until};
 
 /// One more than fit into 4 MiB with all their annotations.
@@ -109,4 +109,23 @@ fn a_registry_that_keeps_what_a_list_names_deletes_it_once_none_does() {
     assert_eq!(delete(&backref.url(), &gone), 202, "it was deleted, if not by the DELETE");
     assert_eq!(http::referrers(backref.host(), "app", &subject, &[]).len(), 1);
     assert_eq!(metric(&backref, "backref_owed_tags"), 0);
+}
+
+/// It may name thousands of manifests, and each is read to know that none refers to the subject.
+#[test]
+fn what_is_never_written_is_not_read_at_each_push() {
+    const PUSHES: usize = 20;
+    let stand = up(Kind::Distribution2);
+    let other = plain("other");
+    put(&stand.registry.url(), &sha256(&other), &other);
+    put(&stand.registry.url(), &stand.tag(), &list(&[&other]));
+    let pushed: Vec<String> = (0..PUSHES).map(|n| stand.push(&n.to_string())).collect();
+    let reads = stand.about_the_tag(0).iter().filter(|line| line.starts_with("GET")).count();
+    assert!(reads < PUSHES / 2, "read {reads} times");
+    assert_eq!(stand.listed(), pushed);
+    assert_eq!((stand.tagged(), stand.owed()), (vec![sha256(&other)], 1));
+    assert_eq!(delete(&stand.registry.url(), &sha256(&list(&[&other]))), 202);
+    stand.push("last");
+    stand.paid();
+    assert_eq!(stand.tagged().len(), PUSHES + 1);
 }

@@ -61,6 +61,8 @@ impl Hop {
         let before = self.begin_tag(subject, until, true).await?;
         step("absorb-begun");
         let answer = self.forward(request).await;
+        // What was tried before was tried with another tag.
+        self.handler.app.turns.written.invalidate(subject);
         step("absorb-answered");
         let definite = answer.as_ref().is_ok_and(|answer| {
             let status = answer.status();

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use tokio::sync::OwnedMutexGuard;
+use tokio::{sync::OwnedMutexGuard, time::Instant};
 
-use super::{read::Found, send::Answer};
+use super::{PART, read::Found, send::Answer};
 use crate::{
     error::Error,
     handler::{exchange::Hop, push::MAX_MANIFEST},
@@ -44,12 +44,16 @@ impl Hop {
         taken: OwnedMutexGuard<()>,
     ) -> Result<Option<After>, Error> {
         let store = &self.handler.app.store;
-        let began = now_micros();
+        let (began, started) = (now_micros(), Instant::now());
         let leaving = turn.leaving();
         // What is leaving is on record until its delete has come through: a write without it is owed from before it is
         // sent, so that it is put back whatever becomes of both.
         let before = self.begin_tag(subject, self.settled_after(), !leaving.is_empty()).await?;
         step("tag-begun");
+        if !leaving.is_empty() {
+            // What was tried of this version no longer says that nothing is left to do for it.
+            self.handler.app.turns.written.invalidate(subject);
+        }
         // Sent earlier, it may still land after what is written now.
         let standing = before.unsettled_until.filter(|until| *until > began);
         let end = |holds, unsettled_until, over| TagEnd { holds, unsettled_until, over };
@@ -74,8 +78,19 @@ impl Hop {
             }
             Ok(Written::Refused(error)) | Err(error) => {
                 store.end_tag(subject, end(None, standing, true)).await?;
+                self.tried_in_vain(subject, &error, !leaving.is_empty(), started).await;
                 Err(error)
             }
+        }
+    }
+
+    /// What would come to nothing for whoever comes next isn't tried again by each push: it costs as much as the list is long.
+    async fn tried_in_vain(&self, subject: &ManifestKey, error: &Error, without_leaving: bool, started: Instant) {
+        let app = &self.handler.app;
+        let always = matches!(error, Error::TagForeign | Error::TagTooLarge);
+        if always && let Ok(Some(state)) = app.store.tag(subject).await {
+            let version = state.version - i64::from(without_leaving);
+            app.turns.written.insert(subject.clone(), Pace::in_vain(version, started.elapsed()));
         }
     }
 
@@ -128,21 +143,31 @@ impl Hop {
                     Err(written) => written,
                 });
             }
-            let sent = std::time::Instant::now();
+            let sent = Instant::now();
             let answer = self.put(caller, subject, list).await;
             step("tag-written");
             match answer {
                 Answer::Done => {
                     let turns = &self.handler.app.turns;
-                    turns.written.insert(subject.clone(), Pace::now(entries.len(), sent.elapsed()));
+                    // Those that are leaving may come back without another change.
+                    let tried = version - i64::from(!leaving.is_empty());
+                    turns.written.insert(subject.clone(), Pace::now(tried, entries.len(), sent.elapsed()));
                     turns.lists.insert(subject.sibling(digest.clone()), subject.digest.clone());
                     return Ok(holds(Some(digest), true, current.filter(|_| marked)));
                 }
                 Answer::No(StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND, said) if may_miss => {
                     may_miss = false;
-                    if !self.miss(caller, subject, &entries, &mut undecided, &said).await? {
+                    let found = self.miss(caller, subject, &entries, &mut undecided, &said).await?;
+                    if !found && entries.len() > PART {
+                        // That may have been a question for each of them.
+                        let pace = Pace::now(version - i64::from(!leaving.is_empty()), entries.len(), sent.elapsed());
+                        self.handler.app.turns.written.insert(subject.clone(), pace);
+                    }
+                    if !found {
                         return Ok(Written::Refused(Error::TagRefused(StatusCode::BAD_REQUEST)));
                     }
+                    // That took its time as well.
+                    self.begin_tag(subject, self.settled_after(), !leaving.is_empty()).await?;
                 }
                 Answer::No(status, _) => return Ok(Written::Refused(Error::TagRefused(status))),
                 Answer::Unknown(error) => return Ok(Written::Unknown(error)),
