@@ -63,6 +63,11 @@ impl Pace {
         Self::now(version, usize::MAX, took)
     }
 
+    /// It was in vain, not long ago.
+    pub fn is_in_vain(&self) -> bool {
+        self.entries == usize::MAX && Instant::now() < self.again
+    }
+
     /// Nothing more can be done about that version now.
     pub fn has_tried(&self, version: i64) -> bool {
         version <= self.version && Instant::now() < self.again

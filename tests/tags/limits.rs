@@ -113,7 +113,7 @@ fn a_registry_that_keeps_what_a_list_names_deletes_it_once_none_does() {
 
 /// It may name thousands of manifests, and each is read to know that none refers to the subject.
 #[test]
-fn what_is_never_written_is_not_read_at_each_push() {
+fn what_is_never_written_is_not_read_at_each_push_and_delete() {
     const PUSHES: usize = 20;
     let stand = up(Kind::Distribution2);
     let other = plain("other");
@@ -124,8 +124,16 @@ fn what_is_never_written_is_not_read_at_each_push() {
     assert!(reads < PUSHES / 2, "read {reads} times");
     assert_eq!(stand.listed(), pushed);
     assert_eq!((stand.tagged(), stand.owed()), (vec![sha256(&other)], 1));
+    let before = stand.registry.requests().len();
+    let (gone, pushed) = pushed.split_at(PUSHES / 2);
+    for one in gone {
+        assert_eq!(delete(&stand.url(), one), 202);
+    }
+    let reads = stand.about_the_tag(before).iter().filter(|line| line.starts_with("GET")).count();
+    assert!(reads < gone.len() / 2, "read {reads} times");
+    assert_eq!(stand.listed(), pushed);
     assert_eq!(delete(&stand.registry.url(), &sha256(&list(&[&other]))), 202);
     stand.push("last");
     stand.paid();
-    assert_eq!(stand.tagged().len(), PUSHES + 1);
+    assert_eq!(stand.tagged().len(), pushed.len() + 1);
 }

@@ -35,22 +35,7 @@ impl Hop {
         for subject in self.handler.app.store.subjects(referrer).await? {
             for subject in self.forms(&referrer.sibling(subject)).await {
                 let leaving = self.handler.app.turns.of(&subject).leave(referrer.digest.clone());
-                let mut named = false;
-                let write = async {
-                    let taken = leaving.turn.take().await;
-                    self.write(&caller, &subject, &leaving.turn, taken).await
-                };
-                match tokio::time::timeout(super::PATIENCE, write).await {
-                    Ok(Ok(Some(after))) => after.finish(self, &caller).await,
-                    Ok(Ok(None)) => {}
-                    Ok(Err(error)) => {
-                        tracing::info!(%error, digest = %referrer.digest, "deleted while a referrers tag names it");
-                        named = true;
-                    }
-                    // What was sent may still be carried out: the tag is unsettled.
-                    Err(_) => named = true,
-                }
-                if named {
+                if !self.is_written_without(&caller, &subject, &leaving).await {
                     // Read again before it is written: somebody may push anew what it goes on to name.
                     self.handler.app.store.forget_tag(&subject).await?;
                     out.named = true;
@@ -60,6 +45,29 @@ impl Hop {
             }
         }
         Ok(out)
+    }
+
+    /// `false`: the tag may go on to name who is leaving.
+    async fn is_written_without(&self, caller: &HeaderMap, subject: &ManifestKey, leaving: &Leaving) -> bool {
+        // As with a push, it would cost as much as the list is long, for nothing.
+        if self.handler.app.turns.written.get(subject).is_some_and(|pace| pace.is_in_vain()) {
+            return false;
+        }
+        let write = async {
+            let taken = leaving.turn.take().await;
+            self.write(caller, subject, &leaving.turn, taken).await
+        };
+        match tokio::time::timeout(super::PATIENCE, write).await {
+            Ok(Ok(Some(after))) => after.finish(self, caller).await,
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => {
+                tracing::info!(%error, subject = %subject.digest, "deleted while a referrers tag names it");
+                return false;
+            }
+            // What was sent may still be carried out: the tag is unsettled.
+            Err(_) => return false,
+        }
+        true
     }
 
     /// The delete is over: the tags say again what is on record.
