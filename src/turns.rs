@@ -36,7 +36,11 @@ pub struct Turn {
     key: ManifestKey,
     lock: Arc<tokio::sync::Mutex<()>>,
     leaving: Mutex<Vec<Digest>>,
+    pending: Mutex<Crowd>,
 }
+
+/// How many of those who pushed wait at most to write one subject's tag, with their credentials.
+const PENDING: usize = 64;
 
 /// How many subjects are remembered, of each kind.
 const REMEMBERED: u64 = 100_000;
@@ -112,6 +116,7 @@ impl Turns {
             key: subject.clone(),
             lock: Arc::default(),
             leaving: Mutex::default(),
+            pending: Mutex::default(),
         });
         subjects.insert(subject.clone(), Arc::downgrade(&turn));
         turn
@@ -122,6 +127,19 @@ impl Turn {
     /// Waits for it; those who came first go first.
     pub async fn take(&self) -> OwnedMutexGuard<()> {
         self.lock.clone().lock_owned().await
+    }
+
+    /// A place among those who will write the tag; `None`: enough are there, and whoever of them is through last writes for
+    /// this one too.
+    pub fn enlist(self: Arc<Self>) -> Option<Pending> {
+        let mut crowd = lock(&self.pending);
+        if crowd.count == PENDING {
+            crowd.left_to_them = true;
+            return None;
+        }
+        crowd.count += 1;
+        drop(crowd);
+        Some(Pending { turn: self, over: false })
     }
 
     /// Referrers that are being deleted: until that is over, the tag is written without them.
@@ -142,6 +160,41 @@ impl Drop for Turn {
         // Somebody may have made a new one since the last holder of this one let go.
         if subjects.get(&self.key).is_some_and(|turn| turn.strong_count() == 0) {
             subjects.remove(&self.key);
+        }
+    }
+}
+
+/// Those who will write a tag.
+#[derive(Default)]
+struct Crowd {
+    count: usize,
+    /// Somebody found enough of them there.
+    left_to_them: bool,
+}
+
+/// One of those who will write a tag.
+pub struct Pending {
+    turn: Arc<Turn>,
+    over: bool,
+}
+
+impl Pending {
+    /// Through with it, unless somebody left more to them meanwhile: both in one step, or the last could miss it.
+    pub fn is_over(&mut self) -> bool {
+        let mut crowd = lock(&self.turn.pending);
+        if std::mem::take(&mut crowd.left_to_them) {
+            return false;
+        }
+        crowd.count -= 1;
+        self.over = true;
+        true
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if !self.over {
+            lock(&self.turn.pending).count -= 1;
         }
     }
 }
@@ -184,6 +237,17 @@ mod tests {
         assert!(turns.of(&subject()).lock.try_lock().is_err());
         drop((held, turn));
         assert!(lock(&turns.subjects).is_empty());
+    }
+
+    #[test]
+    fn few_wait_and_the_last_of_them_hears_what_was_left_to_them() {
+        let turn = Turns::new(Duration::from_secs(1)).of(&subject());
+        let mut waiting: Vec<Pending> = (0..PENDING).filter_map(|_| turn.clone().enlist()).collect();
+        assert!(turn.clone().enlist().is_none());
+        let mut last = waiting.pop().unwrap();
+        assert!(!last.is_over() && last.is_over());
+        drop((last, waiting));
+        assert_eq!(lock(&turn.pending).count, 0);
     }
 
     #[test]

@@ -58,29 +58,45 @@ impl Hop {
                 owed.push((subject, state));
             }
         }
+        if owed.is_empty() {
+            return;
+        }
         // The turns of both are held at once: in one order for all, or two would wait for each other.
         owed.sort_by(|(one, _), (other, _)| one.digest.cmp(&other.digest));
         let waits_until = owed.iter().map(|(subject, state)| self.due(subject, state)).min().flatten();
+        let Some(mut pending) = self.handler.app.turns.of(&owed[0].0).enlist() else { return };
+        let mut owed: Vec<_> = owed.into_iter().map(|(subject, state)| (subject, state.version)).collect();
         let (done, wait) = oneshot::channel::<()>();
         let (hop, caller) = (self.clone(), headers::on_behalf(caller));
         self.handler.app.tasks.spawn(async move {
             if let Some(due) = waits_until {
                 tokio::time::sleep_until(due).await;
             }
-            let mut paid = Vec::new();
-            for (subject, state) in owed {
-                match hop.pay(&caller, &subject, state.version).await {
-                    Ok(after) => paid.extend(after),
-                    Err(error) => {
-                        let (repository, digest) = (&subject.repository, &subject.digest);
-                        tracing::info!(%error, %repository, subject = %digest, "its referrers tag is owed");
+            let mut done = Some(done);
+            loop {
+                let mut paid = Vec::new();
+                for (subject, version) in &owed {
+                    match hop.pay(&caller, subject, *version).await {
+                        Ok(after) => paid.extend(after),
+                        Err(error) => {
+                            let (repository, digest) = (&subject.repository, &subject.digest);
+                            tracing::info!(%error, %repository, subject = %digest, "its referrers tag is owed");
+                        }
                     }
                 }
-            }
-            // The tags have it: who pushed need not wait for what is left to do.
-            drop(done);
-            for after in paid {
-                after.finish(&hop, &caller).await;
+                // The tags have it: who pushed need not wait for what is left to do.
+                drop(done.take());
+                for after in paid {
+                    after.finish(&hop, &caller).await;
+                }
+                if pending.is_over() {
+                    break;
+                }
+                for (subject, version) in &mut owed {
+                    if let Ok(Some(state)) = hop.handler.app.store.tag(subject).await {
+                        *version = state.version;
+                    }
+                }
             }
         });
         if waits_until.is_none() {

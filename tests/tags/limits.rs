@@ -137,3 +137,38 @@ fn what_is_never_written_is_not_read_at_each_push_and_delete() {
     stand.paid();
     assert_eq!(stand.tagged().len(), pushed.len() + 1);
 }
+
+/// While the upstream stands still, pushes come and their credentials with them: those who wait are few, and write for all.
+#[test]
+fn few_wait_to_write_one_tag_and_they_write_for_all() {
+    const PUSHES: usize = 100;
+    let holdings = Holdings::default();
+    let subject = plain("subject");
+    holdings.hold("app", INDEX, &subject);
+    let subject = sha256(&subject);
+    let (held, gate, first) = (holdings.clone(), Gate::default(), AtomicBool::new(true));
+    let slow = gate.clone();
+    let fake = Fake::start(move |visit| {
+        let is_tag = visit.head.target().contains("/manifests/sha256-");
+        if visit.is("PUT") && is_tag && first.swap(false, Ordering::SeqCst) {
+            visit.body();
+            slow.pass();
+        }
+        held.serve(visit);
+    });
+    let backref = Backref::of(&fake.url()).start();
+    std::thread::scope(|scope| {
+        for number in 0..PUSHES {
+            let (backref, subject) = (&backref, &subject);
+            scope.spawn(move || {
+                let manifest = referrer(subject, &number.to_string());
+                put(&backref.url(), &sha256(&manifest), &manifest);
+            });
+        }
+    });
+    assert_eq!(metric(&backref, "backref_owed_tags"), 1);
+    gate.open();
+    until("the tag to be written", || (metric(&backref, "backref_owed_tags") == 0).then_some(()));
+    let tag = url(&fake.url(), &subject.replace(':', "-"));
+    assert_eq!(http::get(&tag, &[]).json()["manifests"].as_array().map(Vec::len), Some(PUSHES));
+}

@@ -52,7 +52,9 @@ impl Hop {
         let store = &self.handler.app.store;
         let caller = headers::on_behalf(request.headers());
         let turn = self.handler.app.turns.of(subject);
-        let taken = turn.take().await;
+        // As long as the upstream itself may be waited for.
+        let patience = self.handler.app.config.upstream.answer_timeout;
+        let taken = tokio::time::timeout(patience, turn.take()).await.map_err(|_| Error::Incomplete)?;
         self.learn_list(&caller, subject, list).await?;
         step("absorb-learned");
         let until = self.settled_after();
