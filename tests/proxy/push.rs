@@ -2,26 +2,13 @@
 
 use serde_json::json;
 
-use crate::manifests::{INDEX, REPOSITORY, delete, listed, path, plain, push, push_as, referrer};
-use crate::support::{Backref, Fake, Holdings, http, sha256, sha512};
+use crate::manifests::{INDEX, delete, listed, path, push, push_as, referrer};
+use crate::stand::configured as up;
+use crate::support::{Backref, Fake, http, sha256, sha512};
 use crate::wire::Wire;
 
 const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 const ARTIFACT: &str = "application/vnd.oci.artifact.manifest.v1+json";
-
-struct Stand {
-    backref: Backref,
-    fake: Fake,
-    subject: String,
-}
-
-fn up(config: &str) -> Stand {
-    let holdings = Holdings::default();
-    let subject = plain("subject");
-    holdings.hold(REPOSITORY, INDEX, &subject);
-    let fake = Fake::start(move |visit| holdings.serve(visit));
-    Stand { backref: Backref::of(&fake.url()).config(config).without_tags().start(), fake, subject: sha256(&subject) }
-}
 
 #[test]
 fn without_a_subject_every_byte_passes() {

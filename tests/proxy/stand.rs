@@ -1,7 +1,7 @@
 //! An upstream that holds what it is given, and one subject already; backref in front of it.
 
 use crate::manifests::{INDEX, REPOSITORY, plain, push, referrer};
-use crate::support::{Backref, Fake, Holdings, sha256};
+use crate::support::{Backref, BackrefOptions, Fake, Holdings, sha256};
 
 /// Dropped in this order: backref goes before its upstream does.
 pub(crate) struct Stand {
@@ -11,11 +11,20 @@ pub(crate) struct Stand {
 }
 
 pub(crate) fn up() -> Stand {
+    with(|backref| backref)
+}
+
+/// With settings, TOML, and without referrers tags: what the upstream sees is the push alone.
+pub(crate) fn configured(config: &str) -> Stand {
+    with(|backref| backref.config(config).without_tags())
+}
+
+fn with(options: impl FnOnce(BackrefOptions) -> BackrefOptions) -> Stand {
     let holdings = Holdings::default();
     let subject = plain("subject");
     holdings.hold(REPOSITORY, INDEX, &subject);
     let fake = Fake::start(move |visit| holdings.serve(visit));
-    Stand { backref: Backref::of(&fake.url()).start(), fake, subject: sha256(&subject) }
+    Stand { backref: options(Backref::of(&fake.url())).start(), fake, subject: sha256(&subject) }
 }
 
 impl Stand {

@@ -3,24 +3,11 @@
 use serde_json::json;
 
 use crate::manifests::{INDEX, REPOSITORY, delete, digest_tag, known, listed, path, plain, push, push_as, referrer};
+use crate::stand::{Stand, configured as up};
 use crate::support::{Backref, Fake, Holdings, http, sha256, sha512};
 
 const COSIGN: &str = "[referrers]\ncosign_tags = true\n";
 const WITHOUT_SUBJECT: &str = "[referrers]\nwithout_subject = true\n";
-
-struct Stand {
-    backref: Backref,
-    fake: Fake,
-    subject: String,
-}
-
-fn up(config: &str) -> Stand {
-    let holdings = Holdings::default();
-    let subject = plain("subject");
-    holdings.hold(REPOSITORY, INDEX, &subject);
-    let fake = Fake::start(move |visit| holdings.serve(visit));
-    Stand { backref: Backref::of(&fake.url()).config(config).without_tags().start(), fake, subject: sha256(&subject) }
-}
 
 impl Stand {
     /// Pushes an index under a tag, or whatever follows the repository.
