@@ -45,8 +45,8 @@ pub enum Error {
     /// Not all of what a list is made of could be read.
     #[error("not every referrer that the registry's own list names could be read; try again in a moment")]
     Incomplete,
-    /// Another process has the turn to write a referrers tag.
-    #[error("another process is writing the referrers tag")]
+    /// Others have the turn to write a referrers tag, for longer than it is waited for.
+    #[error("others are writing the referrers tag; try again in a moment")]
     TagBusy,
     /// A referrers tag that holds something else.
     #[error("the referrers tag holds something that is no list of referrers: it is left as it is")]
@@ -111,16 +111,13 @@ impl Error {
                 let message = "the record of referrers cannot be read or written now; try again later";
                 (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message.to_owned())
             }
-            Self::Incomplete => {
-                headers.insert(header::RETRY_AFTER, RETRY_AFTER);
-                (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, Self::Incomplete.to_string())
-            }
             Self::Busy => {
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER);
                 (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TooManyRequests, Self::Busy.to_string())
             }
-            // Never an answer to a client by themselves: the push that they belong to is acknowledged, and its tag owed.
-            error @ (Self::TagBusy | Self::TagForeign | Self::TagTooLarge | Self::TagRefused(_)) => {
+            // Of the tag only where a client writes it: a push is acknowledged, and its tag owed.
+            error @ (Self::Incomplete | Self::TagBusy | Self::TagForeign | Self::TagTooLarge | Self::TagRefused(_)) => {
+                headers.insert(header::RETRY_AFTER, RETRY_AFTER);
                 (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, error.to_string())
             }
             Self::Bug => (StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Unknown, Self::Bug.to_string()),

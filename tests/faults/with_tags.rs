@@ -138,7 +138,9 @@ fn a_registry_that_stands_still_while_clients_push_delete_and_write_the_tag() {
         ];
         for request in requests {
             let answer = request.join().expect("an answer");
-            assert_eq!((answer.status, error_code(&answer.body).as_str()), (504, "UNAVAILABLE"), "{kind:?}");
+            // 503: its turn to touch the tag did not come in that time, and nothing was sent.
+            assert!(matches!(answer.status, 503 | 504), "{kind:?}: {answer:?}");
+            assert_eq!(error_code(&answer.body), "UNAVAILABLE", "{kind:?}");
         }
         stand.registry.resume();
         let mut number = 0;

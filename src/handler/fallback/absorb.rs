@@ -54,7 +54,7 @@ impl Hop {
         let turn = self.handler.app.turns.of(subject);
         // As long as the upstream itself may be waited for.
         let patience = self.handler.app.config.upstream.answer_timeout;
-        let taken = tokio::time::timeout(patience, turn.take()).await.map_err(|_| Error::Incomplete)?;
+        let taken = tokio::time::timeout(patience, turn.take()).await.map_err(|_| Error::TagBusy)?;
         self.learn_list(&caller, subject, list).await?;
         step("absorb-learned");
         let until = self.settled_after();
