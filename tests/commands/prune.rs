@@ -106,3 +106,19 @@ fn orphans_are_named_and_deleted_only_when_told_to() {
         assert_eq!((stand.tagged(), stand.listed()), (vec![], vec![]), "{kind:?}: no list is left behind");
     }
 }
+
+#[test]
+fn what_a_tag_alone_calls_a_referrer_is_no_orphan() {
+    let stand = up(Kind::Distribution2);
+    let image = plain("an image that is in use");
+    let digest = sha256(&image);
+    // Of a subject that nobody ever pushed.
+    let tag = format!("sha256-{}.{}", "0".repeat(64), &digest[7..23]);
+    put(&stand.url(), &tag, &image);
+    let count = sqlite3(&stand.backref.database(), "SELECT count(*) FROM referrer WHERE via = 'tag'");
+    assert_eq!(count.trim(), "1");
+    sqlite3(&stand.backref.database(), "UPDATE subject SET last_arrival = 1");
+    let ran = run(&stand.backref, "prune --orphans --yes --json");
+    assert_eq!((ran.code, ran.kinds()), (Some(0), vec![]), "{ran:?}");
+    assert_eq!(http::get(&crate::stand::url(&stand.registry.url(), &digest), &[("Accept", INDEX)]).status, 200);
+}

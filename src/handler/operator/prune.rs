@@ -96,7 +96,8 @@ impl Inside {
 
     /// Whether no form of a subject is there.
     pub async fn is_gone(&self, subject: &Digest) -> Result<bool, Trouble> {
-        for form in self.hop.forms(&self.key(subject)).await {
+        // What can't be read now may be the form that is there.
+        for form in self.hop.forms_on_record(&self.key(subject)).await? {
             if self.ask(&form.digest).await?.there {
                 return Ok(false);
             }
@@ -104,10 +105,11 @@ impl Inside {
         Ok(true)
     }
 
-    /// Some of those that refer to a subject, as far as is on record.
+    /// Some of those whose own bytes refer to a subject, as far as is on record. Not those by a tag alone: whoever may
+    /// push could have anything deleted so.
     pub async fn referrers(&self, subject: &Digest) -> Result<Vec<Digest>, Trouble> {
         const SOME: usize = 1000;
-        Ok(self.operator.app().store.recorded(&self.key(subject), SOME).await?)
+        Ok(self.operator.app().store.stated(&self.key(subject), SOME).await?)
     }
 
     /// Deletes a referrer in the upstream, the way of a client's DELETE.
