@@ -27,7 +27,8 @@ pub enum Route {
     Delete(Repository, Digest),
     /// `DELETE /v2/<name>/manifests/<tag>`
     Untag(Repository, Box<str>),
-    /// `PUT /v2/…/manifests/…` with a name or a tag outside their grammar: the upstream's to judge.
+    /// `PUT /v2/…/manifests/…` with a name or a tag outside their grammar, or what some could take for a push: the
+    /// upstream's to judge.
     OddPush,
     /// Anything else: not about referrers.
     Proxy,
@@ -59,6 +60,9 @@ impl Route {
             return Ok(Self::Proxy);
         };
         let refuse = refusal(last);
+        if is_odd_push(method, rest) {
+            return Ok(Self::OddPush);
+        }
         let Some(repository) = Repository::parse(name) else {
             let is_push = (method, kind) == (&Method::PUT, "manifests");
             return Ok(if is_push { Self::OddPush } else { Self::Proxy });
@@ -126,6 +130,18 @@ impl Route {
     }
 }
 
+/// Whether some upstream could take for a push what isn't one by its letter: `manifests` in another case, a slash at the
+/// end, or a method that a header may replace.
+fn is_odd_push(method: &Method, rest: &str) -> bool {
+    if matches!(*method, Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS) {
+        return false;
+    }
+    let mut segments = rest.strip_suffix('/').unwrap_or(rest).rsplit('/');
+    let kind = segments.nth(1).unwrap_or_default();
+    let to_the_letter = method == Method::PUT && kind == "manifests" && !rest.ends_with('/');
+    kind.eq_ignore_ascii_case("manifests") && !to_the_letter
+}
+
 fn refusal(digest: &str) -> impl Fn(DigestError) -> PathError + Copy + '_ {
     move |reason| PathError::Digest { digest: digest.to_owned(), reason }
 }
@@ -136,8 +152,14 @@ fn decode(raw: &str) -> Result<Cow<'_, str>, PathError> {
     if path.contains("//") {
         return Err(PathError::Ambiguous("an empty segment (`//`)"));
     }
-    if path.contains("/.") && path.split('/').any(|segment| matches!(segment, "." | "..")) {
+    // Servers of Java drop from a segment what follows a `;`, and some take `\` for a slash.
+    let dots = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
+    if path.contains('.') && path.split(['/', '\\']).any(dots) {
         return Err(PathError::Ambiguous("a `.` or `..` segment"));
+    }
+    let first = path.split('/').nth(1).unwrap_or_default();
+    if first.contains([';', '\\', '%']) || (first != "v2" && first.eq_ignore_ascii_case("v2")) {
+        return Err(PathError::Ambiguous("something that only some read as `/v2/`"));
     }
     if path.starts_with("/v2/") {
         if path.bytes().any(|b| !matches!(b, b'!'..=b'~') || matches!(b, b';' | b'\\' | b'%')) {
@@ -189,6 +211,12 @@ mod tests {
         for path in ["/v2/Foo/manifests/a", "/v2/foo/manifests/.a", "/v2/foo/%6danifests/-"] {
             assert_eq!(parse(&Method::PUT, path), Ok(Route::OddPush), "{path}");
         }
+        for path in ["/v2/foo/manifests/a/", "/v2/foo/Manifests/a", "/v2/foo/MANIFESTS/sha256:00/"] {
+            assert_eq!(parse(&Method::PUT, path), Ok(Route::OddPush), "{path}");
+        }
+        assert_eq!(parse(&Method::POST, "/v2/foo/manifests/a"), Ok(Route::OddPush));
+        assert_eq!(parse(&Method::POST, "/v2/foo/manifests/blobs/uploads/"), Ok(Route::Proxy));
+        assert_eq!(parse(&Method::PATCH, "/v2/foo/blobs/uploads/manifests"), Ok(Route::Proxy));
         assert_eq!(parse(&Method::POST, &format!("/v2/foo/referrers/{digest}")), Ok(Route::Proxy));
     }
 
@@ -235,6 +263,13 @@ mod tests {
             "/v2/a%zz",
             "/%2e%2e/v2/",
             "/v2/%c3%bc/x",
+            "/V2/a/manifests/v1",
+            "/v2;x=1/a/manifests/v1",
+            "/x/..;/v2/a/manifests/v1",
+            "/x/%2e;a=b/v2/a/manifests/v1",
+            "/%5cv2/a/manifests/v1",
+            "/x/..%5c..%5cv2/a/manifests/v1",
+            "/v%2532/a/manifests/v1",
         ] {
             assert!(matches!(parse(&Method::GET, path), Err(PathError::Ambiguous(_))), "{path}");
         }

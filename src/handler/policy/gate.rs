@@ -94,7 +94,7 @@ impl Hop {
             tags.iter().map(|set| &set.tag).filter(is_guarded).filter(|tag| !is_digest_tag(tag)).collect();
         if guarded.iter().any(|tag| may_be_referrers_tag(tag)) {
             let own = self.referrers_tags(caller, key, raw).await?;
-            guarded.retain(|tag| !own.contains(tag));
+            guarded.retain(|tag| !(may_be_referrers_tag(tag) && own.contains(tag)));
         }
         let demands = |tag: &'a String| {
             let gates = gates.iter().filter(|gate| gate.covers(tag));
@@ -135,9 +135,11 @@ impl Hop {
     }
 }
 
-/// One of an algorithm whose digests have 64 digits at least. Whether it is one, what is pushed says.
+/// One of an algorithm that backref can compute: any other could be made up, to name a tag that is no referrers tag.
+/// Whether it is one, what is pushed says.
 fn may_be_referrers_tag(tag: &str) -> bool {
-    tag.rsplit_once('-').is_some_and(|(_, hex)| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+    let hex = tag.strip_prefix("sha256-").or_else(|| tag.strip_prefix("sha512-"));
+    hex.is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// Whatever any API lists: one is enough.
