@@ -84,7 +84,11 @@ impl Operator {
         let upstream = &app.config.upstream;
         let client = upstream::command_client(upstream.ca_file.as_deref())?;
         Ok(Arc::new(Self {
-            login: Login::new(upstream.url.authority.as_str(), client)?,
+            login: Login::new(
+                upstream.url.authority.as_str(),
+                upstream.url.scheme == http::uri::Scheme::HTTPS,
+                client,
+            )?,
             handler: Handler::new(app),
             challenge: OnceCell::new(),
             read: Cache::new(READ),

@@ -4,6 +4,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use docker_credential::{CredentialRetrievalError, DockerCredential};
+use http_body_util::{BodyExt, Limited};
 use reqwest::{
     Client, RequestBuilder, Response,
     header::{self, HeaderMap},
@@ -15,6 +16,8 @@ use super::{RemoteError, challenge::Challenge};
 pub struct Login {
     client: Client,
     registry: String,
+    /// The registry is asked over TLS, and so is who gives tokens for it.
+    tls: bool,
     credentials: Option<Credentials>,
 }
 
@@ -41,10 +44,14 @@ pub struct Grant {
 /// For how long a token is good that doesn't say it (distribution's "Token Authentication Specification").
 const TOKEN: u64 = 60;
 
+/// The longest answer of a token server.
+const MAX_TOKEN: usize = 1 << 20;
+
 impl Login {
     /// To the registry at `host[:port]`, with the credentials that Docker's own configuration has for it.
-    pub fn new(host: &str, client: Client) -> Result<Self, RemoteError> {
-        Ok(Self { client, registry: host.to_owned(), credentials: credentials(host)? })
+    /// `tls`: it is asked over TLS.
+    pub fn new(host: &str, tls: bool, client: Client) -> Result<Self, RemoteError> {
+        Ok(Self { client, registry: host.to_owned(), tls, credentials: credentials(host)? })
     }
 
     /// Whether Docker's configuration has credentials for the registry.
@@ -68,7 +75,11 @@ impl Login {
                 }
                 let mut request = self.client.get(&realm).query(&parameters);
                 if let Some(credentials) = &self.credentials {
-                    request = request.header(header::AUTHORIZATION, credentials.basic());
+                    if self.tls && !is_tls(&realm) {
+                        let reason = "the credentials would go unencrypted: its address has to begin with https://";
+                        return Err(RemoteError::Token { realm, reason: reason.to_owned() });
+                    }
+                    request = request.basic_auth(&credentials.user, Some(&credentials.secret));
                 }
                 let (token, lifetime) = token(request).await.map_err(|reason| RemoteError::Token { realm, reason })?;
                 Ok(Some(Grant { authorization: format!("Bearer {token}"), lifetime: Some(lifetime) }))
@@ -85,6 +96,10 @@ impl Credentials {
     }
 }
 
+fn is_tls(realm: &str) -> bool {
+    realm.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+}
+
 /// Asks a token server (distribution's "Token Authentication Specification").
 async fn token(request: RequestBuilder) -> Result<(String, Duration), String> {
     #[derive(serde::Deserialize)]
@@ -94,7 +109,9 @@ async fn token(request: RequestBuilder) -> Result<(String, Duration), String> {
         expires_in: Option<u64>,
     }
     let answer = request.send().await.and_then(Response::error_for_status).map_err(|error| error.to_string())?;
-    let body = answer.bytes().await.map_err(|error| error.to_string())?;
+    let body =
+        Limited::new(reqwest::Body::from(answer), MAX_TOKEN).collect().await.map_err(|error| error.to_string())?;
+    let body = body.to_bytes();
     let answer: Answer = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
     let token = answer.token.or(answer.access_token).ok_or("there is no token in the answer")?;
     Ok((token, Duration::from_secs(answer.expires_in.unwrap_or(TOKEN))))
@@ -118,4 +135,21 @@ fn has_docker_config() -> bool {
     let folder = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
     let folder = folder.or_else(|| Some(std::env::home_dir()?.join(".docker")));
     folder.is_some_and(|folder| folder.join("config.json").exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn credentials_never_go_unencrypted_where_the_registry_is_asked_over_tls() {
+        let client = crate::upstream::command_client(None).unwrap();
+        let credentials = Some(Credentials { user: "u".into(), secret: "s".into() });
+        let login = Login { client, registry: "r".into(), tls: true, credentials };
+        let challenge = header::HeaderValue::from_static("Bearer realm=\"http://127.0.0.1:9/token\"");
+        let headers = HeaderMap::from_iter([(header::WWW_AUTHENTICATE, challenge)]);
+        let Err(error) = login.log_in(&headers, None).await else { panic!("they were sent") };
+        assert!(error.to_string().contains("unencrypted"), "{error}");
+        assert!(is_tls("HTTPS://a") && !is_tls("http://a") && !is_tls("ü"));
+    }
 }

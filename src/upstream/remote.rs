@@ -59,7 +59,7 @@ impl Remote {
     pub fn new(host: &str, plain_http: bool) -> Result<Self, RemoteError> {
         let client = client(None)?;
         let scheme = if plain_http || is_loopback(host) { "http" } else { "https" };
-        let login = Login::new(host, client.clone())?;
+        let login = Login::new(host, scheme == "https", client.clone())?;
         Ok(Self { client, origin: format!("{scheme}://{host}"), login, authorization: None })
     }
 
@@ -73,7 +73,8 @@ impl Remote {
             return Ok(answer);
         }
         let detail = answer.text().await.unwrap_or_default();
-        let detail: String = detail.chars().take(300).collect();
+        // A registry's words: no control character of theirs reaches the terminal.
+        let detail: String = detail.chars().take(300).flat_map(char::escape_debug).collect();
         let detail = if detail.is_empty() { detail } else { format!(": {detail}") };
         Err(RemoteError::Status { url, status, detail })
     }

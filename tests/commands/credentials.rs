@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::run::{Ran, finish};
 use crate::stand::{INDEX, list, plain, referrer};
 use crate::support::http::{self, Answer};
-use crate::support::{Backref, Grant, Home, Kind, Registry, TokenServer, sha256};
+use crate::support::{Backref, Fake, Grant, Home, Kind, Registry, TokenServer, sha256};
 
 /// A home in which somebody is logged in to that registry.
 fn home(host: &str, user: &str, password: &str) -> Home {
@@ -122,4 +122,26 @@ fn tokens_are_renewed_when_they_end() {
     backref.terminate();
     let ran = run(&backref, &home(registry.host(), "operator", "1"), "backfill team/app");
     assert_eq!((ran.code, ran.kinds()), (Some(1), vec!["unseen-repository".to_owned()]), "and it ends: {ran:?}");
+}
+
+#[test]
+fn a_token_that_is_good_for_ages_is_one() {
+    let fake = Fake::start(|visit| {
+        let target = visit.head.target().to_owned();
+        let realm = format!(
+            "WWW-Authenticate: Bearer realm=\"http://{}/token\"",
+            visit.head.header("Host").unwrap_or_default()
+        );
+        match target.as_str() {
+            target if target.starts_with("/token") => {
+                visit.answer("200 OK", &[], r#"{"token":"t","expires_in":18446744073709551615}"#);
+            }
+            "/v2/app/tags/list" => visit.answer("200 OK", &[], r#"{"tags":[]}"#),
+            _ => visit.answer("401 Unauthorized", &[&realm], ""),
+        }
+    });
+    let mut backref = Backref::of(&fake.url()).start();
+    backref.terminate();
+    let ran = run(&backref, &Home::new(), "backfill app");
+    assert_eq!((ran.code, ran.kinds()), (Some(0), vec![]), "{ran:?}");
 }

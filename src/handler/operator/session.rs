@@ -94,7 +94,7 @@ impl Session {
             value.set_sensitive(true);
             headers.insert(header::AUTHORIZATION, value);
             // What begins with it now may go on for a while.
-            until = grant.lifetime.map(|lifetime| Instant::now() + lifetime / 2);
+            until = grant.lifetime.and_then(|lifetime| Instant::now().checked_add(lifetime / 2));
         }
         *now = Some(Now { headers: headers.clone(), until });
         headers
