@@ -48,7 +48,12 @@ impl fmt::Display for Line {
         if let Some(referrer) = referrer {
             write!(f, "{referrer} ")?;
         }
-        f.write_str(message)
+        // So here: what a registry said may be part of it.
+        for part in message.split_inclusive(char::is_control) {
+            let text = part.trim_end_matches(char::is_control);
+            write!(f, "{text}{}", part[text.len()..].escape_debug())?;
+        }
+        Ok(())
     }
 }
 
@@ -156,6 +161,8 @@ mod tests {
             ..Line::default()
         };
         assert_eq!(line.to_string(), "a@sha256:00: sha256:01 is gone");
+        let said = Line { message: "it's \"é\": \u{1b}[2J\r\u{9b}".into(), ..Line::default() };
+        assert_eq!(said.to_string(), "it's \"é\": \\u{1b}[2J\\r\\u{9b}");
         let counts = [("n", 1)].into();
         let tagged = Line { counts, repository: Some("a".into()), tag: Some("v\u{1b}".into()), ..Line::default() };
         assert_eq!(tagged.to_string(), "a:v\\u{1b}: ");

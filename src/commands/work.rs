@@ -21,6 +21,7 @@ use crate::{
     handler::{Inside, Operator, Trouble},
     oci::{Digest, Repository},
     store::{Known, OpenFor},
+    upstream::MAX_PAGES,
 };
 
 /// A command at work.
@@ -224,21 +225,26 @@ impl Work {
         work: impl AsyncFn(T),
     ) -> Result<(), Trouble> {
         let mut next = None;
-        while !self.is_stopped() {
+        for _ in 0..MAX_PAGES {
+            if self.is_stopped() {
+                return Ok(());
+            }
             let Some(page) = inside.tags(next.as_deref()).await? else {
                 // Of one that it lists itself, it means that there are no tags.
                 if !self.named.is_empty() {
                     let message = "the registry knows no tags of it, or not for these credentials".to_owned();
                     self.printer.finding(&Line { message, ..of_repository("unseen-repository", inside) });
                 }
-                break;
+                return Ok(());
             };
             self.each(inside, read(page.tags), &work).await;
             next = page.next;
             if next.is_none() {
-                break;
+                return Ok(());
             }
         }
+        let message = format!("its tags have more than {MAX_PAGES} pages: the rest was not looked at");
+        self.printer.finding(&Line { message, ..of_repository("unseen-repository", inside) });
         Ok(())
     }
 

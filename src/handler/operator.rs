@@ -23,7 +23,7 @@ use super::{Handler, exchange::Hop, fallback::refusal};
 use crate::{
     app::App,
     error::Error,
-    oci::{Digest, Repository},
+    oci::{Digest, ErrorCode, Repository},
     referrers::ManifestKey,
     store::{Known, StoreError, TagState},
     upstream::{self, Login, MAX_PAGES, Refusal, RemoteError, headers},
@@ -133,13 +133,16 @@ impl Operator {
     }
 
     /// One page of a list, and where the next is.
-    async fn page(&self, caller: &HeaderMap, uri: &str) -> Result<(Bytes, Option<String>), Error> {
-        let uri = Uri::try_from(uri).map_err(|_| Error::Incomplete)?;
+    async fn page(&self, caller: &HeaderMap, from: &str) -> Result<(Bytes, Option<String>), Error> {
+        let uri = Uri::try_from(from).map_err(|_| Error::Incomplete)?;
         let answer = self.handler.upstream.ask(Method::GET, uri, headers::on_behalf(caller)).await?;
         if answer.status() != StatusCode::OK {
             return Err(refusal(answer.status(), answer.headers()));
         }
         let next = upstream::next_page(answer.headers());
+        if next.as_deref() == Some(from) {
+            return Err(Error::bad(ErrorCode::Unsupported, "the registry says that the page of a list follows itself"));
+        }
         let body = Limited::new(answer.into_body(), MAX_LIST).collect().await.map_err(|_| Error::Incomplete)?;
         Ok((body.to_bytes(), next))
     }

@@ -191,3 +191,16 @@ fn a_tag_that_somebody_deletes_meanwhile_is_no_trouble() {
     let (_fake, backref) = registry("404 Not Found", "200 OK");
     assert_eq!(run(&backref, "backfill app").code, Some(0));
 }
+
+#[test]
+fn a_list_whose_page_follows_itself_ends() {
+    let fake = Fake::start(move |visit| match visit.head.target() {
+        "/v2/" => visit.answer("200 OK", &[], "{}"),
+        _ => visit.answer("200 OK", &["Link: </v2/app/tags/list?last=b>; rel=\"next\""], r#"{"tags":["b"]}"#),
+    });
+    let mut backref = Backref::of(&fake.url()).start();
+    backref.terminate();
+    let ran = run(&backref, "verify app --json");
+    assert_eq!((ran.code, ran.kinds()), (Some(1), vec!["unseen-repository".to_owned()]), "{ran:?}");
+    assert!(ran.stdout.contains("follows itself"), "{ran:?}");
+}
