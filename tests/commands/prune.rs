@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::run::{on_record, run, sqlite3};
-use crate::stand::{INDEX, KINDS, delete, plain, put, referrer, up};
+use crate::stand::{INDEX, KINDS, delete, plain, put, referrer, up, url};
 use crate::support::{Backref, Fake, Holdings, Kind, http, sha256};
 
 const DAY_AGO: &str = "CAST(strftime('%s', 'now', '-2 days') AS INTEGER) * 1000000";
@@ -121,4 +121,24 @@ fn what_a_tag_alone_calls_a_referrer_is_no_orphan() {
     let ran = run(&stand.backref, "prune --orphans --yes --json");
     assert_eq!((ran.code, ran.kinds()), (Some(0), vec![]), "{ran:?}");
     assert_eq!(http::get(&crate::stand::url(&stand.registry.url(), &digest), &[("Accept", INDEX)]).status, 200);
+}
+
+#[test]
+fn a_subject_that_is_there_in_a_form_that_is_not_on_record_is_not_gone() {
+    const ARTIFACT: &str = "application/vnd.oci.artifact.manifest.v1+json";
+    // 3.1 says 404 of a digest that only a blob has, 2.8 says 500: then nobody knows.
+    let mut stand = up(Kind::Distribution3);
+    let subject = serde_json::json!({"mediaType": ARTIFACT, "artifactType": "a/b", "blobs": []}).to_string();
+    let original = sha256(subject.as_bytes());
+    let answer = http::send("PUT", &url(&stand.url(), &original), &[("Content-Type", ARTIFACT)], subject.as_bytes());
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let manifest = referrer(&original, "a");
+    let digest = put(&stand.url(), &sha256(&manifest), &manifest);
+    stand.paid();
+    stand.backref.terminate();
+    sqlite3(&stand.backref.database(), "DELETE FROM alias; UPDATE subject SET last_arrival = 1");
+    let ran = run(&stand.backref, "prune --orphans --yes --json app");
+    assert_eq!((ran.code, ran.kinds()), (Some(0), vec![]), "{ran:?}");
+    let there = http::get(&url(&stand.registry.url(), &digest), &[("Accept", INDEX)]);
+    assert_eq!(there.status, 200);
 }

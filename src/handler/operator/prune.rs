@@ -5,7 +5,7 @@ use http::{Method, Request, StatusCode};
 use super::{Inside, Trouble};
 use crate::{
     error::Error,
-    handler::{delete::forget, fallback::refusal},
+    handler::{carrier::recover::Lost, delete::forget, fallback::refusal},
     oci::Digest,
     store::{Applied, Basis, Close, Seen, Verdict},
     upstream::{Body, headers, manifest_uri},
@@ -102,7 +102,10 @@ impl Inside {
                 return Ok(false);
             }
         }
-        Ok(true)
+        // What was rewritten is there as its carrier, on record or not.
+        let key = self.key(subject);
+        let lost = self.session.with(async |caller| self.hop.recover(caller, &key).await).await?;
+        Ok(matches!(lost, Lost::Nothing | Lost::Original))
     }
 
     /// Some of those whose own bytes refer to a subject, as far as is on record. Not those by a tag alone: whoever may
