@@ -2,8 +2,8 @@
 
 use std::thread;
 
-use crate::stand::{Stand, put, referrer, up, with};
-use crate::support::{Kind, Registry, http, sha256, until};
+use crate::stand::{INDEX, Stand, metric, plain, put, referrer, up, with};
+use crate::support::{Backref, Fake, Holdings, Kind, Registry, Seen, http, sha256, until};
 
 #[test]
 fn a_push_costs_one_look_and_one_write() {
@@ -84,4 +84,27 @@ fn many_pushes_one_after_the_other_do_not_cost_the_square() {
 
 fn writes(stand: &Stand, since: usize) -> usize {
     stand.about_the_tag(since).iter().filter(|request| *request == "PUT 201").count()
+}
+
+/// The same in bytes, by an upstream that counts them: written at each push, the list would come to 150 MB.
+#[test]
+fn nor_the_square_in_bytes() {
+    const PUSHES: usize = 1000;
+    let holdings = Holdings::default();
+    let subject = plain("subject");
+    holdings.hold("app", INDEX, &subject);
+    let subject = sha256(&subject);
+    let fake = Fake::start(move |visit| holdings.serve(visit));
+    let backref = Backref::of(&fake.url()).start();
+    for number in 0..PUSHES {
+        let manifest = referrer(&subject, &number.to_string());
+        put(&backref.url(), &sha256(&manifest), &manifest);
+    }
+    until("what is owed to be paid", || (metric(&backref, "backref_owed_tags") == 0).then_some(()));
+    let is_tag = |seen: &Seen| seen.head.method() == "PUT" && seen.head.target().contains("/manifests/sha256-");
+    let written: Vec<usize> =
+        fake.seen().into_iter().filter(is_tag).map(|seen| seen.body.map_or(0, |body| body.len())).collect();
+    let (bytes, last) = (written.iter().sum::<usize>(), written.last().copied().unwrap_or_default());
+    println!("{PUSHES} pushes one after the other: {} writes, {bytes} bytes, the last {last}", written.len());
+    assert!(bytes < PUSHES * last / 2 / 4, "{bytes}: a quarter of what each push would write");
 }
