@@ -49,8 +49,7 @@ impl Hop {
     /// Ends an attempt that the upstream did not carry out, or may not have. Only a definite no forgets it: not one to
     /// a request that was sent twice.
     pub(super) async fn end_unsuccessful(&self, id: AttemptId, answer: &Response<Body>) {
-        let definite = answer.status().is_client_error() && answer.extensions().get::<Replayed>().is_none();
-        self.end(id, !definite).await;
+        self.end(id, !(answer.status().is_client_error() && is_definite(answer))).await;
     }
 
     pub(super) async fn end(&self, id: AttemptId, unknown: bool) {
@@ -115,7 +114,13 @@ impl Hop {
 
 /// What a success leaves of the attempt.
 pub(super) fn closing(id: AttemptId, answer: &Response<Body>) -> Close {
-    if answer.extensions().get::<Replayed>().is_none() { Close::One(id) } else { Close::GiveUp(id) }
+    if is_definite(answer) { Close::One(id) } else { Close::GiveUp(id) }
+}
+
+/// Whether an answer is the last word on its request: not of an upstream that failed, nor to one that was sent twice.
+pub(super) fn is_definite(answer: &Response<Body>) -> bool {
+    let status = answer.status();
+    answer.extensions().get::<Replayed>().is_none() && (status.is_success() || status.is_client_error())
 }
 
 pub(super) fn unclear(status: StatusCode) -> Error {

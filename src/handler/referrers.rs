@@ -9,7 +9,7 @@ use crate::{
     config::Form,
     dialect::Dialect,
     error::Error,
-    oci::{Digest, ErrorCode, FallbackTag, Repository},
+    oci::{Digest, ErrorCode, Repository},
     referrers::{Cursor, ManifestKey, Page, Query},
     upstream::{Body, Permission, ReadPermit, Refusal},
 };
@@ -79,8 +79,7 @@ impl Hop {
             .await;
             seen.as_ref().ok().map(|seen| seen.iter().map(|(digest, _)| digest.clone()).collect())
         };
-        let tag = self.keeps_tags().then(|| FallbackTag::from(&subject.digest));
-        let permission = self.access(caller).read(&subject, recorded, tag).await;
+        let permission = self.access(caller).read(&subject, recorded, self.keeps_tags()).await;
         let seen = seen?;
         self.handler.app.metrics.permit(&permission);
         if let Ok(permit) = permission.permit() {

@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 
 use super::{exchange::Hop, fallback::refusal, push::MAX_MANIFEST};
 use crate::{
     error::Error,
     oci::{Digest, ErrorCode, Manifest, RawManifest},
-    referrers::{Claim, ManifestKey, Relation, RelationTag},
+    referrers::{Alias, Claim, ManifestKey, Relation, RelationTag},
     store::{Basis, Close, Seen, Verdict, now_micros},
     upstream::{Body, Permission, ReadPermit, headers, manifest_uri},
 };
@@ -79,7 +80,7 @@ impl Hop {
         let store = &self.handler.app.store;
         let asked = now_micros();
         let seen = store.look(key).await?;
-        let is_original = |alias: crate::referrers::Alias| alias.original == key.digest;
+        let is_original = |alias: Alias| alias.original == key.digest;
         let verdict = if store.alias(key).await?.is_some_and(is_original) {
             // Refused as it is, then taken as its carrier: it is never asked for as a manifest.
             Verdict::Seen
@@ -137,12 +138,17 @@ impl Hop {
 
     /// A manifest in an answer of the upstream's. Its bytes keep their place in the budget.
     pub(super) async fn read_manifest(&self, answer: Response<Body>) -> Result<(RawManifest, Manifest), Error> {
-        let value = |name| answer.headers().get(name).and_then(|value| value.to_str().ok().map(str::to_owned));
-        let content_type = value(header::CONTENT_TYPE);
-        let length = value(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        let content_type = answer.headers().get(header::CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok().map(str::to_owned));
+        Ok(RawManifest::parse(self.manifest_bytes(answer).await?, content_type.as_deref())?)
+    }
+
+    /// The bytes of a manifest, which keep their place in the budget.
+    pub(super) async fn manifest_bytes(&self, answer: Response<Body>) -> Result<Bytes, Error> {
+        let length = answer.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         let room = self.handler.app.budget.take(length.unwrap_or(MAX_MANIFEST).min(MAX_MANIFEST)).await?;
         let bytes = self.collect(answer, room.bytes()).await.ok_or(Error::Incomplete)?;
-        Ok(RawManifest::parse(room.hold(bytes), content_type.as_deref())?)
+        Ok(room.hold(bytes))
     }
 }
 

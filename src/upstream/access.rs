@@ -150,19 +150,19 @@ impl Expiry<CallerKey, Duration> for Lifetime {
 impl Access<'_> {
     /// A permit to list the referrers of `subject`: remembered, or asked for now, together with whoever asks the
     /// same. `recorded` gives referrers on record, newest first, or `None` where that can't be read; it is awaited only
-    /// when the subject itself is not there, and only by the one who asks. `tag`: the subject's referrers tag, which is
+    /// when the subject itself is not there, and only by the one who asks. `by_tag`: the subject's referrers tag is
     /// asked for last.
     pub async fn read(
         &self,
         subject: &ManifestKey,
         recorded: impl Future<Output = Option<Vec<Digest>>>,
-        tag: Option<FallbackTag>,
+        by_tag: bool,
     ) -> Permission {
         let key = self.permits.caller_key(self.caller, subject);
         if self.permits.granted.get(&key).await.is_some() {
             return Permission::Remembered(ReadPermit(()));
         }
-        let flight = async { Err(self.round(subject, recorded, tag).await) };
+        let flight = async { Err(self.round(subject, recorded, by_tag).await) };
         let Err(round) = self.permits.flights.try_get_with((key, subject.digest.clone()), flight).await else {
             return Permission::Remembered(ReadPermit(())); // never kept, so never found
         };
@@ -178,7 +178,7 @@ impl Access<'_> {
         &self,
         subject: &ManifestKey,
         recorded: impl Future<Output = Option<Vec<Digest>>>,
-        tag: Option<FallbackTag>,
+        by_tag: bool,
     ) -> Round {
         let mut answers = Vec::new();
         let answer = async {
@@ -196,9 +196,8 @@ impl Access<'_> {
                     return Ok(ReadPermit(()));
                 }
             }
-            if let Some(tag) = tag
-                && self.ask(reference_uri(&subject.repository, &tag)).await?.0 == StatusCode::OK
-            {
+            let tag = || reference_uri(&subject.repository, &FallbackTag::from(&subject.digest));
+            if by_tag && self.ask(tag()).await?.0 == StatusCode::OK {
                 return Ok(ReadPermit(()));
             }
             Err(unclear.map_or(Refusal::Absent, |status| Refusal::Unclear(status, HeaderMap::new())))

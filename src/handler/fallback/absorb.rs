@@ -6,12 +6,12 @@ use http::{HeaderMap, Request, Response};
 use super::read::Found;
 use crate::{
     error::Error,
-    handler::exchange::Hop,
+    handler::{evidence::is_definite, exchange::Hop},
     oci::{Digest, FallbackTag, RawManifest, Reference, ReferrersList},
     referrers::ManifestKey,
     step::step,
     store::{TagEnd, now_micros},
-    upstream::{Body, Replayed, headers},
+    upstream::{Body, headers},
 };
 
 impl Hop {
@@ -66,12 +66,8 @@ impl Hop {
         // What was tried before was tried with another tag.
         self.handler.app.turns.written.invalidate(subject);
         step("absorb-answered");
-        let definite = answer.as_ref().is_ok_and(|answer| {
-            let status = answer.status();
-            answer.extensions().get::<Replayed>().is_none() && (status.is_success() || status.is_client_error())
-        });
         let standing = before.unsettled_until.filter(|until| *until > began);
-        let unsettled_until = if definite { standing } else { Some(until) };
+        let unsettled_until = if answer.as_ref().is_ok_and(is_definite) { standing } else { Some(until) };
         store.end_tag(subject, TagEnd { holds: None, unsettled_until, over: true }).await?;
         let answer = answer?;
         step("absorb-settled");

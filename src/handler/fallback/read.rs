@@ -4,16 +4,11 @@ use std::collections::HashSet;
 
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, Method, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
 
 use super::tag_uri;
 use crate::{
     error::Error,
-    handler::{
-        exchange::Hop,
-        push::{CONTENT_DIGEST, MAX_MANIFEST},
-        settle::Fetched,
-    },
+    handler::{exchange::Hop, push::CONTENT_DIGEST, settle::Fetched},
     oci::{Algorithm, Digest, Listed, MediaType, ReferrersList},
     referrers::ManifestKey,
     store::{Applied, Basis, Finding, Verdict},
@@ -53,14 +48,14 @@ impl Checked {
         !list.marked && self.others > 0 && self.on_record + self.undecided.len() == 0
     }
 
-    /// It names nothing that may refer to the subject one day and is not listed now.
-    pub(super) fn is_all(&self) -> bool {
-        self.undecided.is_empty() && self.gone == 0 && self.others == 0
-    }
-
-    /// It names nobody who is gone, and may not name somebody who is there.
+    /// It names nobody who is gone, and nobody of whom it isn't known.
     pub(super) fn is_sound(&self) -> bool {
         self.undecided.is_empty() && self.gone == 0
+    }
+
+    /// It names nobody but who is listed.
+    pub(super) fn is_all(&self) -> bool {
+        self.is_sound() && self.others == 0
     }
 }
 
@@ -106,11 +101,7 @@ impl Hop {
         }
         let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let is_index = kind.is_none_or(|kind| MediaType::parse(kind).as_str() == MediaType::INDEX);
-        let _room = self.handler.app.budget.take(MAX_MANIFEST).await?;
-        let Ok(body) = Limited::new(answer.into_body(), MAX_MANIFEST).collect().await else {
-            return Err(Error::Incomplete);
-        };
-        let bytes = body.to_bytes();
+        let bytes = self.manifest_bytes(answer).await?;
         let digest = Digest::of(Algorithm::Sha256, &bytes);
         Ok(match ReferrersList::parse(&bytes, &subject.digest).filter(|_| is_index) {
             Some(list) => {

@@ -7,10 +7,10 @@ use http_body_util::{BodyExt, Limited};
 use super::{read::refusal, tag_uri};
 use crate::{
     error::Error,
-    handler::exchange::Hop,
+    handler::{evidence::is_definite, exchange::Hop},
     oci::MediaType,
     referrers::ManifestKey,
-    upstream::{Body, Replayed, UpstreamError, headers, manifest_uri},
+    upstream::{Body, UpstreamError, headers, manifest_uri},
 };
 
 /// What the upstream said to a write.
@@ -46,7 +46,7 @@ impl Hop {
         }
     }
 
-    /// What the upstream said, and whether that is its last word: not what it says to a request that was sent twice.
+    /// What the upstream said, and whether that is its last word.
     async fn answer(&self, request: Request<Body>) -> Answer {
         let answer = match self.handler.upstream.send(request).await {
             Ok(answer) => answer,
@@ -57,8 +57,7 @@ impl Hop {
             Err(error) => return Answer::Unknown(error.into()),
         };
         let status = answer.status();
-        let definite = answer.extensions().get::<Replayed>().is_none();
-        if !definite || !(status.is_success() || status.is_client_error()) {
+        if !is_definite(&answer) {
             return Answer::Unknown(refusal(status, answer.headers()));
         }
         // Read to its end, so that its connection can be used again.

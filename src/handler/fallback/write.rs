@@ -144,26 +144,25 @@ impl Hop {
                 });
             }
             let sent = Instant::now();
+            // Those that are leaving may come back without another change.
+            let tried = version - i64::from(!leaving.is_empty());
             let answer = self.put(caller, subject, list).await;
             step("tag-written");
             match answer {
                 Answer::Done => {
                     let turns = &self.handler.app.turns;
-                    // Those that are leaving may come back without another change.
-                    let tried = version - i64::from(!leaving.is_empty());
                     turns.written.insert(subject.clone(), Pace::now(tried, entries.len(), sent.elapsed()));
                     turns.lists.insert(subject.sibling(digest.clone()), subject.digest.clone());
                     return Ok(holds(Some(digest), true, current.filter(|_| marked)));
                 }
                 Answer::No(StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND, said) if may_miss => {
                     may_miss = false;
-                    let found = self.miss(caller, subject, &entries, &mut undecided, &said).await?;
-                    if !found && entries.len() > PART {
-                        // That may have been a question for each of them.
-                        let pace = Pace::now(version - i64::from(!leaving.is_empty()), entries.len(), sent.elapsed());
-                        self.handler.app.turns.written.insert(subject.clone(), pace);
-                    }
-                    if !found {
+                    if !self.miss(caller, subject, &entries, &mut undecided, &said).await? {
+                        if entries.len() > PART {
+                            // That may have been a question for each of them.
+                            let pace = Pace::now(tried, entries.len(), sent.elapsed());
+                            self.handler.app.turns.written.insert(subject.clone(), pace);
+                        }
                         return Ok(Written::Refused(Error::TagRefused(StatusCode::BAD_REQUEST)));
                     }
                     // That took its time as well.

@@ -9,7 +9,7 @@ use super::{Inside, MAX_PAGES, Trouble};
 use crate::{
     error::Error,
     handler::fallback::{Difference, What, refusal},
-    oci::{Digest, FallbackTag, MediaType, ReferrersList},
+    oci::{Digest, MediaType, ReferrersList},
     referrers::ManifestKey,
     upstream::{self, Permission, Refusal, headers},
 };
@@ -23,8 +23,7 @@ const MAX_PAGE: usize = 16 << 20;
 impl Inside {
     pub(super) async fn permission(&self, caller: &HeaderMap, subject: &ManifestKey) -> Permission {
         let recorded = async { self.operator.app().store.recorded(subject, TARGETS).await.ok() };
-        let tag = self.hop.keeps_tags().then(|| FallbackTag::from(&subject.digest));
-        self.hop.access(caller).read(subject, recorded, tag).await
+        self.hop.access(caller).read(subject, recorded, self.hop.keeps_tags()).await
     }
 
     /// How what is on record of a subject's referrers differs from its referrers tag and, where the registry has one, from
