@@ -17,7 +17,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tower::ServiceBuilder;
 use tower_http::{set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
 
-use crate::{app::App, config::FallbackTag, handler::Handler, store::Owed};
+use crate::{app::App, config::ReferrersTagMode, handler::Handler, store::Owed};
 pub use metrics::Metrics;
 
 /// No question here takes longer.
@@ -61,7 +61,7 @@ pub async fn serve(listener: TcpListener, handler: Handler) {
 /// Owed is what the store says now; where it can't be read, what it said last.
 async fn metrics(app: &App) -> String {
     match app.store.owed(&app.config.upstream.name).await {
-        Ok(owed) if app.config.referrers.fallback_tag == FallbackTag::Write => app.metrics.owed(owed),
+        Ok(owed) if app.config.referrers.tag == ReferrersTagMode::Write => app.metrics.owed(owed),
         Ok(owed) => app.metrics.owed(Owed { tags: 0, ..owed }),
         Err(error) => tracing::warn!(%error, "what is owed could not be read"),
     }

@@ -70,8 +70,8 @@ pub struct Permit {
 pub struct Referrers {
     pub without_subject: bool,
     pub list: Form,
-    pub fallback_tag: FallbackTag,
-    pub hide_fallback_tags: bool,
+    pub tag: ReferrersTagMode,
+    pub hide_tags: bool,
     pub recheck: Duration,
     pub digest_tags: DigestTags,
     pub cosign_tags: bool,
@@ -111,7 +111,7 @@ pub enum RewriteMode {
 
 /// What is done about the tags in which clients keep a subject's referrers where there is no API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FallbackTag {
+pub enum ReferrersTagMode {
     /// They are read, and kept up to date.
     Write,
     /// They are clients' own business.
@@ -214,12 +214,12 @@ impl Config {
                     one_of(&[("carriers", Form::Carrier), ("originals", Form::Original)]),
                     Form::Carrier,
                 ),
-                fallback_tag: s.or(
-                    "referrers.fallback_tag",
-                    one_of(&[("write", FallbackTag::Write), ("off", FallbackTag::Off)]),
-                    FallbackTag::Write,
+                tag: s.or(
+                    "referrers.tag",
+                    one_of(&[("write", ReferrersTagMode::Write), ("off", ReferrersTagMode::Off)]),
+                    ReferrersTagMode::Write,
                 ),
-                hide_fallback_tags: s.or("referrers.hide_fallback_tags", flag, false),
+                hide_tags: s.or("referrers.hide_tags", flag, false),
                 recheck: s.or("referrers.recheck", duration, 5 * minute),
                 digest_tags: s.or(
                     "referrers.digest_tags",

@@ -18,4 +18,4 @@ pub use manifest::{Manifest, ManifestError, RawManifest, Subject, Via};
 pub use media_type::{MANIFEST_ACCEPT, MediaType};
 pub use referrers_list::{Listed, ReferrersList};
 pub use repository::{Reference, Repository};
-pub use tag::{CosignTag, DigestTag, FallbackTag};
+pub use tag::{CosignTag, DigestTag, ReferrersTag};

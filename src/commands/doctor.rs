@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     cli,
-    config::{FallbackTag, RewriteMode},
+    config::{ReferrersTagMode, RewriteMode},
     handler::{Inside, Trouble},
     oci::Digest,
     store::{Known, now_micros},
@@ -69,9 +69,9 @@ async fn rewrite(work: &Work) -> Result<(), Trouble> {
 }
 
 fn tags(work: &Work) {
-    let message = match work.operator.app().config.referrers.fallback_tag {
-        FallbackTag::Write => "referrers tags are read, and kept up to date",
-        FallbackTag::Off => "referrers tags are left alone (referrers.fallback_tag)",
+    let message = match work.operator.app().config.referrers.tag {
+        ReferrersTagMode::Write => "referrers tags are read, and kept up to date",
+        ReferrersTagMode::Off => "referrers tags are left alone (referrers.tag)",
     };
     work.printer.say(&line("tags", message.to_owned()));
 }

@@ -26,7 +26,7 @@ async fn repair(work: &Work) -> Result<(), Trouble> {
     let message = if work.operator.keeps_tags() {
         format!("referrers tags written: {}", written.get())
     } else {
-        "referrers.fallback_tag is off: no referrers tag is owed".to_owned()
+        "referrers.tag is off: no referrers tag is owed".to_owned()
     };
     let counts = [("written", written.get())].into();
     work.printer.say(&Line { kind: "done", message, counts, ..Line::default() });

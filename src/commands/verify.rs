@@ -11,7 +11,7 @@ use super::{
 use crate::{
     cli,
     handler::{Inside, Trouble},
-    oci::{Digest, FallbackTag},
+    oci::{Digest, ReferrersTag},
     store::Known,
 };
 
@@ -53,7 +53,7 @@ async fn verify(work: &Work) -> Result<(), Trouble> {
         };
         work.each_known(inside, Known::Subjects, &compare).await?;
         if work.operator.keeps_tags() {
-            let tagged = |tags: Vec<String>| tags.iter().filter_map(|tag| FallbackTag::parse(tag)).collect();
+            let tagged = |tags: Vec<String>| tags.iter().filter_map(|tag| ReferrersTag::parse(tag)).collect();
             work.each_tag(inside, tagged, &compare).await?;
         }
         Ok(())

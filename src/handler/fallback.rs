@@ -24,7 +24,7 @@ use super::{evidence::micros, exchange::Hop};
 use crate::{
     config,
     error::Error,
-    oci::FallbackTag,
+    oci::ReferrersTag,
     referrers::ManifestKey,
     store::{TagState, now_micros},
     upstream::{headers, reference_uri},
@@ -42,7 +42,7 @@ const PART: usize = 32;
 
 impl Hop {
     pub(super) fn keeps_tags(&self) -> bool {
-        self.handler.app.config.referrers.fallback_tag == config::FallbackTag::Write
+        self.handler.app.config.referrers.tag == config::ReferrersTagMode::Write
     }
 
     /// Has the tags of a subject, in both its forms, say what is on record. What can't be written now is owed: the store
@@ -171,5 +171,5 @@ impl Hop {
 }
 
 fn tag_uri(subject: &ManifestKey) -> http::Uri {
-    reference_uri(&subject.repository, &FallbackTag::from(&subject.digest))
+    reference_uri(&subject.repository, &ReferrersTag::from(&subject.digest))
 }

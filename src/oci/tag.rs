@@ -8,9 +8,9 @@ use super::Digest;
 /// The tag under which clients keep a subject's referrers where there is no API (distribution-spec 1.1, "Referrers Tag
 /// Schema"): `<algorithm>-<encoded>`, cut to 32 and 64 characters, with `-` for what no tag may hold.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct FallbackTag(Box<str>);
+pub struct ReferrersTag(Box<str>);
 
-impl FallbackTag {
+impl ReferrersTag {
     /// The subject, where the tag says all of it: a sha256 digest. The tag of a sha512 digest is cut off.
     pub fn parse(tag: &str) -> Option<Digest> {
         let hex = tag.strip_prefix("sha256-")?;
@@ -18,7 +18,7 @@ impl FallbackTag {
     }
 }
 
-impl From<&Digest> for FallbackTag {
+impl From<&Digest> for ReferrersTag {
     fn from(digest: &Digest) -> Self {
         let (algorithm, encoded) = digest.as_str().split_once(':').unwrap_or_default();
         let cut = |text: &str, most| text.chars().take(most).map(allowed).collect::<String>();
@@ -26,7 +26,7 @@ impl From<&Digest> for FallbackTag {
     }
 }
 
-impl fmt::Display for FallbackTag {
+impl fmt::Display for ReferrersTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -43,7 +43,7 @@ const PREFIX: usize = 16;
 /// The longest type at the end of a digest tag.
 const MAX_TYPE: usize = 5;
 
-/// A tag of one referrer (Proposal D, "Tag Schema"): its subject's [`FallbackTag`], the beginning of its own digest, and
+/// A tag of one referrer (Proposal D, "Tag Schema"): its subject's [`ReferrersTag`], the beginning of its own digest, and
 /// perhaps a type. `sha256-<64 hex>.<16 hex>[.<at most 5 of a-z0-9>]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DigestTag {
@@ -62,7 +62,7 @@ impl DigestTag {
         });
         let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
         let ok = kind_ok && parts.next().is_none() && prefix.len() == PREFIX && prefix.bytes().all(hex);
-        Some(Self { subject: FallbackTag::parse(subject).filter(|_| ok)?, prefix: prefix.into() })
+        Some(Self { subject: ReferrersTag::parse(subject).filter(|_| ok)?, prefix: prefix.into() })
     }
 
     /// Whether it is a tag of that referrer: anybody may choose a tag.
@@ -73,7 +73,7 @@ impl DigestTag {
     /// The tag of a referrer, without a type. `None` where its digest is too short to make one.
     pub fn of(subject: &Digest, referrer: &Digest) -> Option<String> {
         let prefix = beginning(referrer);
-        (prefix.len() == PREFIX).then(|| format!("{}.{prefix}", FallbackTag::from(subject)))
+        (prefix.len() == PREFIX).then(|| format!("{}.{prefix}", ReferrersTag::from(subject)))
     }
 }
 
@@ -91,7 +91,7 @@ impl CosignTag {
     /// The subject.
     pub fn parse(tag: &str) -> Option<Digest> {
         let (subject, kind) = tag.split_once('.')?;
-        matches!(kind, "sig" | "att" | "sbom").then(|| FallbackTag::parse(subject))?
+        matches!(kind, "sig" | "att" | "sbom").then(|| ReferrersTag::parse(subject))?
     }
 }
 
@@ -108,14 +108,14 @@ mod tests {
     fn a_referrers_tag_comes_back_where_it_says_all() {
         let long = Digest::of(Algorithm::Sha512, b"");
         let short = Digest::of(Algorithm::Sha256, b"");
-        let tag = |digest: &Digest| FallbackTag::from(digest).to_string();
+        let tag = |digest: &Digest| ReferrersTag::from(digest).to_string();
         assert_eq!(tag(&short), short.as_str().replace(':', "-"));
-        assert_eq!(FallbackTag::parse(&tag(&short)), Some(short));
+        assert_eq!(ReferrersTag::parse(&tag(&short)), Some(short));
         assert_eq!(tag(&long).len(), "sha512-".len() + 64);
-        assert_eq!(FallbackTag::parse(&tag(&long)), None);
+        assert_eq!(ReferrersTag::parse(&tag(&long)), None);
         assert_eq!(tag(&digest("a+b.c-long-name-of-an-algorithm-cut:a=b")), "a-b.c-long-name-of-an-algorithm--a-b");
         for other in ["v1", "sha256-", "sha256-00", "sha256:00"] {
-            assert_eq!(FallbackTag::parse(other), None, "{other}");
+            assert_eq!(ReferrersTag::parse(other), None, "{other}");
         }
     }
 
@@ -136,7 +136,7 @@ mod tests {
             format!("{tag}0"),
             tag[..tag.len() - 1].to_owned(),
             format!("v1.{}", &tag[tag.len() - 16..]),
-            FallbackTag::from(&subject).to_string(),
+            ReferrersTag::from(&subject).to_string(),
         ] {
             assert_eq!(DigestTag::parse(&other), None, "{other}");
         }
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn cosigns_tags_are_three() {
         let subject = Digest::of(Algorithm::Sha256, b"a");
-        let tag = FallbackTag::from(&subject);
+        let tag = ReferrersTag::from(&subject);
         for kind in ["sig", "att", "sbom"] {
             assert_eq!(CosignTag::parse(&format!("{tag}.{kind}")), Some(subject.clone()));
         }

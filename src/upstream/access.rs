@@ -15,7 +15,7 @@ use ring::hmac;
 use super::{Client, UpstreamError, headers};
 use crate::{
     config,
-    oci::{Digest, FallbackTag, Repository},
+    oci::{Digest, ReferrersTag, Repository},
     referrers::ManifestKey,
 };
 
@@ -196,7 +196,7 @@ impl Access<'_> {
                     return Ok(ReadPermit(()));
                 }
             }
-            let tag = || reference_uri(&subject.repository, &FallbackTag::from(&subject.digest));
+            let tag = || reference_uri(&subject.repository, &ReferrersTag::from(&subject.digest));
             if by_tag && self.ask(tag()).await?.0 == StatusCode::OK {
                 return Ok(ReadPermit(()));
             }

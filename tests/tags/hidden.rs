@@ -7,7 +7,7 @@ use crate::support::{Registry, http};
 fn only_what_has_the_mark_is_left_out_and_pages_still_show_every_other_tag_once() {
     // 3.x pages; 2.8 gives all at once.
     for registry in [Registry::distribution_2(), Registry::distribution_3()] {
-        let stand = with(registry, |backref| backref.config("[referrers]\nhide_fallback_tags = true\n"));
+        let stand = with(registry, |backref| backref.config("[referrers]\nhide_tags = true\n"));
         let ordinary: Vec<String> = ["a", "sha256-0", "t", "v1", "w"].map(str::to_owned).to_vec();
         for tag in &ordinary {
             put(&stand.url(), tag, &plain(tag));

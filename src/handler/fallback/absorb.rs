@@ -7,7 +7,7 @@ use super::read::Found;
 use crate::{
     error::Error,
     handler::{evidence::is_definite, exchange::Hop},
-    oci::{Digest, FallbackTag, RawManifest, Reference, ReferrersList},
+    oci::{Digest, RawManifest, Reference, ReferrersList, ReferrersTag},
     referrers::ManifestKey,
     step::step,
     store::{TagEnd, now_micros},
@@ -22,7 +22,7 @@ impl Hop {
         raw: &RawManifest,
     ) -> Option<(Digest, ReferrersList)> {
         let Reference::Tag(tag) = reference else { return None };
-        let subject = FallbackTag::parse(tag).filter(|_| self.keeps_tags() && raw.media_type.is_index())?;
+        let subject = ReferrersTag::parse(tag).filter(|_| self.keeps_tags() && raw.media_type.is_index())?;
         let list = ReferrersList::parse(&raw.bytes, &subject)?;
         Some((subject, list))
     }

@@ -14,7 +14,7 @@ use crate::{
         push::{CONTENT_DIGEST, MAX_MANIFEST},
         tags::subject_of,
     },
-    oci::{Digest, ErrorCode, FallbackTag, RawManifest},
+    oci::{Digest, ErrorCode, RawManifest, ReferrersTag},
     referrers::{Claim, ManifestKey, RelationTag},
     rewrite,
     store::{Applied, Basis, Close, TagVerdict, Verdict},
@@ -44,7 +44,7 @@ enum Means {
 
 impl Inside {
     fn means(&self, tag: &str) -> Means {
-        if let Some(subject) = FallbackTag::parse(tag).filter(|_| self.hop.keeps_tags()) {
+        if let Some(subject) = ReferrersTag::parse(tag).filter(|_| self.hop.keeps_tags()) {
             return Means::List(subject);
         }
         match subject_of(tag, &self.operator.app().config.referrers) {

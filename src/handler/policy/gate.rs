@@ -8,7 +8,7 @@ use crate::{
     config::Gate,
     error::Error,
     handler::{exchange::Hop, referrers::lists_any, tags::Set},
-    oci::{DigestTag, ErrorCode, FallbackTag, Manifest, MediaType, RawManifest, Reference},
+    oci::{DigestTag, ErrorCode, Manifest, MediaType, RawManifest, Reference, ReferrersTag},
     referrers::{ManifestKey, Order, Query},
     upstream::Refusal,
 };
@@ -131,7 +131,7 @@ impl Hop {
             on_record.extend(self.handler.app.store.stated(subject, MAX_ENTRIES).await?);
         }
         let is_list = entries.iter().all(|entry| on_record.contains(entry));
-        Ok(subjects.iter().filter(|_| is_list).map(|subject| FallbackTag::from(&subject.digest).to_string()).collect())
+        Ok(subjects.iter().filter(|_| is_list).map(|subject| ReferrersTag::from(&subject.digest).to_string()).collect())
     }
 }
 

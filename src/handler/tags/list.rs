@@ -7,9 +7,9 @@ use http_body_util::{BodyExt, Limited};
 
 use crate::handler::exchange::{Exchange, Hop};
 use crate::{
-    config::FallbackTag as Kept,
+    config::ReferrersTagMode as Kept,
     error::Error,
-    oci::{FallbackTag, Repository},
+    oci::{ReferrersTag, Repository},
     upstream::Body,
 };
 
@@ -19,7 +19,7 @@ const MAX_LIST: usize = 16 << 20;
 impl Exchange {
     pub(in crate::handler) async fn tags(self, repository: Repository) -> Result<Response<Body>, Error> {
         let config = &self.hop.handler.app.config.referrers;
-        if !config.hide_fallback_tags || config.fallback_tag == Kept::Off {
+        if !config.hide_tags || config.tag == Kept::Off {
             return self.proxy().await;
         }
         let Self { mut head, hop, .. } = self;
@@ -49,7 +49,7 @@ impl Hop {
         let Some(tags) = list.get_mut("tags").and_then(serde_json::Value::as_array_mut) else { return Ok(None) };
         let mut shown = Vec::with_capacity(tags.len());
         for tag in std::mem::take(tags) {
-            let subject = tag.as_str().and_then(FallbackTag::parse);
+            let subject = tag.as_str().and_then(ReferrersTag::parse);
             let hidden = match subject {
                 Some(subject) => {
                     let state = self.handler.app.store.tag(&self.key(repository.clone(), subject)).await?;

@@ -9,7 +9,7 @@ use crate::{
         exchange::{Exchange, Hop},
         tags::subject_of,
     },
-    oci::{Digest, FallbackTag, Repository},
+    oci::{Digest, ReferrersTag, Repository},
     referrers::{ManifestKey, RelationTag},
     store::{AttemptKind, TagVerdict},
     upstream::Body,
@@ -21,7 +21,7 @@ impl Exchange {
         repository: Repository,
         tag: Box<str>,
     ) -> Result<Response<Body>, Error> {
-        if let Some(subject) = FallbackTag::parse(&tag).filter(|_| self.hop.keeps_tags()) {
+        if let Some(subject) = ReferrersTag::parse(&tag).filter(|_| self.hop.keeps_tags()) {
             return self.untag_list(repository, subject).await;
         }
         let Some(subject) = subject_of(&tag, &self.hop.handler.app.config.referrers) else { return self.proxy().await };
