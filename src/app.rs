@@ -16,7 +16,7 @@ use crate::{
     referrers::ManifestKey,
     store::{OpenError, OpenFor, SqliteStore, Store, StoreError},
     turns::Turns,
-    upstream::{CallerKey, Connector, Permits, TlsError},
+    upstream::{CallerKey, Client, Connector, Permits, TlsError},
 };
 
 /// What all requests share.
@@ -44,8 +44,8 @@ pub struct App {
     pub uploads: Uploads,
     /// Pushes and deletes on their way: they go on when their client has gone, and a drain waits for them.
     pub tasks: TaskTracker,
-    /// How to reach the upstream.
-    pub connector: Connector,
+    /// The way to the upstream.
+    pub upstream: Arc<Client>,
     /// The upstream's `Host`.
     pub upstream_host: HeaderValue,
     /// Scheme and host by which clients know backref, where they are configured.
@@ -74,8 +74,9 @@ impl App {
     /// Opens the store; nothing is asked of the upstream yet.
     pub fn build(config: Config, purpose: OpenFor) -> Result<Arc<Self>, BuildError> {
         let authority = config.upstream.url.authority.as_str();
+        let connector = Connector::new(&config.upstream)?;
         Ok(Arc::new(Self {
-            connector: Connector::new(&config.upstream)?,
+            upstream: Arc::new(Client::new(connector, &config.upstream, &config.limits)),
             store: Arc::new(SqliteStore::open(&config.store, purpose)?),
             permits: Permits::new(&config.permit),
             metrics: Metrics::default(),

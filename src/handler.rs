@@ -1,4 +1,4 @@
-//! Requests of clients, from a parsed route to an answer. One worker's: the connections to the upstream are its own.
+//! Requests of clients, from a parsed route to an answer.
 
 mod carrier;
 mod delete;
@@ -39,13 +39,12 @@ pub struct Handler {
 }
 
 impl Handler {
-    /// A worker's handler.
+    /// What answers by `app`.
     pub fn new(app: Arc<App>) -> Self {
-        let upstream = Client::new(app.connector.clone(), &app.config.upstream, &app.config.limits);
-        Self { app, upstream: Arc::new(upstream) }
+        Self { upstream: app.upstream.clone(), app }
     }
 
-    /// The worker's way to the upstream.
+    /// The way to the upstream.
     pub fn upstream(&self) -> &Client {
         &self.upstream
     }

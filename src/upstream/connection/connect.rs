@@ -35,7 +35,7 @@ pub enum TlsError {
 }
 
 /// A byte stream, encrypted or not.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(in crate::upstream) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 impl Connector {
@@ -48,7 +48,7 @@ impl Connector {
     }
 
     /// A connection, without a bound on the time.
-    pub(super) async fn connect(&self) -> std::io::Result<TokioIo<Box<dyn Stream>>> {
+    pub(in crate::upstream) async fn connect(&self) -> std::io::Result<TokioIo<Box<dyn Stream>>> {
         let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
         tcp.set_nodelay(true)?;
         let stream: Box<dyn Stream> = match &self.tls {
