@@ -1,7 +1,6 @@
 //! The second listener: health and metrics.
 
 mod health;
-mod metrics;
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,8 +16,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tower::ServiceBuilder;
 use tower_http::{set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
 
-use crate::{app::App, config::ReferrersTagMode, handler::Handler, store::Owed};
-pub use metrics::Metrics;
+use crate::{app::App, metrics};
 
 /// No question here takes longer.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,8 +25,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECTIONS: usize = 64;
 
 /// Answers on the admin listener until dropped.
-pub async fn serve(listener: TcpListener, handler: Handler) {
-    let health = Arc::new(health::Health::new(handler));
+pub async fn serve(listener: TcpListener, app: Arc<App>) {
+    let health = Arc::new(health::Health::new(app));
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     // Invariant: the semaphore is never closed.
     while let Ok(place) = places.clone().acquire_owned().await {
@@ -58,12 +56,14 @@ pub async fn serve(listener: TcpListener, handler: Handler) {
     }
 }
 
-/// Owed is what the store says now; where it can't be read, what it said last.
+/// How much is pending is what the store says now; where it can't be read, what it said last.
 async fn metrics(app: &App) -> String {
-    match app.store.owed(&app.config.upstream.name).await {
-        Ok(owed) if app.config.referrers.tag == ReferrersTagMode::Write => app.metrics.owed(owed),
-        Ok(owed) => app.metrics.owed(Owed { tags: 0, ..owed }),
-        Err(error) => tracing::warn!(%error, "what is owed could not be read"),
+    match app.store.pending(&app.upstream.name).await {
+        Ok(pending) => {
+            let tags = if app.upstream.keeps_tags() { pending.referrers_tags } else { 0 };
+            app.metrics.pending(tags, pending.writes);
+        }
+        Err(error) => tracing::warn!(%error, "how much is pending could not be read"),
     }
     app.metrics.render()
 }
@@ -80,7 +80,7 @@ async fn answer(
             (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, TEXT, text)
         }
         (&Method::GET | &Method::HEAD, "/metrics") => {
-            (StatusCode::OK, metrics::CONTENT_TYPE, metrics(health.handler().app()).await)
+            (StatusCode::OK, metrics::CONTENT_TYPE, metrics(health.app()).await)
         }
         (_, "/livez" | "/readyz" | "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, TEXT, "ask with GET\n".to_owned()),
         _ => (StatusCode::NOT_FOUND, TEXT, "here are /livez, /readyz and /metrics\n".to_owned()),

@@ -2,34 +2,22 @@
 
 mod backfill;
 mod doctor;
+mod log;
 mod printer;
 mod prune;
 mod repair;
 mod serve;
+mod status;
 mod tree;
 mod verify;
 mod work;
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::CommandFactory;
-use tracing_subscriber::{EnvFilter, fmt};
 
-use crate::{
-    cli::{Cli, Command},
-    config::{Log, LogFormat},
-};
-
-/// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExitStatus {
-    /// 0
-    Fine,
-    /// 1: something was found, or could not be done.
-    Finding,
-    /// 2: bad usage or configuration.
-    Usage,
-}
+use crate::cli::{Cli, Command};
+use status::ExitStatus;
 
 /// Runs what was asked for.
 pub fn run(cli: Cli) -> ExitCode {
@@ -51,14 +39,4 @@ pub fn run(cli: Cli) -> ExitCode {
         ExitStatus::Finding => 1,
         ExitStatus::Usage => 2,
     })
-}
-
-fn log_to_stderr(log: &Log) {
-    // Invariant: the filter was parsed with the configuration.
-    let filter = EnvFilter::try_new(&log.filter).unwrap_or_default();
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match log.format {
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-    }
 }

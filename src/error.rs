@@ -11,11 +11,11 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 
 use crate::{
-    oci::{ErrorCode, ManifestError},
-    route::PathError,
+    budget::Exhausted,
+    oci::{ErrorCode, ManifestError, PathError},
     stall::Stalled,
     store::StoreError,
-    upstream::{Body, BodyError, Refusal, UpstreamError},
+    upstream::{Body, BodyError, ReadError, Refusal, UpstreamError},
 };
 
 /// Why a request is not answered as asked.
@@ -45,7 +45,7 @@ pub enum Error {
     /// Not all of what a list is made of could be read.
     #[error("not every referrer that the registry's own list names could be read; try again in a moment")]
     Incomplete,
-    /// Others have the turn to write a referrers tag, for longer than it is waited for.
+    /// Others hold the lock of a referrers tag, for longer than it is waited for.
     #[error("others are writing the referrers tag; try again in a moment")]
     TagBusy,
     /// A referrers tag that holds something else.
@@ -57,12 +57,33 @@ pub enum Error {
     /// The upstream doesn't take a referrers tag from this caller.
     #[error("the registry answered {0} to the referrers tag")]
     TagRefused(StatusCode),
-    /// No room to buffer more.
-    #[error("too many manifests are on their way; try again in a moment")]
-    Busy,
+    /// No memory is free for what is to be read.
+    #[error(transparent)]
+    Busy(#[from] Exhausted),
     /// A bug; the log has it.
     #[error("backref failed on this request")]
     Bug,
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Refused(Refusal::Failed(error)) => Self::Upstream(error),
+            ReadError::Refused(refusal) => Self::Refused(refusal),
+            ReadError::Incomplete => Self::Incomplete,
+            ReadError::OtherBytes => {
+                Self::bad(ErrorCode::DigestInvalid, "the upstream gave other bytes than those of the digest")
+            }
+            ReadError::Manifest(error) => Self::Manifest(error),
+            ReadError::Busy(error) => Self::Busy(error),
+        }
+    }
 }
 
 /// How long clients are asked to wait when something of ours is out of order.
@@ -77,6 +98,12 @@ impl Error {
     /// There is no such manifest.
     pub fn absent() -> Self {
         Self::Request(StatusCode::NOT_FOUND, ErrorCode::ManifestUnknown, "there is no such manifest".to_owned())
+    }
+
+    /// The upstream did not say whether it holds a manifest, so that a push or delete of it can't be confirmed.
+    pub fn unconfirmed(status: StatusCode) -> Self {
+        let message = format!("the registry answered {status} when asked whether it holds the manifest; push it again");
+        Self::Request(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message)
     }
 
     /// The answer to the client. What only the operator should know is logged, not said.
@@ -106,16 +133,16 @@ impl Error {
             Self::Refused(Refusal::Absent) => (StatusCode::NOT_FOUND, ErrorCode::Unknown, "not found".to_owned()),
             Self::Refused(Refusal::NoRecord) => return Self::Store(StoreError::Closed).answer(),
             Self::Store(error) => {
-                tracing::error!(%error, "the store refused");
+                tracing::error!(%error, "database error");
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER);
-                let message = "the record of referrers cannot be read or written now; try again later";
+                let message = "backref's database cannot be read or written now; try again later";
                 (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message.to_owned())
             }
-            Self::Busy => {
+            error @ Self::Busy(_) => {
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER);
-                (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TooManyRequests, Self::Busy.to_string())
+                (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TooManyRequests, error.to_string())
             }
-            // Of the tag only where a client writes it: a push is acknowledged, and its tag owed.
+            // Of the tag only where a client writes it: a push is acknowledged, and its tag stale.
             error @ (Self::Incomplete | Self::TagBusy | Self::TagForeign | Self::TagTooLarge | Self::TagRefused(_)) => {
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER);
                 (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, error.to_string())

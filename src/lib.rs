@@ -1,34 +1,45 @@
 //! A reverse proxy that gives an existing, unmodified container registry the OCI referrers API.
 //!
-//! The map, from the outside in; each may use what stands below it (`ARCHITECTURE.md` walks a request through):
+//! The map, from the outside in. Each room uses only rooms that stand below it, and no two files use each other
+//! (`ARCHITECTURE.md` walks a request through):
 //!
-//! - [`cli`], [`commands`]: what is typed, and one file for each command.
-//! - [`config`]: one file, variables and flags, parsed whole.
-//! - [`app`]: all wiring. [`admin`]: health and metrics. [`server`]: sockets, threads, limits.
-//! - [`handler`]: requests, from a parsed [`route`] to an answer; [`error`] is what can go wrong.
-//! - [`referrers`], [`dialect`]: the domain, and how lists look to clients.
-//! - [`rewrite`]: artifact manifests as image manifests, for upstreams that refuse the former. [`learned`]: which do.
-//! - [`turns`]: who writes a subject's referrers tag now.
-//! - [`upstream`]: connections, headers, permission. [`store`]: what is remembered. Neither knows the other.
-//! - [`oci`]: the specifications' nouns.
+//! - [`cli`], [`commands`]: what is typed, and one file for each command. [`server`]: sockets, threads, limits; nothing of
+//!   OCI. [`admin`]: health and metrics.
+//! - [`http`]: requests of clients, one file for each kind. [`operator`]: the same work for commands.
+//! - [`app`]: all wiring.
+//! - [`policy`]: what an operator asks of pushes and deletes.
+//! - [`listing`]: who may list a subject's referrers, and the list. [`changes`]: pushes and deletes.
+//! - [`referrers_tag`]: the tag `sha256-<hex>` in the upstream, kept up to date.
+//! - [`relations`]: attempts, and what the upstream said about them.
+//! - [`carrier`]: artifact manifests as image manifests.
+//! - [`error`]: every way to fail, and where that becomes an answer.
+//! - [`store`]: the index of who refers to whom. [`upstream`]: the registry, as a caller may use it, and permits.
+//! - [`dialect`], [`referrers`], [`oci`], [`config`]: pure.
 
 pub mod admin;
 pub mod app;
+pub mod budget;
+pub mod carrier;
+pub mod changes;
 pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod dialect;
 pub mod error;
-pub mod handler;
-pub mod learned;
+pub mod http;
+pub mod listing;
+pub mod locks;
+pub mod metrics;
 pub mod oci;
+pub mod operator;
+pub mod policy;
 pub mod random;
 pub mod referrers;
-pub mod rewrite;
-pub mod route;
+pub mod referrers_tag;
+pub mod relations;
 pub mod server;
 mod stall;
 mod step;
 pub mod store;
-pub mod turns;
+pub mod tasks;
 pub mod upstream;

@@ -5,7 +5,9 @@ mod descriptor;
 mod digest;
 mod error_code;
 mod manifest;
+mod manifest_error;
 mod media_type;
+mod path_error;
 mod referrers_list;
 mod repository;
 mod tag;
@@ -14,8 +16,13 @@ pub use annotations::Annotations;
 pub use descriptor::Descriptor;
 pub use digest::{Algorithm, Digest, DigestError};
 pub use error_code::ErrorCode;
-pub use manifest::{Manifest, ManifestError, RawManifest, Subject, Via};
+pub use manifest::{Manifest, RawManifest, Subject, Via};
+pub use manifest_error::ManifestError;
 pub use media_type::{MANIFEST_ACCEPT, MediaType};
+pub use path_error::PathError;
 pub use referrers_list::{Listed, ReferrersList};
 pub use repository::{Reference, Repository};
 pub use tag::{CosignTag, DigestTag, ReferrersTag};
+
+/// The most that registries have to take, in bytes (distribution-spec 1.1, "Pushing Manifests").
+pub const MAX_MANIFEST: usize = 4 << 20;

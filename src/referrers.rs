@@ -67,6 +67,18 @@ pub struct Alias {
     pub carrier_size: usize,
 }
 
+impl Alias {
+    /// Whether a digest names the manifest as it was pushed.
+    pub fn is_original(&self, digest: &Digest) -> bool {
+        self.original == *digest
+    }
+
+    /// The digest of the form that `digest` doesn't name.
+    pub fn other_form(&self, digest: &Digest) -> &Digest {
+        if self.carrier == *digest { &self.original } else { &self.carrier }
+    }
+}
+
 /// What was pushed, where the upstream holds its carrier.
 #[derive(Clone, Debug)]
 pub struct Pushed {
@@ -125,18 +137,18 @@ impl Claim {
     }
 }
 
-/// What a list is asked by.
+/// What a list is asked by. Of which upstream and repository is for a permit to say: it stands nowhere in here.
 #[derive(Clone, Debug)]
 pub struct Query {
     /// Whose referrers.
-    pub subject: ManifestKey,
+    pub subject: Digest,
     /// The subject's other form: who refers to either is of one set.
-    pub alias: Option<Digest>,
+    pub other_form: Option<Digest>,
     /// Only these artifact types; none: all.
     pub artifact_types: Vec<String>,
     /// Only what comes after it.
     pub after: Option<Cursor>,
-    /// At most this many.
+    /// At most this many rows.
     pub limit: usize,
     /// Which comes first.
     pub order: Order,
@@ -144,18 +156,6 @@ pub struct Query {
     pub originals: bool,
     /// Those too whose bytes name no `subject`.
     pub without_subject: bool,
-    /// What stands before the list in the answer's body, which is built in place.
-    pub opening: &'static str,
-    /// At most this many bytes of a list, but one descriptor always.
-    pub max_bytes: usize,
-}
-
-impl Query {
-    /// The subject, in each of its forms.
-    pub fn subjects(&self) -> Vec<ManifestKey> {
-        let alias = self.alias.iter().map(|digest| self.subject.sibling(digest.clone()));
-        std::iter::once(self.subject.clone()).chain(alias).collect()
-    }
 }
 
 /// Which comes first in a list.
@@ -196,49 +196,6 @@ impl Cursor {
     }
 }
 
-/// A piece of a list.
-#[derive(Debug)]
-pub struct Page {
-    /// The query's opening, and rendered descriptors with commas between them.
-    pub body: Vec<u8>,
-    /// Where the next piece starts; `None` at the end.
-    pub next: Option<Cursor>,
-    /// There was more, but no room for it.
-    pub full: bool,
-    max_len: usize,
-    empty: bool,
-}
-
-impl Page {
-    /// As much as several clients read of an answer (containerd's limit), less room for what stands around the list.
-    pub const MAX_BYTES: usize = (4 << 20) - 4096;
-
-    /// A page without entries.
-    pub fn new(query: &Query) -> Self {
-        let body = query.opening.as_bytes().to_vec();
-        Self { max_len: body.len() + query.max_bytes, body, next: None, full: false, empty: true }
-    }
-
-    /// Whether nothing is on it.
-    pub fn is_empty(&self) -> bool {
-        self.empty
-    }
-
-    /// Appends a descriptor; `false` when it doesn't fit, which the first always does.
-    pub fn push(&mut self, descriptor: &[u8]) -> bool {
-        if !self.empty {
-            self.full = self.body.len() + 1 + descriptor.len() > self.max_len;
-            if self.full {
-                return false;
-            }
-            self.body.push(b',');
-        }
-        self.empty = false;
-        self.body.extend_from_slice(descriptor);
-        true
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,32 +206,5 @@ mod tests {
         assert_eq!(Cursor::parse(&cursor.render()), Some(cursor));
         assert_eq!(Cursor::parse("7"), None);
         assert_eq!(Cursor::parse("1.x.a:b"), None);
-    }
-
-    #[test]
-    fn a_page_takes_what_fits_and_the_first_always() {
-        let subject = ManifestKey {
-            upstream: "up".into(),
-            repository: Repository::parse("a").unwrap(),
-            digest: Digest::parse("a:b").unwrap(),
-        };
-        let opening = "[";
-        let query = Query {
-            subject,
-            alias: None,
-            artifact_types: vec![],
-            after: None,
-            limit: 9,
-            order: Order::Arrival,
-            originals: false,
-            without_subject: false,
-            opening,
-            max_bytes: 3,
-        };
-        let mut page = Page::new(&query);
-        assert!(page.push(b"long") && !page.push(b"y") && page.full);
-        let mut page = Page::new(&query);
-        assert!(page.push(b"a") && page.push(b"b") && !page.push(b"c"));
-        assert_eq!(page.body, b"[a,b");
     }
 }

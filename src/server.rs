@@ -4,11 +4,7 @@ mod connection;
 mod head;
 mod linger;
 
-use std::{
-    sync::{Arc, mpsc},
-    thread,
-    time::Duration,
-};
+use std::{sync::Arc, thread, time::Duration};
 
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::{
@@ -18,7 +14,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{app::App, handler::Handler};
+use crate::{app::App, http::Router};
 use connection::Connection;
 
 /// Serving, on threads of its own.
@@ -33,35 +29,22 @@ impl Server {
     pub fn start(app: &Arc<App>, listener: &std::net::TcpListener) -> Result<Self, Box<dyn std::error::Error>> {
         let stop = CancellationToken::new();
         let connections = Arc::new(Semaphore::new(app.config.limits.connections));
-        let count = match app.config.workers {
-            0 => thread::available_parallelism().map_or(1, usize::from),
-            count => count,
-        };
+        let count = workers(app.config.workers);
         let mut workers = Vec::with_capacity(count);
-        let (prepared, all_prepared) = mpsc::channel();
         for number in 0..count {
             let worker = Worker {
-                handler: Handler::new(app.clone()),
+                router: Router::new(app.clone()),
                 listener: listener.try_clone()?,
                 connections: connections.clone(),
                 stop: stop.child_token(),
             };
             let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-            let prepared = prepared.clone();
             let run = move || {
-                let outcome = worker.handler.app().store.prepare_thread();
-                let ready = outcome.is_ok();
-                // Whoever waits for it has gone only when another worker failed.
-                drop(prepared.send(outcome));
-                if ready && let Err(error) = runtime.block_on(worker.run()) {
+                if let Err(error) = runtime.block_on(worker.run()) {
                     tracing::error!(%error, "a worker ended");
                 }
             };
             workers.push(thread::Builder::new().name(format!("worker-{number}")).spawn(run)?);
-        }
-        drop(prepared);
-        for _ in 0..count {
-            all_prepared.recv()??;
         }
         Ok(Self { workers, stop })
     }
@@ -77,8 +60,16 @@ impl Server {
     }
 }
 
+/// How many workers a setting asks for; 0: one a core.
+pub fn workers(setting: usize) -> usize {
+    match setting {
+        0 => thread::available_parallelism().map_or(1, usize::from),
+        count => count,
+    }
+}
+
 struct Worker {
-    handler: Handler,
+    router: Router,
     listener: std::net::TcpListener,
     connections: Arc<Semaphore>,
     stop: CancellationToken,
@@ -108,9 +99,9 @@ impl Worker {
             while let Ok(place) = self.connections.clone().acquire_owned().await {
                 match listener.accept().await {
                     Ok((stream, peer)) => {
-                        let connection = Connection::new(&self.handler, stream, peer);
+                        let connection = Connection::new(&self.router, stream, peer);
                         let stop = self.stop.clone();
-                        let open = Open { _place: place, count: self.handler.app().metrics.connections.clone() };
+                        let open = Open { _place: place, count: self.router.app().metrics.connections.clone() };
                         open.count.inc();
                         clients.spawn(async move {
                             connection.serve(stop).await;
@@ -130,11 +121,11 @@ impl Worker {
         }
         drop(listener);
         clients.close();
-        let app = self.handler.app();
-        app.tasks.close();
+        let app = self.router.app();
+        app.tasks.stop();
         let drained = async {
             clients.wait().await;
-            app.tasks.wait().await;
+            app.tasks.finished().await;
         };
         if tokio::time::timeout(app.config.limits.drain_timeout, drained).await.is_err() {
             tracing::warn!(clients = clients.len(), "not everything ended in time");

@@ -1,22 +1,37 @@
-//! The upstream: the connections to it, the headers between it and clients, the permission it gives.
+//! The upstream: one [`Upstream`] for each registry that is fronted, and [`Registry`], which is that registry as one caller
+//! may use it.
 
-mod access;
+mod blobs;
 mod body;
-mod challenge;
+mod body_error;
+mod caller;
+mod capabilities;
 mod client;
-mod connect;
+mod connection;
+mod fronted;
 pub mod headers;
 mod login;
+mod native;
 mod paging;
-mod pool;
-mod remote;
+mod permit;
+mod permits;
+mod refusal;
+mod registry;
 mod upload;
 
-pub use access::{Access, CallerKey, Permission, Permits, ReadPermit, Refusal, manifest_uri, reference_uri};
-pub use body::{Body, BodyError};
+pub use blobs::{Blob, Uploaded};
+pub use body::Body;
+pub use body_error::BodyError;
+pub use caller::Caller;
+pub use capabilities::Capabilities;
 pub use client::{BUFFER, Client, Replayed, UpstreamError};
-pub use connect::{Connector, TlsError};
-pub use login::{Grant, Login};
+pub use connection::{Connector, TlsError};
+pub use fronted::Upstream;
+pub use login::{Grant, Login, LoginError, USER_AGENT, token_client};
+pub use native::{native_list, native_page, native_path};
 pub use paging::{MAX_PAGES, next_page};
-pub use remote::{Remote, RemoteError, USER_AGENT, client as command_client};
+pub use permit::{Candidate, Permission, ReadPermit, Round};
+pub use permits::{CallerKey, Permits};
+pub use refusal::{ReadError, Refusal};
+pub use registry::{Head, Registry, manifest_uri, reference_uri};
 pub use upload::{ClientBody, OnEnd};

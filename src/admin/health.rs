@@ -1,11 +1,14 @@
 //! Whether backref can do its work: the store takes writes, the upstream answers.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::{HeaderMap, Method, Uri, header};
 use tokio::sync::Mutex;
 
-use crate::handler::Handler;
+use crate::app::App;
 
 /// How long an answer stands: whoever asks in a loop costs the upstream one request a second.
 const FRESH: Duration = Duration::from_secs(1);
@@ -14,17 +17,17 @@ const FRESH: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) struct Health {
-    handler: Handler,
+    app: Arc<App>,
     last: Mutex<Option<(Instant, bool, String)>>,
 }
 
 impl Health {
-    pub(super) fn new(handler: Handler) -> Self {
-        Self { handler, last: Mutex::new(None) }
+    pub(super) fn new(app: Arc<App>) -> Self {
+        Self { app, last: Mutex::new(None) }
     }
 
-    pub(super) fn handler(&self) -> &Handler {
-        &self.handler
+    pub(super) fn app(&self) -> &App {
+        &self.app
     }
 
     /// Ready or not, and a line for each part.
@@ -45,15 +48,14 @@ impl Health {
     }
 
     async fn store(&self) -> Result<(), String> {
-        let app = self.handler.app();
-        app.store.check(&app.config.upstream.name).await.map_err(|error| error.to_string())
+        self.app.store.check(&self.app.upstream.name).await.map_err(|error| error.to_string())
     }
 
     /// Any answer below 500 to `GET /v2/` will do: that a caller has to log in is for callers.
     async fn upstream(&self) -> Result<(), String> {
-        let host = self.handler.app().upstream_host.clone();
-        let headers = HeaderMap::from_iter([(header::HOST, host)]);
-        let ask = self.handler.upstream().ask(Method::GET, Uri::from_static("/v2/"), headers);
+        let upstream = &self.app.upstream;
+        let headers = HeaderMap::from_iter([(header::HOST, upstream.host.clone())]);
+        let ask = upstream.client.ask(Method::GET, Uri::from_static("/v2/"), headers);
         match tokio::time::timeout(PATIENCE, ask).await {
             Err(_) => Err(format!("no answer within {PATIENCE:?}")),
             Ok(Err(error)) => Err(error.to_string()),

@@ -3,13 +3,13 @@
 use std::cell::Cell;
 
 use super::{
-    ExitStatus,
     printer::Line,
+    status::ExitStatus,
     work::{self, Store, Work, of_repository},
 };
 use crate::{
     cli::Backfill,
-    handler::{Inside, Took, Trouble},
+    operator::{Imported, OperatorError, RepositorySession},
 };
 
 /// What was found.
@@ -25,17 +25,17 @@ pub(super) fn run(args: &Backfill) -> ExitStatus {
     work::run(&args.work, Store::MayBeNew, async |work| backfill(work, !args.no_write).await)
 }
 
-async fn backfill(work: &Work, writes: bool) -> Result<(), Trouble> {
+async fn backfill(work: &Work, writes: bool) -> Result<(), OperatorError> {
     let (repositories, why) = work.everywhere().await?;
     if let Some(why) = why {
         let message = format!("the registry does not list its repositories ({why}): name those to look into");
         work.printer.finding(&Line { kind: "no-catalog", message, ..Line::default() });
     }
     let (count, looked_into) = (Count::default(), repositories.len());
-    let visit = async |inside: &Inside| {
-        take_tags(work, inside, &count).await?;
+    let visit = async |session: &RepositorySession| {
+        take_tags(work, session, &count).await?;
         if writes {
-            add(&count.written, work.pay(inside).await?);
+            add(&count.written, work.flush(session).await?);
         }
         Ok(())
     };
@@ -53,20 +53,20 @@ async fn backfill(work: &Work, writes: bool) -> Result<(), Trouble> {
     Ok(())
 }
 
-async fn take_tags(work: &Work, inside: &Inside, count: &Count) -> Result<(), Trouble> {
+async fn take_tags(work: &Work, session: &RepositorySession, count: &Count) -> Result<(), OperatorError> {
     let take = async |tag: String| {
         add(&count.tags, 1);
-        match inside.take(&tag).await {
-            Ok(Took::List) => add(&count.lists, 1),
-            Ok(Took::Referrer) => add(&count.referrers, 1),
-            Ok(Took::Nothing) => {}
-            Err(trouble) => {
-                let line = Line { tag: Some(tag), ..of_repository("unseen-tag", inside) };
-                work.printer.finding(&Line { message: trouble.to_string(), ..line });
+        match session.import_tag(&tag).await {
+            Ok(Imported::List) => add(&count.lists, 1),
+            Ok(Imported::Referrer) => add(&count.referrers, 1),
+            Ok(Imported::Nothing) => {}
+            Err(error) => {
+                let line = Line { tag: Some(tag), ..of_repository("unseen-tag", session) };
+                work.printer.finding(&Line { message: error.to_string(), ..line });
             }
         }
     };
-    work.each_tag(inside, |tags| tags, take).await
+    work.each_tag(session, |tags| tags, take).await
 }
 
 fn add(count: &Cell<usize>, more: usize) {

@@ -1,16 +1,17 @@
-//! `backref doctor`: what the upstream says, what backref does about it, and what is owed.
+//! `backref doctor`: what the registry answers, what backref does about it, and what is pending.
 
 use super::{
-    ExitStatus,
     printer::Line,
+    status::ExitStatus,
     work::{self, Store, Work, of_repository, of_subject},
 };
 use crate::{
     cli,
     config::{ReferrersTagMode, RewriteMode},
-    handler::{Inside, Trouble},
     oci::Digest,
-    store::{Known, now_micros},
+    operator::{OperatorError, RepositorySession},
+    store::Recorded,
+    upstream::Capabilities,
 };
 
 pub(super) fn run(args: &cli::Work) -> ExitStatus {
@@ -18,7 +19,7 @@ pub(super) fn run(args: &cli::Work) -> ExitStatus {
         upstream(work).await?;
         rewrite(work).await?;
         tags(work);
-        debts(work).await
+        pending(work).await
     })
 }
 
@@ -26,41 +27,48 @@ fn line(kind: &'static str, message: String) -> Line {
     Line { kind, message, ..Line::default() }
 }
 
-async fn upstream(work: &Work) -> Result<(), Trouble> {
+async fn upstream(work: &Work) -> Result<(), OperatorError> {
     let url = &work.operator.app().config.upstream.url;
-    let probe = work.operator.probe().await?;
-    let login = match (&probe.challenge, probe.has_credentials) {
-        (None, _) => "without asking who it is".to_owned(),
-        (Some(challenge), true) => format!("asks who it is ({challenge}); Docker's configuration has credentials"),
-        (Some(challenge), false) => format!("asks who it is ({challenge}); Docker's configuration has no credentials"),
+    let greeting = work.operator.greet().await?;
+    let login = match (&greeting.challenge, greeting.has_credentials) {
+        (None, _) => "anonymous, without authentication".to_owned(),
+        (Some(challenge), true) => {
+            format!("requires authentication ({challenge}); Docker's configuration has credentials")
+        }
+        (Some(challenge), false) => {
+            format!("requires authentication ({challenge}); Docker's configuration has no credentials")
+        }
     };
-    let message = format!("{url} answers {}: {login}", probe.status);
+    let message = format!("{url} answers {}: {login}", greeting.status);
     work.printer.say(&line("upstream", message));
     if work.named.is_empty() {
         let (kind, message) = match work.operator.catalog().await {
             Ok(names) => ("catalog", format!("repositories that it lists: {}", names.len())),
-            Err(trouble) => (
-                "no-catalog",
-                format!("it does not list its repositories ({trouble}): name them to backfill and verify"),
-            ),
+            Err(error) => {
+                ("no-catalog", format!("it does not list its repositories ({error}): name them to backfill and verify"))
+            }
         };
         work.printer.say(&line(kind, message));
     }
     Ok(())
 }
 
-async fn rewrite(work: &Work) -> Result<(), Trouble> {
+async fn rewrite(work: &Work) -> Result<(), OperatorError> {
     let app = work.operator.app();
-    let learned = app.learned().await?;
     let message = match app.config.rewrite.mode {
-        RewriteMode::Never => "artifact manifests go to the registry as they are".to_owned(),
-        RewriteMode::Always => "artifact manifests are carried by image manifests, always".to_owned(),
+        RewriteMode::Never => "artifact manifests are passed through".to_owned(),
+        RewriteMode::Always => "artifact manifests are wrapped in image manifests, always".to_owned(),
         RewriteMode::Auto => {
-            let refused = learned.refused_now(now_micros());
+            let all = app.store.capabilities(&app.upstream.name, None).await?;
+            let mut refused: Vec<&str> = all.iter().filter_map(|one| Capabilities::refused(&one.what)).collect();
+            refused.sort_unstable();
+            refused.dedup();
             if refused.is_empty() {
-                "artifact manifests are tried as they are: nobody has pushed one that the registry refused".to_owned()
+                "artifact manifests are passed through, and wrapped in image manifests if the registry refuses them; \
+                 nobody has pushed one that it refused"
+                    .to_owned()
             } else {
-                format!("the registry refuses {}: carried by image manifests", refused.join(", "))
+                format!("the registry refuses {}: they are wrapped in image manifests", refused.join(", "))
             }
         }
     };
@@ -76,51 +84,48 @@ fn tags(work: &Work) {
     work.printer.say(&line("tags", message.to_owned()));
 }
 
-async fn debts(work: &Work) -> Result<(), Trouble> {
-    let visit = async |inside: &Inside| {
-        let api = match inside.has_api().await {
+async fn pending(work: &Work) -> Result<(), OperatorError> {
+    let visit = async |session: &RepositorySession| {
+        let api = match session.has_api().await {
             Ok(true) => {
                 "the registry has a referrers API of its own here; through backref, backref's list is the answer"
             }
             Ok(false) => "the registry has no referrers API here",
-            Err(trouble) => {
-                let message = format!("can't be asked about: {trouble}");
-                work.printer.finding(&Line { message, ..of_repository("unseen-repository", inside) });
-                return owed(work, inside).await;
+            Err(error) => {
+                let message = format!("could not check: {error}");
+                work.printer.finding(&Line { message, ..of_repository("unseen-repository", session) });
+                return pending_in(work, session).await;
             }
         };
-        work.printer.say(&Line { message: api.to_owned(), ..of_repository("api", inside) });
-        owed(work, inside).await
+        work.printer.say(&Line { message: api.to_owned(), ..of_repository("api", session) });
+        pending_in(work, session).await
     };
-    work.each_repository(work.on_record().await?, false, visit).await;
+    work.each_repository(work.recorded_repositories().await?, false, visit).await;
     if !work.printer.has_found() {
-        work.printer.say(&line("no-debt", "nothing is owed".to_owned()));
+        work.printer.say(&line("nothing-pending", "nothing is pending".to_owned()));
     }
     Ok(())
 }
 
-async fn owed(work: &Work, inside: &Inside) -> Result<(), Trouble> {
-    if work.operator.keeps_tags() {
-        let behind = async |subject: Digest| {
-            let unsettled = match inside.tag(&subject).await {
-                Ok(state) => state.and_then(|state| state.unsettled_until).is_some_and(|until| until > now_micros()),
-                Err(_) => false,
-            };
-            let message = if unsettled {
-                "its referrers tag is owed: something that was sent may still change it"
+async fn pending_in(work: &Work, session: &RepositorySession) -> Result<(), OperatorError> {
+    if work.operator.app().upstream.keeps_tags() {
+        let stale = async |subject: Digest| {
+            let state = session.tag(&subject).await.ok().flatten();
+            let message = if state.is_some_and(|state| state.standing().is_some()) {
+                "its referrers tag is pending: something that was sent may still change it"
             } else {
-                "its referrers tag is owed: the next push to it, or `backref repair`, writes it"
+                "its referrers tag is pending: the next push to it, or `backref repair`, writes it"
             };
-            let line = of_subject("owed", inside, &subject);
+            let line = of_subject("pending-tag", session, &subject);
             work.printer.finding(&Line { message: message.to_owned(), ..line });
         };
-        work.each_known(inside, Known::Owed, behind).await?;
+        work.each_recorded(session, Recorded::Stale, stale).await?;
     }
-    let open = async |subject: Digest| {
-        let message = "a push or delete has no outcome yet: the next question about it, or `backref repair`, settles it once its \
-                       process is gone or its time is over";
-        let line = of_subject("open", inside, &subject);
+    let unresolved = async |subject: Digest| {
+        let message = "an unresolved write: the outcome of a push or delete is unknown; the next query about it, or \
+                       `backref repair`, resolves it once its process is gone or its time is over";
+        let line = of_subject("unresolved-write", session, &subject);
         work.printer.finding(&Line { message: message.to_owned(), ..line });
     };
-    work.each_known(inside, Known::Open, open).await
+    work.each_recorded(session, Recorded::Unresolved, unresolved).await
 }

@@ -7,8 +7,15 @@ use std::{
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{ExitStatus, log_to_stderr};
-use crate::{admin, app::App, cli::Serve, config::Config, handler::Handler, server::Server, store::OpenFor};
+use super::{log::log_to_stderr, status::ExitStatus};
+use crate::{
+    admin,
+    app::App,
+    cli::Serve,
+    config::Config,
+    server::{self, Server},
+    store::OpenFor,
+};
 
 pub(super) fn run(args: &Serve) -> ExitStatus {
     let config = match Config::load(args.sources()) {
@@ -33,7 +40,9 @@ pub(super) fn run(args: &Serve) -> ExitStatus {
 fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let listener = bind("listen", config.listen)?;
     let admin = bind("admin", config.admin)?;
-    let app = App::build(config, OpenFor::Serving)?;
+    // One for each worker, and one for the admin listener.
+    let readers = server::workers(config.workers) + 1;
+    let app = App::build(config, OpenFor::Serving, readers)?;
     let server = Server::start(&app, &listener)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -42,13 +51,12 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         announce(&app, &listener, &admin)?;
         // The socket closes with its last holder: the workers, when they stop.
         drop(listener);
-        let handler = Handler::new(app.clone());
-        tokio::spawn(admin::serve(tokio::net::TcpListener::from_std(admin)?, handler));
+        tokio::spawn(admin::serve(tokio::net::TcpListener::from_std(admin)?, app.clone()));
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("ending: requests on their way are finished; a second signal ends at once");
+        tracing::info!("shutting down: draining requests; a second signal ends at once");
         let mut stopping = tokio::task::spawn_blocking(|| server.stop());
         tokio::select! {
             stopped = &mut stopping => stopped?,

@@ -1,14 +1,17 @@
 //! `backref tree`: an image's referrers, and theirs, asked of any registry.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{collections::BTreeMap, fmt::Write, net::IpAddr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::ExitStatus;
+use super::status::ExitStatus;
 use crate::{
-    cli::Tree,
-    oci::{Algorithm, Digest, Reference, Repository},
-    upstream::{MAX_PAGES, Remote, RemoteError, next_page},
+    app, cli,
+    config::{Config, Sources},
+    error::Error,
+    oci::{Algorithm, Digest, Reference, ReferrersTag, Repository},
+    operator::{Connection, OperatorError, Tokens},
+    upstream::{LoginError, MAX_PAGES, Refusal, Registry, TlsError, native_page, native_path, reference_uri},
 };
 
 /// Deeper than anyone attaches; what is below is not asked for.
@@ -47,25 +50,24 @@ struct Index {
 
 #[derive(Debug, thiserror::Error)]
 enum TreeError {
+    #[error("{0}")]
+    Config(String),
     #[error(transparent)]
-    Remote(#[from] RemoteError),
-    #[error("{0} is not there")]
-    Absent(String),
-    #[error("the list of referrers of {digest} cannot be read: {reason}")]
-    List { digest: String, reason: String },
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Login(#[from] LoginError),
+    #[error(transparent)]
+    Runtime(#[from] std::io::Error),
+    #[error(transparent)]
+    Asked(#[from] OperatorError),
 }
 
-pub(super) fn run(args: &Tree) -> ExitStatus {
+pub(super) fn run(args: &cli::Tree) -> ExitStatus {
     let Some((host, repository, reference)) = parse(&args.reference) else {
         eprintln!("backref: {:?} is not HOST[:PORT]/NAME:TAG or HOST[:PORT]/NAME@DIGEST", args.reference);
         return ExitStatus::Usage;
     };
-    let asked = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string());
-    let asked = asked.and_then(|runtime| {
-        let ask = async { Asking { remote: Remote::new(host, args.plain_http)?, repository }.root(&reference).await };
-        runtime.block_on(ask).map_err(|error: TreeError| error.to_string())
-    });
-    match asked {
+    match ask(host, args.plain_http, &repository, &reference) {
         Ok(root) if args.json => {
             // Invariant: strings and numbers serialize without fail.
             println!("{}", serde_json::to_string_pretty(&root).unwrap_or_default());
@@ -76,7 +78,8 @@ pub(super) fn run(args: &Tree) -> ExitStatus {
             ExitStatus::Fine
         }
         Err(error) => {
-            eprintln!("backref: {error}");
+            // A registry's words may be part of it: no control character of theirs reaches the terminal.
+            eprintln!("backref: {}", error.to_string().escape_debug());
             ExitStatus::Finding
         }
     }
@@ -90,73 +93,90 @@ fn parse(text: &str) -> Option<(&str, Repository, String)> {
     Some((host, Repository::parse(name)?, reference.to_owned()))
 }
 
-struct Asking {
-    remote: Remote,
-    repository: Repository,
+/// Asks a registry for a tree, with the credentials that Docker's own configuration has for it.
+fn ask(host: &str, plain_http: bool, repository: &Repository, reference: &str) -> Result<Node, TreeError> {
+    let scheme = if plain_http || is_loopback(host) { "http" } else { "https" };
+    let mut sources = Sources::default();
+    sources.flag("HOST", "upstream.url", Some(&format!("{scheme}://{host}")));
+    let config = Config::load(sources).map_err(|mistakes| {
+        TreeError::Config(mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    })?;
+    let connection = Arc::new(Connection::new(Arc::new(app::upstream(&config)?), None)?);
+    let tokens = Tokens::new(connection, vec![format!("repository:{repository}:pull")]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(tokens.with(async |registry| root(registry, repository, reference).await))?)
 }
 
-impl Asking {
-    async fn root(mut self, reference: &str) -> Result<Node, TreeError> {
-        let bytes = self.get(&format!("manifests/{reference}")).await?;
-        let bytes = bytes.ok_or_else(|| TreeError::Absent(format!("{}, {reference}", self.repository)))?;
-        let digest = Reference::parse(reference).ok().flatten().and_then(|reference| reference.digest().cloned());
-        let digest = digest.unwrap_or_else(|| Digest::of(Algorithm::Sha256, &bytes)).to_string();
-        let referrers = self.referrers(&digest, 1).await?;
-        let size = bytes.len() as u64;
-        Ok(Node { digest, artifact_type: None, size, annotations: BTreeMap::new(), referrers })
-    }
+fn is_loopback(host: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
+    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
 
-    async fn referrers(&mut self, digest: &str, depth: usize) -> Result<Vec<Node>, TreeError> {
-        let mut nodes = Vec::new();
-        if depth > MAX_DEPTH {
-            return Ok(nodes);
-        }
-        for Listed { digest, size, artifact_type, annotations } in self.list(digest).await? {
-            let referrers = Box::pin(self.referrers(&digest, depth + 1)).await?;
-            nodes.push(Node { digest, artifact_type, size, annotations, referrers });
-        }
-        Ok(nodes)
-    }
+async fn root(registry: &Registry, repository: &Repository, reference: &str) -> Result<Node, Error> {
+    let bytes = manifest(registry, repository, reference).await?;
+    let bytes = bytes.ok_or_else(|| unreadable(format!("{repository}, {reference} is not there")))?;
+    let digest = Reference::parse(reference).ok().flatten().and_then(|reference| reference.digest().cloned());
+    let digest = digest.unwrap_or_else(|| Digest::of(Algorithm::Sha256, &bytes));
+    let referrers = referrers(registry, repository, &digest, 1).await?;
+    let (digest, size) = (digest.to_string(), bytes.len() as u64);
+    Ok(Node { digest, artifact_type: None, size, annotations: BTreeMap::new(), referrers })
+}
 
-    /// All pages of the referrers API; without it, the referrers tag (distribution-spec 1.1, "Referrers Tag Schema").
-    async fn list(&mut self, digest: &str) -> Result<Vec<Listed>, TreeError> {
-        let unreadable = |reason: String| TreeError::List { digest: digest.to_owned(), reason };
-        let mut listed = Vec::new();
-        let mut next = Some(format!("/v2/{}/referrers/{digest}", self.repository));
-        for _ in 0..MAX_PAGES {
-            let Some(path) = next else { break };
-            let answer = self.remote.get(&path).await?;
-            let there = answer.status().is_success();
-            let link = next_page(answer.headers());
-            let bytes = answer.bytes().await.map_err(|error| unreadable(error.to_string()))?;
-            let bytes = if there {
-                bytes.to_vec()
-            } else {
-                match self.get(&format!("manifests/{}", digest.replace(':', "-"))).await? {
-                    Some(bytes) => bytes,
-                    None => break,
-                }
-            };
-            let index: Index = serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
-            // A list is somebody's words: what is no digest is never asked for.
-            if let Some(odd) = index.manifests.iter().find(|entry| Digest::parse(&entry.digest).is_err()) {
-                return Err(unreadable(format!("{:?} is no digest", odd.digest)));
-            }
-            listed.extend(index.manifests);
-            next = link.filter(|_| there);
-        }
-        Ok(listed)
+async fn referrers(
+    registry: &Registry,
+    repository: &Repository,
+    digest: &Digest,
+    depth: usize,
+) -> Result<Vec<Node>, Error> {
+    let mut nodes = Vec::new();
+    if depth > MAX_DEPTH {
+        return Ok(nodes);
     }
+    for Listed { digest, size, artifact_type, annotations } in list(registry, repository, digest).await? {
+        // A list is somebody's words: what is no digest is never asked for.
+        let subject = Digest::parse(&digest).map_err(|_| unreadable(format!("{digest:?} is no digest")))?;
+        let referrers = Box::pin(referrers(registry, repository, &subject, depth + 1)).await?;
+        nodes.push(Node { digest, artifact_type, size, annotations, referrers });
+    }
+    Ok(nodes)
+}
 
-    async fn get(&mut self, what: &str) -> Result<Option<Vec<u8>>, TreeError> {
-        let path = format!("/v2/{}/{what}", self.repository);
-        let answer = self.remote.get(&path).await?;
-        if !answer.status().is_success() {
-            return Ok(None);
-        }
-        let bytes = answer.bytes().await.map_err(|error| RemoteError::Request(error.to_string()))?;
-        Ok(Some(bytes.to_vec()))
+/// All pages of the referrers API; without it, the referrers tag (distribution-spec 1.1, "Referrers Tag Schema").
+async fn list(registry: &Registry, repository: &Repository, digest: &Digest) -> Result<Vec<Listed>, Error> {
+    let read = |bytes: &[u8]| {
+        let index: Result<Index, _> = serde_json::from_slice(bytes);
+        let refuse = |error| unreadable(format!("the list of referrers of {digest} cannot be read: {error}"));
+        index.map(|index| index.manifests).map_err(refuse)
+    };
+    let mut listed = Vec::new();
+    let mut next = Some(native_path(repository, digest));
+    for _ in 0..MAX_PAGES {
+        let Some(path) = next else { break };
+        let Some(page) = native_page(registry, &path).await? else {
+            let tag = ReferrersTag::from(digest).to_string();
+            return manifest(registry, repository, &tag).await?.map_or(Ok(listed), |bytes| read(&bytes));
+        };
+        listed.extend(read(&page.bytes)?);
+        next = page.next;
     }
+    Ok(listed)
+}
+
+async fn manifest(
+    registry: &Registry,
+    repository: &Repository,
+    reference: &str,
+) -> Result<Option<bytes::Bytes>, Error> {
+    let answer = registry.get(reference_uri(repository, &reference)).await?;
+    match answer.status() {
+        http::StatusCode::OK => Ok(Some(registry.manifest_bytes(answer).await?)),
+        http::StatusCode::NOT_FOUND => Ok(None),
+        status => Err(Refusal::of(status, answer.headers()).into()),
+    }
+}
+
+fn unreadable(message: String) -> Error {
+    Error::Request(http::StatusCode::BAD_GATEWAY, crate::oci::ErrorCode::Unknown, message)
 }
 
 fn draw(name: &str, root: &Node) -> String {

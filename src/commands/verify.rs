@@ -1,60 +1,61 @@
-//! `backref verify`: what is on record, beside what the registry says.
+//! `backref verify`: backref's database beside what the registry says.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 
 use super::{
-    ExitStatus,
     printer::Line,
+    status::ExitStatus,
     work::{self, Store, Work, of_subject},
 };
 use crate::{
     cli,
-    handler::{Inside, Trouble},
     oci::{Digest, ReferrersTag},
-    store::Known,
+    operator::{OperatorError, RepositorySession},
+    store::Recorded,
 };
 
 pub(super) fn run(args: &cli::Work) -> ExitStatus {
     work::run(args, Store::HasToBeThere, verify)
 }
 
-async fn verify(work: &Work) -> Result<(), Trouble> {
+async fn verify(work: &Work) -> Result<(), OperatorError> {
     let (repositories, why) = work.everywhere().await?;
     if let Some(why) = why {
-        let message =
-            format!("only what is on record is compared: the registry does not list its repositories ({why})");
+        let message = format!(
+            "only what backref's database has is compared: the registry does not list its repositories ({why})"
+        );
         work.printer.say(&Line { kind: "no-catalog", message, ..Line::default() });
     }
     let (subjects, differences) = (Cell::new(0_usize), Cell::new(0_usize));
-    let visit = async |inside: &Inside| {
-        // What a tag names may be on record or not: each subject is compared once.
+    let visit = async |session: &RepositorySession| {
+        // What a tag names may have rows or not: each subject is compared once.
         let compared = RefCell::new(HashSet::new());
         let compare = async |subject: Digest| {
             if !compared.borrow_mut().insert(subject.clone()) {
                 return;
             }
             subjects.set(subjects.get() + 1);
-            match inside.compare(&subject).await {
+            match session.compare(&subject).await {
                 Ok(found) => {
                     differences.set(differences.get() + found.len());
                     for one in found {
                         let referrer = one.referrer.map(|digest| digest.to_string());
-                        let message = one.what.message().to_owned();
-                        let line = of_subject(one.what.name(), inside, &subject);
+                        let message = one.kind.message().to_owned();
+                        let line = of_subject(one.kind.name(), session, &subject);
                         work.printer.finding(&Line { referrer, message, ..line });
                     }
                 }
-                Err(trouble) => {
-                    let message = format!("can't be compared: {trouble}");
-                    work.printer.finding(&Line { message, ..of_subject("not-compared", inside, &subject) });
+                Err(error) => {
+                    let message = format!("could not be compared: {error}");
+                    work.printer.finding(&Line { message, ..of_subject("not-compared", session, &subject) });
                 }
             }
         };
-        work.each_known(inside, Known::Subjects, &compare).await?;
-        if work.operator.keeps_tags() {
+        work.each_recorded(session, Recorded::Subjects, &compare).await?;
+        if work.operator.app().upstream.keeps_tags() {
             let tagged = |tags: Vec<String>| tags.iter().filter_map(|tag| ReferrersTag::parse(tag)).collect();
-            work.each_tag(inside, tagged, &compare).await?;
+            work.each_tag(session, tagged, &compare).await?;
         }
         Ok(())
     };

@@ -1,8 +1,6 @@
 //! What commands that go through repositories share: settings, the operator, which repositories, how many at a time, and
 //! that a first Ctrl-C ends the work where it can be taken up again.
 
-use std::sync::Arc;
-
 use futures_util::{StreamExt, stream};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -11,22 +9,23 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ExitStatus, log_to_stderr,
+    log::log_to_stderr,
     printer::{Line, Printer},
+    status::ExitStatus,
 };
 use crate::{
     app::App,
     cli,
     config::{Config, Log},
-    handler::{Inside, Operator, Trouble},
     oci::{Digest, Repository},
-    store::{Known, OpenFor},
+    operator::{Operator, OperatorError, RepositorySession},
+    store::{OpenFor, Recorded},
     upstream::MAX_PAGES,
 };
 
 /// A command at work.
 pub(super) struct Work {
-    pub(super) operator: Arc<Operator>,
+    pub(super) operator: Operator,
     pub(super) printer: Printer,
     pub(super) named: Vec<Repository>,
     places: Semaphore,
@@ -42,7 +41,11 @@ pub(super) enum Store {
 }
 
 /// From the arguments to the exit status.
-pub(super) fn run(args: &cli::Work, store: Store, work: impl AsyncFnOnce(&Work) -> Result<(), Trouble>) -> ExitStatus {
+pub(super) fn run(
+    args: &cli::Work,
+    store: Store,
+    work: impl AsyncFnOnce(&Work) -> Result<(), OperatorError>,
+) -> ExitStatus {
     let config = match Config::load(args.settings.sources()) {
         Ok(config) => config,
         Err(mistakes) => {
@@ -85,12 +88,12 @@ fn at_work(
     args: &cli::Work,
     mut config: Config,
     named: Vec<Repository>,
-    work: impl AsyncFnOnce(&Work) -> Result<(), Trouble>,
+    work: impl AsyncFnOnce(&Work) -> Result<(), OperatorError>,
 ) -> Result<ExitStatus, Box<dyn std::error::Error>> {
     let jobs = usize::from(args.jobs);
     // A list and what it names, for each: a command has nobody to send away when there is no room.
     config.limits.buffered = config.limits.buffered.max(jobs * (8 << 20));
-    let app = App::build(config, OpenFor::Command)?;
+    let app = App::build(config, OpenFor::Command, 1)?;
     let this = Work {
         operator: Operator::new(app.clone())?,
         printer: Printer::new(args.json),
@@ -119,14 +122,14 @@ fn at_work(
         });
         let done = work(&this).await;
         // Tags that are still being written.
-        app.tasks.close();
-        app.tasks.wait().await;
+        app.tasks.stop();
+        app.tasks.finished().await;
         this.printer.end();
-        if let Err(trouble) = done {
-            this.printer.finding(&Line { kind: "failed", message: trouble.to_string(), ..Line::default() });
+        if let Err(error) = done {
+            this.printer.finding(&Line { kind: "failed", message: error.to_string(), ..Line::default() });
         }
         if this.is_stopped() {
-            let message = "interrupted: run it again, and it goes on".to_owned();
+            let message = "interrupted: run again to continue".to_owned();
             this.printer.finding(&Line { kind: "interrupted", message, ..Line::default() });
         }
         Ok(if this.printer.has_found() { ExitStatus::Finding } else { ExitStatus::Fine })
@@ -139,8 +142,8 @@ impl Work {
         self.stop.is_cancelled() || self.printer.is_closed()
     }
 
-    /// The repositories of which anything is on record, unless some were named.
-    pub(super) async fn on_record(&self) -> Result<Vec<Repository>, Trouble> {
+    /// The repositories that the database has, unless some were named.
+    pub(super) async fn recorded_repositories(&self) -> Result<Vec<Repository>, OperatorError> {
         if !self.named.is_empty() {
             return Ok(self.named.clone());
         }
@@ -149,8 +152,8 @@ impl Work {
     }
 
     /// Those, and all that the upstream lists. Why it lists none, if it doesn't.
-    pub(super) async fn everywhere(&self) -> Result<(Vec<Repository>, Option<Trouble>), Trouble> {
-        let mut all = self.on_record().await?;
+    pub(super) async fn everywhere(&self) -> Result<(Vec<Repository>, Option<OperatorError>), OperatorError> {
+        let mut all = self.recorded_repositories().await?;
         if !self.named.is_empty() {
             return Ok((all, None));
         }
@@ -159,7 +162,7 @@ impl Work {
                 all.extend(listed);
                 None
             }
-            Err(trouble) => Some(trouble),
+            Err(error) => Some(error),
         };
         all.sort_by(|one, other| one.as_str().cmp(other.as_str()));
         all.dedup();
@@ -171,47 +174,47 @@ impl Work {
         &self,
         repositories: Vec<Repository>,
         deletes: bool,
-        visit: impl AsyncFn(&Inside) -> Result<(), Trouble>,
+        visit: impl AsyncFn(&RepositorySession) -> Result<(), OperatorError>,
     ) {
         let visits = stream::iter(repositories).for_each_concurrent(self.jobs, async |repository| {
             if self.is_stopped() {
                 return;
             }
-            let inside = self.operator.enter(repository, deletes);
-            if let Err(trouble) = visit(&inside).await {
-                let message = trouble.to_string();
-                self.printer.finding(&Line { message, ..of_repository("unseen-repository", &inside) });
+            let session = self.operator.repository(repository, deletes);
+            if let Err(error) = visit(&session).await {
+                let message = error.to_string();
+                self.printer.finding(&Line { message, ..of_repository("unseen-repository", &session) });
             }
         });
         visits.await;
     }
 
     /// Does something with each, in all repositories together as many at a time as was asked for.
-    pub(super) async fn each<T>(&self, inside: &Inside, items: Vec<T>, work: impl AsyncFn(T)) {
+    pub(super) async fn each<T>(&self, session: &RepositorySession, items: Vec<T>, work: impl AsyncFn(T)) {
         self.printer.expect(items.len());
         let working = stream::iter(items).for_each_concurrent(self.jobs, async |item| {
             // Invariant: the semaphore is never closed.
             let _place = self.places.acquire().await;
             if !self.is_stopped() {
                 work(item).await;
-                self.printer.step(inside.repository());
+                self.printer.step(session.repository());
             }
         });
         working.await;
     }
 
-    /// Does something with all digests of a kind that are on record of a repository, piece by piece.
-    pub(super) async fn each_known(
+    /// Does something with all digests of a kind that the database has of a repository, piece by piece.
+    pub(super) async fn each_recorded(
         &self,
-        inside: &Inside,
-        what: Known,
+        session: &RepositorySession,
+        which: Recorded,
         work: impl AsyncFn(Digest),
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), OperatorError> {
         let mut after = None;
         while !self.is_stopped() {
-            let piece = inside.known(what, after.as_ref()).await?;
+            let piece = session.recorded(which, after.as_ref()).await?;
             let Some(last) = piece.last().cloned() else { break };
-            self.each(inside, piece, &work).await;
+            self.each(session, piece, &work).await;
             after = Some(last);
         }
         Ok(())
@@ -220,68 +223,68 @@ impl Work {
     /// Does something with what a repository's tags are read as, page by page.
     pub(super) async fn each_tag<T>(
         &self,
-        inside: &Inside,
+        session: &RepositorySession,
         read: impl Fn(Vec<String>) -> Vec<T>,
         work: impl AsyncFn(T),
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), OperatorError> {
         let mut next = None;
         for _ in 0..MAX_PAGES {
             if self.is_stopped() {
                 return Ok(());
             }
-            let Some(page) = inside.tags(next.as_deref()).await? else {
+            let Some(page) = session.tags(next).await? else {
                 // Of one that it lists itself, it means that there are no tags.
                 if !self.named.is_empty() {
                     let message = "the registry knows no tags of it, or not for these credentials".to_owned();
-                    self.printer.finding(&Line { message, ..of_repository("unseen-repository", inside) });
+                    self.printer.finding(&Line { message, ..of_repository("unseen-repository", session) });
                 }
                 return Ok(());
             };
-            self.each(inside, read(page.tags), &work).await;
+            self.each(session, read(page.names), &work).await;
             next = page.next;
             if next.is_none() {
                 return Ok(());
             }
         }
         let message = format!("its tags have more than {MAX_PAGES} pages: the rest was not looked at");
-        self.printer.finding(&Line { message, ..of_repository("unseen-repository", inside) });
+        self.printer.finding(&Line { message, ..of_repository("unseen-repository", session) });
         Ok(())
     }
 
-    /// Settles what is open and writes the tags that are owed. How many were written.
-    pub(super) async fn pay(&self, inside: &Inside) -> Result<usize, Trouble> {
+    /// Settles unresolved writes and writes the tags that are stale. How many were written.
+    pub(super) async fn flush(&self, session: &RepositorySession) -> Result<usize, OperatorError> {
         let settle = async |subject: Digest| {
-            if let Err(trouble) = inside.settle(&subject).await {
-                let message = format!("what was left open can't be settled: {trouble}");
-                self.printer.finding(&Line { message, ..of_subject("open", inside, &subject) });
+            if let Err(error) = session.settle(&subject).await {
+                let message = format!("an unresolved write can't be resolved: {error}");
+                self.printer.finding(&Line { message, ..of_subject("unresolved-write", session, &subject) });
             }
         };
-        self.each_known(inside, Known::Open, settle).await?;
-        let paid = std::cell::Cell::new(0);
-        if self.operator.keeps_tags() {
-            let pay = async |subject: Digest| {
-                let message = match inside.pay(&subject).await {
+        self.each_recorded(session, Recorded::Unresolved, settle).await?;
+        let written = std::cell::Cell::new(0);
+        if self.operator.app().upstream.keeps_tags() {
+            let flush = async |subject: Digest| {
+                let message = match session.flush(&subject).await {
                     Ok(true) => {
-                        paid.set(paid.get() + 1);
+                        written.set(written.get() + 1);
                         return;
                     }
                     Ok(false) => "its referrers tag was written, but something sent earlier may still change it: \
                                   run `backref repair` in a while"
                         .to_owned(),
-                    Err(trouble) => format!("its referrers tag stays owed: {trouble}"),
+                    Err(error) => format!("its referrers tag stays pending: {error}"),
                 };
-                self.printer.finding(&Line { message, ..of_subject("owed", inside, &subject) });
+                self.printer.finding(&Line { message, ..of_subject("pending-tag", session, &subject) });
             };
-            self.each_known(inside, Known::Owed, pay).await?;
+            self.each_recorded(session, Recorded::Stale, flush).await?;
         }
-        Ok(paid.get())
+        Ok(written.get())
     }
 }
 
-pub(super) fn of_repository(kind: &'static str, inside: &Inside) -> Line {
-    Line { kind, repository: Some(inside.repository().to_string()), ..Line::default() }
+pub(super) fn of_repository(kind: &'static str, session: &RepositorySession) -> Line {
+    Line { kind, repository: Some(session.repository().to_string()), ..Line::default() }
 }
 
-pub(super) fn of_subject(kind: &'static str, inside: &Inside, subject: &Digest) -> Line {
-    Line { subject: Some(subject.to_string()), ..of_repository(kind, inside) }
+pub(super) fn of_subject(kind: &'static str, session: &RepositorySession, subject: &Digest) -> Line {
+    Line { subject: Some(subject.to_string()), ..of_repository(kind, session) }
 }

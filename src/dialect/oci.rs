@@ -2,7 +2,7 @@
 
 use http::{HeaderName, Response, header};
 
-use super::set;
+use super::set::set;
 use crate::oci::MediaType;
 
 pub(super) const OPENING: &str =

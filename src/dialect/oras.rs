@@ -3,7 +3,7 @@
 
 use http::{HeaderName, Response, header};
 
-use super::set;
+use super::set::set;
 
 const VERSION: HeaderName = HeaderName::from_static("oras-api-version");
 

@@ -4,7 +4,7 @@
 
 use http::{HeaderName, Response, header};
 
-use super::{oci::OPENING, set};
+use super::{oci::OPENING, set::set};
 use crate::oci::MediaType;
 
 const VERSION: HeaderName = HeaderName::from_static("reftype-api-version");

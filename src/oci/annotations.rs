@@ -9,7 +9,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::ManifestError;
+use super::manifest_error::ManifestError;
 
 /// A manifest's own annotations.
 #[derive(Clone, Debug)]

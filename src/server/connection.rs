@@ -15,20 +15,20 @@ use super::{
 use crate::{
     config::Limits,
     error::Error,
-    handler::Handler,
+    http::Router,
     oci::ErrorCode,
     stall::WriteBound,
     upstream::{BUFFER, OnEnd, headers::Side},
 };
 
 pub(super) struct Connection {
-    handler: Handler,
+    router: Router,
     stream: TcpStream,
     side: Arc<Side>,
 }
 
 impl Connection {
-    pub(super) fn new(handler: &Handler, stream: TcpStream, peer: SocketAddr) -> Self {
+    pub(super) fn new(router: &Router, stream: TcpStream, peer: SocketAddr) -> Self {
         let value = |text: String| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"));
         let host = stream.local_addr().map_or_else(|_| String::new(), |address| address.to_string());
         let side = Side {
@@ -36,21 +36,21 @@ impl Connection {
             host: value(host),
             peer: value(peer.ip().to_canonical().to_string()),
         };
-        Self { handler: handler.clone(), stream, side: Arc::new(side) }
+        Self { router: router.clone(), stream, side: Arc::new(side) }
     }
 
     /// Serves requests until the client leaves, or, once `stop` is cancelled, until the one on its way is answered.
     pub(super) async fn serve(self, stop: CancellationToken) {
-        let Self { handler, stream, side } = self;
+        let Self { router, stream, side } = self;
         // Small answers must not wait for more to send; where that can't be set they do.
         drop(stream.set_nodelay(true));
-        let Limits { head_timeout, stall_timeout, head: head_limit, .. } = handler.app().config.limits;
+        let Limits { head_timeout, stall_timeout, head: head_limit, .. } = router.app().config.limits;
         let head = Arc::new(Head::new(head_limit));
         let io = WriteBound::new(HeadGuard::new(TokioIo::new(stream), head.clone()), stall_timeout);
 
         let seen = head.clone();
         let service = service_fn(move |mut request: Request<hyper::body::Incoming>| {
-            let (handler, side) = (handler.clone(), side.clone());
+            let (router, side) = (router.clone(), side.clone());
             let has_body = !request.body().is_end_stream();
             let fault = seen.take(&request, has_body);
             let head = has_body.then(|| seen.clone());
@@ -60,7 +60,7 @@ impl Connection {
             async move {
                 let mut answer = match fault {
                     Some(fault) => faulty(fault, head_limit).answer(),
-                    None => handler.handle(request, &side).await,
+                    None => router.answer(request, &side).await,
                 };
                 if fault.is_some() || head.is_some_and(|head| !head.is_expected()) {
                     // The body was not read to its end, so where the next request starts is not known.

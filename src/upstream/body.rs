@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -10,8 +11,12 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::{pool::InUse, upload::ClientBody};
-use crate::stall::{Stall, Stalled};
+use super::{
+    body_error::BodyError,
+    connection::InUse,
+    upload::{ClientBody, Upload},
+};
+use crate::stall::Stall;
 
 /// A body of a request to the upstream or of an answer to a client.
 pub enum Body {
@@ -21,20 +26,6 @@ pub enum Body {
     Client(ClientBody),
     /// The upstream's, to a client.
     Upstream(UpstreamBody),
-}
-
-/// Why a body ended early.
-#[derive(Debug, thiserror::Error)]
-pub enum BodyError {
-    /// Nothing moved for `limits.stall_timeout`.
-    #[error(transparent)]
-    Stalled(#[from] Stalled),
-    /// The upstream answered before it accepted the body.
-    #[error("the upstream answered before it accepted the body")]
-    NotWanted,
-    /// The connection that it came over failed.
-    #[error(transparent)]
-    Connection(#[from] hyper::Error),
 }
 
 impl Body {
@@ -82,12 +73,21 @@ impl HttpBody for Body {
 pub struct UpstreamBody {
     incoming: Incoming,
     stall: Stall,
-    connection: Option<InUse>,
+    connection: Option<InUse<Body>>,
+    request: Sent,
+}
+
+/// Whether a request has left whole, when its answer is there.
+pub(super) enum Sent {
+    Yes,
+    No,
+    Following(Arc<Upload>),
 }
 
 impl UpstreamBody {
-    pub(super) fn new(incoming: Incoming, stall_timeout: Duration, connection: InUse) -> Self {
-        let mut body = Self { incoming, stall: Stall::new(stall_timeout), connection: Some(connection) };
+    pub(super) fn new(incoming: Incoming, stall_timeout: Duration, connection: InUse<Body>, request: Sent) -> Self {
+        let stall = Stall::new(stall_timeout);
+        let mut body = Self { incoming, stall, connection: Some(connection), request };
         body.release_at_end();
         body
     }
@@ -109,8 +109,13 @@ impl UpstreamBody {
     }
 
     fn release(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            connection.release();
+        let Some(connection) = self.connection.take() else { return };
+        match &self.request {
+            Sent::Yes => connection.release(),
+            Sent::Following(upload) if upload.is_sent() => connection.release(),
+            // The rest of the request is still on its way, or never will be: no other may follow it.
+            Sent::Following(upload) => upload.close(),
+            Sent::No => {}
         }
     }
 }

@@ -1,28 +1,28 @@
 //! Requests to the upstream, over hyper's own HTTP/1.1 connections.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
-use hyper::{
-    body::Incoming,
-    client::conn::http1::{self, SendRequest},
-};
+use hyper::{body::Incoming, client::conn::http1};
 
 use super::{
-    Connector,
-    body::{Body, BodyError, UpstreamBody},
-    pool::{Idle, InUse, Pool, Sent},
+    body::{Body, Sent, UpstreamBody},
+    body_error::BodyError,
+    connection::{Connector, InUse, Link, Pools},
 };
 use crate::{
     config,
     stall::{Stalled, WriteBound},
 };
 
-/// What a worker talks to the upstream by.
+/// What all requests of the process talk to one upstream by.
 pub struct Client {
     connector: Connector,
-    pool: Arc<Pool>,
+    pools: Pools<Body>,
     connect_timeout: Duration,
     answer_timeout: Duration,
     stall_timeout: Duration,
@@ -65,7 +65,7 @@ impl Client {
     pub fn new(connector: Connector, upstream: &config::Upstream, limits: &config::Limits) -> Self {
         Self {
             connector,
-            pool: Arc::new(Pool::new(upstream.idle_connections, upstream.idle_timeout)),
+            pools: Pools::new(upstream.idle_connections, upstream.idle_timeout),
             connect_timeout: upstream.connect_timeout,
             answer_timeout: upstream.answer_timeout,
             stall_timeout: limits.stall_timeout,
@@ -92,7 +92,7 @@ impl Client {
             });
         }
         let mut exchange = pin!(self.exchange(request));
-        let (mut answer, connection, replayed) = loop {
+        let (mut answer, link, replayed) = loop {
             let sending = upload.as_ref().is_some_and(|upload| upload.is_under_way());
             match tokio::time::timeout(self.answer_timeout, &mut exchange).await {
                 Ok(done) => break done?,
@@ -110,21 +110,21 @@ impl Client {
             None if length != Some(0) && !answer.status().is_success() => Sent::No,
             None => Sent::Yes,
         };
-        let in_use = InUse { connection, pool: self.pool.clone(), request };
-        Ok(answer.map(|body| Body::Upstream(UpstreamBody::new(body, self.stall_timeout, in_use))))
+        let in_use = InUse::new(link, self.pools.mine().clone());
+        Ok(answer.map(|body| Body::Upstream(UpstreamBody::new(body, self.stall_timeout, in_use, request))))
     }
 
     /// The answer, the connection it comes over, and whether the request may have been carried out once before.
     async fn exchange(
         &self,
         mut request: Request<Body>,
-    ) -> Result<(Response<Incoming>, SendRequest<Body>, bool), UpstreamError> {
+    ) -> Result<(Response<Incoming>, Link<Body>, bool), UpstreamError> {
         let mut replayed = false;
-        while let Some(Idle { mut connection, since }) = self.idle().await {
+        while let Some(mut link) = self.idle().await {
             // The upstream may be closing just now what was unused for long.
-            let again = if since.elapsed() > LONG { copy(&request) } else { None };
-            match connection.try_send_request(request).await {
-                Ok(answer) => return Ok((answer, connection, replayed)),
+            let again = if link.since.elapsed() > LONG { copy(&request) } else { None };
+            match link.sender.try_send_request(request).await {
+                Ok(answer) => return Ok((answer, link, replayed)),
                 Err(mut error) => match (error.take_message(), again) {
                     (Some(unsent), _) => request = unsent,
                     (None, Some(again)) => {
@@ -135,12 +135,12 @@ impl Client {
                 },
             }
         }
-        let mut connection = self.open().await.map_err(|error| match error {
+        let mut link = self.open().await.map_err(|error| match error {
             UpstreamError::Connect(why) if replayed => UpstreamError::Lost(why),
             error => error,
         })?;
-        let answer = connection.send_request(request).await.map_err(|error| explain(&error))?;
-        Ok((answer, connection, replayed))
+        let answer = link.sender.send_request(request).await.map_err(|error| explain(&error))?;
+        Ok((answer, link, replayed))
     }
 
     /// Sends a request without a body.
@@ -152,21 +152,21 @@ impl Client {
         self.send(request).await
     }
 
-    async fn idle(&self) -> Option<Idle> {
-        while let Some(mut idle) = self.pool.take() {
-            if idle.connection.ready().await.is_ok() {
-                return Some(idle);
+    async fn idle(&self) -> Option<Link<Body>> {
+        while let Some(mut link) = self.pools.mine().take() {
+            if link.sender.ready().await.is_ok() {
+                return Some(link);
             }
         }
         None
     }
 
-    async fn open(&self) -> Result<SendRequest<Body>, UpstreamError> {
+    async fn open(&self) -> Result<Link<Body>, UpstreamError> {
         let open = tokio::time::timeout(self.connect_timeout, self.connector.connect()).await;
         let stream = open
             .map_err(|_| UpstreamError::Connect(format!("none within {:?}", self.connect_timeout)))?
             .map_err(|error| UpstreamError::Connect(error.to_string()))?;
-        let (connection, driver) = http1::Builder::new()
+        let (sender, driver) = http1::Builder::new()
             .max_buf_size(BUFFER)
             .preserve_header_case(true)
             .handshake(WriteBound::new(stream, self.stall_timeout))
@@ -178,7 +178,7 @@ impl Client {
                 tracing::debug!(%error, "a connection to the upstream ended");
             }
         });
-        Ok(connection)
+        Ok(Link { sender, since: Instant::now() })
     }
 }
 

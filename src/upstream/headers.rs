@@ -5,7 +5,7 @@ use http::{
     header::{self, Entry},
 };
 
-use crate::{config::Origin, oci::MANIFEST_ACCEPT};
+use crate::config::Origin;
 
 /// How a client sees backref, and backref the client.
 #[derive(Clone)]
@@ -61,8 +61,8 @@ pub fn to_upstream(headers: &mut HeaderMap, upstream: &HeaderValue, client: &Sid
     headers.insert(FORWARDED_FOR, client.peer.clone());
 }
 
-/// A caller's headers for a request of backref's own on its behalf: whoever it is, asking for any manifest, without
-/// conditions (distribution answers a 304 before it looks whether the manifest exists).
+/// A caller's headers for requests of backref's own on its behalf: who it is, without what belongs to one request, and
+/// without conditions (distribution answers a 304 before it looks whether the manifest exists).
 pub fn on_behalf(caller: &HeaderMap) -> HeaderMap {
     let mut headers = caller.clone();
     for name in [
@@ -76,11 +76,11 @@ pub fn on_behalf(caller: &HeaderMap) -> HeaderMap {
         header::CONTENT_LENGTH,
         header::CONTENT_TYPE,
         header::CONTENT_ENCODING,
+        header::ACCEPT,
         header::ACCEPT_ENCODING,
     ] {
         headers.remove(name);
     }
-    headers.insert(header::ACCEPT, HeaderValue::from_static(MANIFEST_ACCEPT));
     headers
 }
 

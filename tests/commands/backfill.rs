@@ -38,7 +38,7 @@ fn a_deleted_store_is_made_anew_in_the_same_order() {
         assert_eq!((stand.tagged(), tagged), (pushed.clone(), pushed), "and the tag stays as it was: {kind:?}");
         let ran = run(&stand.backref, "doctor --json");
         assert_eq!(ran.code, Some(0), "{ran:?}");
-        assert!(ran.kinds().contains(&"no-debt".to_owned()), "{ran:?}");
+        assert!(ran.kinds().contains(&"nothing-pending".to_owned()), "{ran:?}");
     }
 }
 

@@ -87,11 +87,11 @@ fn a_token_server() {
         // Who may only read fills the store, and owes the tag.
         let reader = home(registry.host(), "reader", "2");
         let ran = run(&backref, &reader, "backfill team/app");
-        assert_eq!((ran.code, ran.kinds()), (Some(1), vec!["owed".to_owned()]), "{kind:?}: {ran:?}");
+        assert_eq!((ran.code, ran.kinds()), (Some(1), vec!["pending-tag".to_owned()]), "{kind:?}: {ran:?}");
         let ran = run(&backref, &reader, "backfill team/app --no-write");
         assert_eq!((ran.code, ran.kinds()), (Some(0), vec![]), "{kind:?}: {ran:?}");
         let ran = run(&backref, &reader, "doctor");
-        assert!(ran.code == Some(1) && ran.kinds().contains(&"owed".to_owned()), "{kind:?}: {ran:?}");
+        assert!(ran.code == Some(1) && ran.kinds().contains(&"pending-tag".to_owned()), "{kind:?}: {ran:?}");
         // The catalog is nobody's here, and repair needs none.
         let ran = run(&backref, &home(registry.host(), "operator", "1"), "repair");
         assert_eq!((ran.code, ran.kinds()), (Some(0), vec![]), "{kind:?}: {ran:?}");

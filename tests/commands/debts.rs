@@ -30,7 +30,7 @@ fn what_was_refused_is_owed_until_it_is_written() {
     let digest = put(&backref.url(), &sha256(&manifest), &manifest);
     for command in ["doctor --json", "repair --json", "repair app --json"] {
         let ran = run(&backref, command);
-        let owed = ran.lines().into_iter().find(|line| line["kind"] == "owed").expect("a debt");
+        let owed = ran.lines().into_iter().find(|line| line["kind"] == "pending-tag").expect("a debt");
         assert_eq!(
             (ran.code, &owed["repository"], &owed["subject"]),
             (Some(1), &"app".into(), &subject.clone().into())
@@ -46,7 +46,7 @@ fn what_was_refused_is_owed_until_it_is_written() {
     assert!(index.contains(&digest), "{index}");
     let ran = run(&backref, "doctor");
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert!(ran.stdout.contains("nothing is owed") && ran.stdout.contains("no referrers API"), "{ran:?}");
+    assert!(ran.stdout.contains("nothing is pending") && ran.stdout.contains("no referrers API"), "{ran:?}");
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn what_a_crash_left_open_is_settled() {
     );
     sqlite3(&stand.backref.database(), &sql);
     let ran = run(&stand.backref, "doctor --json");
-    assert!(ran.code == Some(1) && ran.kinds().contains(&"open".to_owned()), "{ran:?}");
+    assert!(ran.code == Some(1) && ran.kinds().contains(&"unresolved-write".to_owned()), "{ran:?}");
     let ran = run(&stand.backref, "repair");
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert_eq!(stand.tagged(), [kept]);

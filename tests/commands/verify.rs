@@ -49,7 +49,7 @@ fn every_planted_difference_is_found() {
     let found = |kind: &str, digest: &str| (kind.to_owned(), digest.to_owned());
     let mut expected = vec![
         found("not-in-tag", &sha256(&pushed[0])),
-        found("not-on-record", &sha256(&around)),
+        found("not-in-database", &sha256(&around)),
         found("untrue-in-tag", &sha256(&untrue)),
         found("order", ""),
         found("described-differently", &sha256(&pushed[1])),
@@ -58,7 +58,8 @@ fn every_planted_difference_is_found() {
     expected.sort();
     assert_eq!(differences(&stand.backref), expected);
     let text = run(&stand.backref, "verify").stdout;
-    let line = format!("app@{}: {} is on record, but not in the referrers tag", stand.subject, sha256(&pushed[0]));
+    let line =
+        format!("app@{}: {} is in backref's database, but not in the referrers tag", stand.subject, sha256(&pushed[0]));
     assert!(text.contains(&line), "{text}");
 
     delete(&registry, &sha256(&untrue));
@@ -73,7 +74,7 @@ fn a_tag_that_nothing_is_on_record_of_is_compared_too() {
     let stand = up(Kind::Distribution3);
     let around = stand.push_around("around");
     put(&stand.registry.url(), &stand.tag(), &list(&[&around]));
-    assert_eq!(differences(&stand.backref), [("not-on-record".to_owned(), sha256(&around))]);
+    assert_eq!(differences(&stand.backref), [("not-in-database".to_owned(), sha256(&around))]);
 }
 
 #[test]

@@ -98,11 +98,11 @@ fn survive(kind: Kind) {
         }
         // A long list is not written at once.
         let started = Instant::now();
-        let owed = || metric(&backref, "backref_owed_tags") > 0;
+        let owed = || metric(&backref, "backref_referrers_tags_pending") > 0;
         until("time for the tags", || (!owed() || started.elapsed() > TIME_FOR_TAGS).then_some(()));
         let lists: Vec<_> =
             subjects.iter().map(|subject| http::referrers(backref.host(), "app", subject, &[])).collect();
-        let open = ["backref_owed_tags", "backref_open_attempts"].map(|name| metric(&backref, name));
+        let open = ["backref_referrers_tags_pending", "backref_unresolved_writes"].map(|name| metric(&backref, name));
         let tags = subjects.iter().map(|subject| entries(&tag(&registry.url(), subject)));
         (open == [0, 0] && tags.eq(lists.iter().cloned())).then_some(lists)
     });

@@ -76,7 +76,7 @@ fn only_recording_stops_and_it_goes_on_when_there_is_room() {
         let answer = ready();
         (answer.status == 503).then(|| answer.text())
     });
-    assert!(text.contains("store: the store cannot be used: ") && text.contains("upstream: ready"), "{text}");
+    assert!(text.contains("store: the database cannot be used: ") && text.contains("upstream: ready"), "{text}");
 
     limited.limit(None);
     let second = push(&host, &stand.referrer("second"));

@@ -83,10 +83,10 @@ fn nothing_acknowledged_is_lost() {
         }
         // A long list is not written at once.
         let started = Instant::now();
-        let owed = || metric(&backref, "backref_owed_tags") > 0;
+        let owed = || metric(&backref, "backref_referrers_tags_pending") > 0;
         until("time for the tags", || (!owed() || started.elapsed() > TIME_FOR_TAGS).then_some(()));
         let lists = lists(&backref);
-        let open = ["backref_owed_tags", "backref_open_attempts"].map(|name| metric(&backref, name));
+        let open = ["backref_referrers_tags_pending", "backref_unresolved_writes"].map(|name| metric(&backref, name));
         (open == [0, 0]).then_some(lists)
     });
     for ((subject, known), list) in subjects.iter().zip(&known).zip(&before) {

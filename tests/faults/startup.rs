@@ -81,7 +81,7 @@ fn a_file_that_is_no_database() {
     let stand = ended();
     for text in ["shopping list\n", &"x".repeat(100_000), "SQLite format 3"] {
         fs::write(stand.backref.database(), text).expect("it can be written");
-        assert_refused_on(&stand, &["not a backref store"]);
+        assert_refused_on(&stand, &["not a backref database"]);
     }
 }
 
@@ -94,7 +94,7 @@ fn a_database_of_something_else() {
         other.pragma_update(None, "journal_mode", mode).expect("a mode");
         other.execute_batch("CREATE TABLE referrer (mine TEXT); PRAGMA user_version = 1;").expect("a table");
         drop(other);
-        assert_refused_on(&stand, &["not a backref store"]);
+        assert_refused_on(&stand, &["not a backref database"]);
     }
 }
 
@@ -103,6 +103,7 @@ fn a_store_of_a_newer_release() {
     let stand = ended();
     let store = Connection::open(stand.backref.database()).expect("the store");
     store.pragma_update(None, "user_version", 999).expect("it can be written");
+    store.execute("UPDATE schema SET min_reader = 999", []).expect("it can be written");
     drop(store);
     assert_refused_on(&stand, &["newer", "999"]);
 }

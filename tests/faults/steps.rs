@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::{fs, thread};
 
-use crate::support::{Kind, Registry, http, sha256, until};
-use crate::tagged::{INDEX, Stand, delete, list, metric, put, referrer, url, with};
+use crate::support::{Backref, Chaos, Kind, Mishap, Registry, http, sha256, until};
+use crate::tagged::{INDEX, Stand, delete, list, metric, plain, put, referrer, url, with};
 
 /// What is asked of backref when it is killed.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +16,8 @@ enum Act {
     PushBesideAbsent,
     Delete,
     DeleteLast,
+    /// A delete that the registry refuses as long as a tag lists it.
+    DeleteProtected,
     /// A client writes the tag itself, and leaves out what it doesn't know.
     WriteTag,
     DeleteIndex,
@@ -30,10 +32,11 @@ const STEPS: &[(Act, &[&str])] = &[
     (Act::Push, &["commit-due", "commit-due=1*off->", "commit-due=2*off->", "commit-due=3*off->"]),
     (Act::Push, &["committed", "committed=1*off->", "committed=2*off->", "committed=3*off->"]),
     (Act::PushBesideAbsent, &["tag-missed", "tag-written", "tag-written=1*off->"]),
-    (Act::Delete, &["delete-noted", "delete-taken-out", "delete-answered", "delete-recorded", "delete-put-back"]),
+    (Act::Delete, &["delete-noted", "delete-answered", "delete-applied", "delete-recorded"]),
+    (Act::DeleteProtected, &["delete-taken-out", "delete-applied", "delete-put-back", "tag-begun", "tag-written"]),
     (Act::Delete, &["tag-begun", "tag-found", "tag-written", "tag-recorded", "tag-replaced"]),
     (Act::Delete, &["commit-due=1*off->", "commit-due=2*off->", "committed=1*off->", "committed=2*off->"]),
-    (Act::DeleteLast, &["tag-removed", "delete-taken-out", "delete-answered", "delete-recorded"]),
+    (Act::DeleteLast, &["tag-removed", "delete-answered", "delete-recorded"]),
     (
         Act::WriteTag,
         &["absorb-begun", "absorb-answered", "absorb-settled", "absorb-learned", "tag-begun", "tag-written"],
@@ -56,7 +59,7 @@ fn of_a_push() {
 
 #[test]
 fn of_a_delete() {
-    kill_at_each(|act| matches!(act, Act::Delete | Act::DeleteLast));
+    kill_at_each(|act| matches!(act, Act::Delete | Act::DeleteLast | Act::DeleteProtected));
 }
 
 #[test]
@@ -79,7 +82,10 @@ fn kill_at_each(of: impl Fn(Act) -> bool) {
 }
 
 fn kill_at(act: Act, step: &str) {
-    let mut stand = with(Registry::of(Kind::Distribution2), |backref| backref.config(SHORT));
+    let (mut stand, _protecting) = match act {
+        Act::DeleteProtected => protected(),
+        _ => (with(Registry::of(Kind::Distribution2), |backref| backref.config(SHORT)), None),
+    };
     let names: &[&str] = match act {
         Act::DeleteLast => &["other"],
         Act::Query => &[],
@@ -98,9 +104,9 @@ fn kill_at(act: Act, step: &str) {
     stand.backref.start_to_die(&format!("{name}={when}return"));
     let answer = ask(&stand, act, &around);
     stand.backref.wait_for_death();
-    // What a push leaves to do once the tag has it.
-    assert!(answer.is_none() || (answer, step) == (Some(201), "tag-replaced"), "{answer:?}");
-    if answer.is_some() {
+    // What a push or delete leaves to do once the tag has it.
+    assert!(answer.is_none() || matches!((answer, step), (Some(201 | 202), "tag-replaced")), "{answer:?}");
+    if answer == Some(201) {
         pushed.push(sha256(&referrer(&stand.subject, "new")));
     }
     stand.backref.start();
@@ -125,11 +131,30 @@ fn kill_at(act: Act, step: &str) {
     });
     until(&format!("{act:?} {step}: a push to pay"), || {
         stand.push("next");
-        (metric(&stand.backref, "backref_owed_tags") == 0).then_some(())
+        (metric(&stand.backref, "backref_referrers_tags_pending") == 0).then_some(())
     });
     let listed = stand.listed();
     assert_eq!(stand.tagged(), listed);
     assert!(listed.iter().all(here), "{listed:?}");
+}
+
+/// A registry that refuses to delete what its referrers tag lists, as zot does.
+fn protected() -> (Stand, Option<Chaos>) {
+    let registry = Registry::of(Kind::Distribution2).start();
+    let subject = plain("subject");
+    let tag = url(&registry.url(), &sha256(&subject).replace(':', "-"));
+    let chaos = Chaos::before(registry.host(), move |head| {
+        let digest = head.target().rsplit_once('/').map_or("", |(_, digest)| digest);
+        let listed = || http::get(&tag, &[("Accept", INDEX)]).text().contains(digest);
+        if head.method() == "DELETE" && digest.starts_with("sha256:") && listed() {
+            Mishap::Refused(405)
+        } else {
+            Mishap::Nothing
+        }
+    });
+    let backref = Backref::of(&chaos.url()).config(SHORT).start();
+    put(&registry.url(), &sha256(&subject), &subject);
+    (Stand { backref, registry, subject: sha256(&subject) }, Some(chaos))
 }
 
 /// The answer's status, if one comes.
@@ -142,7 +167,9 @@ fn ask(stand: &Stand, act: Act, around: &[u8]) -> Option<u16> {
             let manifest = referrer(&stand.subject, "new");
             send("PUT", &sha256(&manifest), &manifest)
         }
-        Act::Delete | Act::DeleteLast => send("DELETE", &sha256(&referrer(&stand.subject, "other")), b""),
+        Act::Delete | Act::DeleteLast | Act::DeleteProtected => {
+            send("DELETE", &sha256(&referrer(&stand.subject, "other")), b"")
+        }
         Act::WriteTag => send("PUT", &stand.tag(), &list(&[around])),
         Act::DeleteIndex => {
             let index = http::get(&url(&stand.registry.url(), &stand.tag()), &[("Accept", INDEX)]).body;

@@ -36,7 +36,7 @@ fn tagged(stand: &Stand) -> Vec<String> {
 }
 
 fn owed(stand: &Stand) -> u64 {
-    metric(&stand.backref, "backref_owed_tags")
+    metric(&stand.backref, "backref_referrers_tags_pending")
 }
 
 fn put_request(target: &str, body: &[u8]) -> Vec<u8> {

@@ -41,7 +41,7 @@ fn every_one_is_listed_and_in_the_tag(kind: Kind) {
     });
     let took = started.elapsed();
     assert_eq!(pushed.len(), count);
-    until("the tag to be written", || (metric(&stand.backref, "backref_owed_tags") == 0).then_some(()));
+    until("the tag to be written", || (metric(&stand.backref, "backref_referrers_tags_pending") == 0).then_some(()));
 
     let listed = stand.listed("app", &subject);
     assert_eq!((listed.len(), listed.iter().cloned().collect::<BTreeSet<_>>()), (count, pushed));

@@ -71,8 +71,8 @@ fn they_go_with_it_and_so_do_theirs() {
     assert_eq!(deletes.len(), 13);
     assert!(deletes.iter().all(|seen| seen.head.values("Authorization") == ["Basic YTph"]));
     let metrics = stand.metrics();
-    assert!(metrics.contains("backref_stranded_total{outcome=\"deleted\"} 12"), "{metrics}");
-    assert!(metrics.contains("backref_stranded_total{outcome=\"kept\"} 0"), "{metrics}");
+    assert!(metrics.contains("backref_cascade_deletes_total{outcome=\"deleted\"} 12"), "{metrics}");
+    assert!(metrics.contains("backref_cascade_deletes_total{outcome=\"kept\"} 0"), "{metrics}");
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn what_the_caller_may_not_delete_stays_and_so_does_what_refers_to_it() {
     assert!(stand.holds(&kept) && stand.holds(&about_kept) && !stand.holds(&gone));
     assert_eq!(listed(&stand.backref, &stand.subject), [kept.as_str()]);
     assert_eq!(listed(&stand.backref, &kept), [about_kept]);
-    assert!(stand.metrics().contains("backref_stranded_total{outcome=\"kept\"} 1"), "{}", stand.metrics());
+    assert!(stand.metrics().contains("backref_cascade_deletes_total{outcome=\"kept\"} 1"), "{}", stand.metrics());
     assert!(stand.backref.log().contains("some referrers of a deleted subject stay"));
 }
 
@@ -141,7 +141,7 @@ fn when_the_upstream_fails_the_rest_stay() {
     });
     let referrers: Vec<_> = (0..9).map(|n| stand.attach(&stand.subject, &format!("n{n}"))).collect();
     assert_eq!(delete(stand.backref.host(), &stand.subject).status, 202);
-    assert!(stand.metrics().contains("backref_stranded_total{outcome=\"kept\"} 9"), "{}", stand.metrics());
+    assert!(stand.metrics().contains("backref_cascade_deletes_total{outcome=\"kept\"} 9"), "{}", stand.metrics());
     assert_eq!(listed(&stand.backref, &stand.subject), referrers);
 }
 

@@ -1,56 +1,98 @@
-//! What every store has to do, run on each store there is.
+//! What every store has to do, run on each store there is; and what a SQLite file has to stand.
 
-mod suite;
-mod tags;
+mod attempts;
+mod cost;
+mod file;
+mod lists;
+mod opening;
+mod processes;
+mod referrers_tags;
+mod relation_tags;
+mod relations;
+mod sets;
+mod upstreams;
+mod world;
 
 use std::{path::Path, process::Command, sync::Arc};
 
 use backref::store::{OpenError, OpenFor, SqliteStore, Store};
 use tempfile::TempDir;
 
-/// Runs each case of a suite on a store of its own.
+/// Runs each case of a module on a store of its own.
 macro_rules! on_sqlite {
-    ($name:ident, $suite:ident: $($case:ident),+ $(,)?) => {
-        mod $name {
-            $(#[test]
-            fn $case() {
-                let folder = super::folder();
-                let store = super::open(&folder.path().join("backref.db")).expect("a new store");
-                super::block_on(super::$suite::$case(store));
+    ($($module:ident: $($case:ident),+ $(,)?;)+) => {
+        mod sqlite {
+            $(mod $module {
+                $(#[test]
+                fn $case() {
+                    let folder = crate::folder();
+                    let store = crate::open(&folder.path().join("backref.db")).expect("a new store");
+                    crate::block_on(crate::$module::$case(store));
+                })+
             })+
         }
     };
 }
 
 on_sqlite! {
-    sqlite, suite:
-    a_held_relation_is_listed,
-    lists_go_by_arrival_and_a_repeated_push_keeps_its_place,
-    a_deleted_referrer_that_comes_back_goes_last,
-    lists_are_filtered_and_paged,
-    newest_first_goes_by_creation_and_those_without_come_last,
-    a_cursor_stays_right_while_rows_come_and_go,
-    repositories_and_upstreams_are_apart,
-    a_verdict_on_old_knowledge_is_refused,
-    a_verdict_beside_an_open_attempt_is_refused,
-    a_delete_marks_what_a_push_on_its_way_will_find,
-    a_missing_referrer_is_not_listed_until_seen_again,
-    attempts_are_orphans_once_released_or_late,
-    refers_counts_only_when_asked_for,
-    what_is_on_record_is_read_in_pieces,
-    a_tag_that_is_forgotten_stays_as_owed_as_it_is,
+    relations:
+        store_a_held_relation_is_listed,
+        store_a_repeated_push_keeps_its_place,
+        store_a_deleted_referrer_that_comes_back_goes_last,
+        store_repositories_and_upstreams_are_apart,
+        store_a_verdict_on_old_knowledge_is_refused,
+        store_a_verdict_beside_an_open_attempt_is_refused,
+        store_a_delete_marks_what_a_push_on_its_way_will_find,
+        store_a_missing_referrer_is_not_listed_until_seen_again,
+        store_many_findings_are_applied_each_on_its_own_knowledge,
+        store_what_is_recorded_is_read_in_pieces;
+    lists:
+        store_lists_are_filtered_and_paged,
+        store_a_type_counts_once_however_often_it_is_asked_for,
+        store_newest_first_goes_by_creation_and_those_without_come_last,
+        store_a_cursor_stays_right_while_rows_come_and_go,
+        store_refers_counts_only_when_asked_for,
+        store_who_refers_to_both_forms_is_listed_once,
+        store_entries_are_those_of_the_tag_and_no_more_than_fit;
+    attempts:
+        store_attempts_are_orphans_once_released_or_late,
+        store_a_delete_is_found_by_each_subject_of_its_manifest,
+        store_a_delete_that_is_over_in_time_is_over_for_each_subject,
+        store_a_delete_is_found_by_subjects_that_its_manifest_gets_meanwhile,
+        store_a_delete_is_found_by_the_subject_of_a_push_on_its_way,
+        store_orphans_come_settled_for_good_first_and_no_more_than_asked_for,
+        store_a_query_begins_with_both_forms_attempts;
+    relation_tags:
+        store_who_a_relation_tag_is_on_is_listed_and_who_it_left_is_not,
+        store_one_of_two_tags_is_enough,
+        store_a_tag_taken_off_leaves_who_says_it_itself,
+        store_a_deleted_manifest_takes_its_tags_along,
+        store_a_verdict_on_an_old_tag_is_refused,
+        store_a_delete_or_a_push_under_the_same_tag_stands_beside,
+        store_orphans_on_a_tag_are_told_apart_from_those_on_the_digest;
+    referrers_tags:
+        store_a_tag_that_is_forgotten_stays_as_stale_as_it_is,
+        store_a_tag_is_unsettled_for_as_long_as_is_said,
+        store_what_a_tag_is_seen_to_hold_counts_if_it_did_not_change_since,
+        store_a_tag_that_differs_is_marked_stale,
+        store_tags_of_many_subjects_come_in_their_order,
+        store_a_tag_that_was_only_asked_for_leaves_nothing;
+    sets:
+        store_many_digests_are_looked_at_in_their_order,
+        store_of_many_digests_those_listed_are_told,
+        store_both_forms_of_a_manifest_are_found_by_either,
+        store_candidates_come_from_both_forms_the_newest_first;
+    upstreams:
+        store_capabilities_are_kept_of_each_repository_for_a_while;
 }
 
-on_sqlite! {
-    sqlite_tags, tags:
-    who_a_tag_is_on_is_listed_and_who_it_left_is_not,
-    one_of_two_tags_is_enough,
-    a_tag_taken_off_leaves_who_says_it_itself,
-    a_deleted_manifest_takes_its_tags_along,
-    a_verdict_on_an_old_tag_is_refused,
-    a_delete_or_a_push_under_the_same_tag_stands_beside,
-    orphans_on_a_tag_are_told_apart_from_those_on_the_digest,
-    who_refers_to_both_forms_is_listed_once,
+#[test]
+fn sqlite_store_one_process_writes_a_tag_at_a_time() {
+    let folder = folder();
+    let path = folder.path().join("backref.db");
+    let one = open(&path).expect("a new store");
+    let other = Arc::new(SqliteStore::open(&path, OpenFor::Command, 1).expect("commands work beside it"));
+    block_on(referrers_tags::store_one_process_writes_a_tag_at_a_time(one, other));
 }
 
 fn folder() -> TempDir {
@@ -58,7 +100,7 @@ fn folder() -> TempDir {
 }
 
 fn open(path: &Path) -> Result<Arc<dyn Store>, OpenError> {
-    Ok(Arc::new(SqliteStore::open(path, OpenFor::Serving)?))
+    Ok(Arc::new(SqliteStore::open(path, OpenFor::Serving, 1)?))
 }
 
 /// The same file again. A child that another test has just forked holds all open files, and their locks with them, until
@@ -82,90 +124,4 @@ fn sqlite3(path: &Path, sql: &str) -> String {
     let output = Command::new("sqlite3").arg(path).arg(sql).output().expect("sqlite3, which tests/run installs");
     assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("text")
-}
-
-#[test]
-fn what_was_committed_outlives_the_process_that_wrote_it() {
-    let folder = folder();
-    let path = folder.path().join("backref.db");
-    let store = open(&path).expect("a new store");
-    block_on(suite::a_held_relation_is_listed(store.clone()));
-    drop(store);
-    let listed = block_on(suite::listed(&*reopen(&path), &suite::subject()));
-    assert_eq!(listed, [suite::key("a").digest]);
-}
-
-#[test]
-fn an_attempt_of_an_earlier_process_is_an_orphan_at_once() {
-    let folder = folder();
-    let path = folder.path().join("backref.db");
-    let attempt = suite::attempt("a", suite::FAR);
-    let store = open(&path).expect("a new store");
-    block_on(async { store.begin(&attempt).await.expect("room") });
-    assert!(block_on(store.orphans(&suite::subject(), 9)).expect("readable").is_empty());
-    drop(store);
-    let orphans = block_on(reopen(&path).orphans(&suite::subject(), 9)).expect("readable");
-    assert_eq!(
-        orphans.iter().map(|orphan| (orphan.digest.clone(), orphan.expired)).collect::<Vec<_>>(),
-        [(attempt.key.digest, false)]
-    );
-}
-
-#[test]
-fn one_serve_a_file() {
-    let folder = folder();
-    let path = folder.path().join("backref.db");
-    let first = open(&path).expect("a new store");
-    assert!(matches!(open(&path), Err(OpenError::InUse(_))));
-    assert!(SqliteStore::open(&path, OpenFor::Command).is_ok(), "commands work beside it");
-    drop(first);
-    assert!(open(&path).is_ok());
-}
-
-#[test]
-fn what_is_no_store_of_ours_is_refused_and_left_as_it_is() {
-    let folder = folder();
-    let text = folder.path().join("text");
-    std::fs::write(&text, "not a database, but long enough to be looked at as one").expect("writable");
-    let foreign = folder.path().join("foreign.db");
-    sqlite3(&foreign, "CREATE TABLE mine (x)");
-    let newer = folder.path().join("newer.db");
-    drop(open(&newer).expect("a new store"));
-    sqlite3(&newer, "PRAGMA user_version = 999");
-    for (path, part) in [(&text, "not a backref store"), (&foreign, "not a backref store"), (&newer, "newer backref")] {
-        let before = std::fs::read(path).expect("readable");
-        let error = open(path).err().expect("a refusal").to_string();
-        assert!(error.contains(part) && error.contains(&path.display().to_string()), "{error}");
-        assert_eq!(std::fs::read(path).expect("readable"), before);
-    }
-}
-
-#[test]
-fn a_file_that_is_moved_away_takes_no_more_writes() {
-    let folder = folder();
-    let path = folder.path().join("backref.db");
-    let store = open(&path).expect("a new store");
-    block_on(store.check("up")).expect("writable");
-    let away = folder.path().join("away.db");
-    std::fs::rename(&path, &away).expect("renamed");
-    let error = block_on(store.check("up")).expect_err("a refusal").to_string();
-    assert!(error.contains("moved"), "{error}");
-    std::fs::rename(&away, &path).expect("renamed");
-    block_on(store.check("up")).expect("writable again");
-}
-
-#[test]
-fn pushes_that_wait_together_are_all_recorded() {
-    let folder = folder();
-    let store = open(&folder.path().join("backref.db")).expect("a new store");
-    block_on(async {
-        let mut tasks = tokio::task::JoinSet::new();
-        for number in 0..500 {
-            let store = store.clone();
-            tasks.spawn(async move { suite::hold(&*store, &format!("n{number}")).await });
-        }
-        tasks.join_all().await;
-        let listed = suite::listed(&*store, &suite::subject()).await;
-        assert_eq!(listed.len(), 500);
-    });
 }

@@ -21,13 +21,18 @@ fn a_stale_list_takes_nothing_away_and_adds_what_it_has() {
 }
 
 #[test]
-fn what_the_upstream_says_of_a_list_is_the_clients_answer_and_what_is_true_of_it_is_kept() {
+fn referrers_tag_that_the_upstream_refuses_of_a_client_is_as_it_was() {
     let stand = up(Kind::Distribution2);
     let there = stand.push_around("there");
     let answer = put_as(&stand.url(), &stand.tag(), &list(&[&there, &referrer(&stand.subject, "absent")]));
     assert_eq!(answer.status, 400);
     assert!(answer.text().contains("BLOB_UNKNOWN"), "{answer:?}");
-    assert_eq!((stand.listed(), stand.tagged()), (vec![sha256(&there)], vec![sha256(&there)]));
+    // What is refused says nothing: nobody but the client named it.
+    assert!(stand.listed().is_empty());
+    assert_eq!(
+        (http::get(&url(&stand.registry.url(), &stand.tag()), &[("Accept", INDEX)]).status, stand.owed()),
+        (404, 0)
+    );
 }
 
 #[test]

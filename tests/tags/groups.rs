@@ -100,7 +100,7 @@ fn nor_the_square_in_bytes() {
         let manifest = referrer(&subject, &number.to_string());
         put(&backref.url(), &sha256(&manifest), &manifest);
     }
-    until("what is owed to be paid", || (metric(&backref, "backref_owed_tags") == 0).then_some(()));
+    until("what is owed to be paid", || (metric(&backref, "backref_referrers_tags_pending") == 0).then_some(()));
     let is_tag = |seen: &Seen| seen.head.method() == "PUT" && seen.head.target().contains("/manifests/sha256-");
     let written: Vec<usize> =
         fake.seen().into_iter().filter(is_tag).map(|seen| seen.body.map_or(0, |body| body.len())).collect();

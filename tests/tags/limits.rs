@@ -61,7 +61,7 @@ fn whoever_comes_next_may_write_what_the_first_may_not() {
         let first = scope.spawn(|| push("first", &[("Authorization", "Basic bm90OnB1c2g=")]));
         gate.wait_for(1);
         let second = scope.spawn(|| push("second", &[("Authorization", MAY)]));
-        until("the second to be committed", || (metric(&backref, "backref_open_attempts") == 0).then_some(()));
+        until("the second to be committed", || (metric(&backref, "backref_unresolved_writes") == 0).then_some(()));
         gate.open();
         [first, second].map(|client| client.join().expect("an answer"))
     });
@@ -72,7 +72,7 @@ fn whoever_comes_next_may_write_what_the_first_may_not() {
             "one's 401 is never another's answer"
         );
     }
-    until("the tag to be written", || (metric(&backref, "backref_owed_tags") == 0).then_some(()));
+    until("the tag to be written", || (metric(&backref, "backref_referrers_tags_pending") == 0).then_some(()));
     let tag = url(&fake.url(), &subject.replace(':', "-"));
     assert_eq!(http::get(&tag, &[]).json()["manifests"].as_array().map(Vec::len), Some(2));
 }
@@ -108,7 +108,7 @@ fn a_registry_that_keeps_what_a_list_names_deletes_it_once_none_does() {
     }
     assert_eq!(delete(&backref.url(), &gone), 202, "it was deleted, if not by the DELETE");
     assert_eq!(http::referrers(backref.host(), "app", &subject, &[]).len(), 1);
-    assert_eq!(metric(&backref, "backref_owed_tags"), 0);
+    assert_eq!(metric(&backref, "backref_referrers_tags_pending"), 0);
 }
 
 /// It may name thousands of manifests, and each is read to know that none refers to the subject.
@@ -166,9 +166,9 @@ fn few_wait_to_write_one_tag_and_they_write_for_all() {
             });
         }
     });
-    assert_eq!(metric(&backref, "backref_owed_tags"), 1);
+    assert_eq!(metric(&backref, "backref_referrers_tags_pending"), 1);
     gate.open();
-    until("the tag to be written", || (metric(&backref, "backref_owed_tags") == 0).then_some(()));
+    until("the tag to be written", || (metric(&backref, "backref_referrers_tags_pending") == 0).then_some(()));
     let tag = url(&fake.url(), &subject.replace(':', "-"));
     assert_eq!(http::get(&tag, &[]).json()["manifests"].as_array().map(Vec::len), Some(PUSHES));
 }

@@ -13,4 +13,5 @@ mod orders;
 mod owed;
 mod registries;
 mod stand;
+mod strangers;
 mod write;

@@ -47,10 +47,10 @@ fn a_refused_tag_never_fails_the_push_and_is_paid_by_the_next() {
             put(&backref.url(), &sha256(&manifest), &manifest)
         };
         push("a");
-        assert_eq!(metric(&backref, "backref_owed_tags"), 1, "{status}");
+        assert_eq!(metric(&backref, "backref_referrers_tags_pending"), 1, "{status}");
         refuses.store(false, Ordering::SeqCst);
         push("b");
-        assert_eq!(metric(&backref, "backref_owed_tags"), 0, "{status}");
+        assert_eq!(metric(&backref, "backref_referrers_tags_pending"), 0, "{status}");
         assert!(holdings.holds(&format!("/v2/app/manifests/{}", subject.replace(':', "-"))));
     }
 }
@@ -75,9 +75,9 @@ fn a_slow_tag_does_not_hold_the_push_and_is_written_all_the_same() {
     let started = std::time::Instant::now();
     let digest = put(&backref.url(), &sha256(&manifest), &manifest);
     assert!(started.elapsed().as_secs() < 10, "it was answered while the tag stood still");
-    assert_eq!(metric(&backref, "backref_owed_tags"), 1);
+    assert_eq!(metric(&backref, "backref_referrers_tags_pending"), 1);
     gate.open();
-    until("the tag to be written", || (metric(&backref, "backref_owed_tags") == 0).then_some(()));
+    until("the tag to be written", || (metric(&backref, "backref_referrers_tags_pending") == 0).then_some(()));
     let listed = http::referrers(backref.host(), "app", &subject, &[]);
     assert_eq!(listed[0]["digest"], digest.as_str());
 }
@@ -113,7 +113,7 @@ fn a_write_that_lands_late_takes_nothing_away() {
     let a = push("a");
     let b = push("b");
     // The second write was answered, and yet it may not be the last.
-    assert_eq!(metric(&backref, "backref_owed_tags"), 1);
+    assert_eq!(metric(&backref, "backref_referrers_tags_pending"), 1);
     late.open();
     landed.wait_for(1);
     let tag = format!("{}/v2/app/manifests/{}", fake.url(), subject.replace(':', "-"));
@@ -126,7 +126,7 @@ fn a_write_that_lands_late_takes_nothing_away() {
     // Once nothing can land any more, a push brings it back.
     until("the tag to be settled", || {
         assert_eq!(push("a"), a);
-        (metric(&backref, "backref_owed_tags") == 0).then_some(())
+        (metric(&backref, "backref_referrers_tags_pending") == 0).then_some(())
     });
     assert_eq!(tagged(), [a, b]);
 }
@@ -143,9 +143,9 @@ fn a_deleter_who_may_not_push_deletes_and_the_tag_is_owed() {
     refuses.store(true, Ordering::SeqCst);
     assert_eq!(delete(&backref.url(), &gone), 202);
     assert_eq!(http::referrers(backref.host(), "app", &subject, &[]).len(), 1);
-    assert_eq!(metric(&backref, "backref_owed_tags"), 1);
+    assert_eq!(metric(&backref, "backref_referrers_tags_pending"), 1);
     refuses.store(false, Ordering::SeqCst);
     let manifest = referrer(&subject, "last");
     assert_eq!(put_as(&backref.url(), &sha256(&manifest), &manifest).status, 201);
-    assert_eq!(metric(&backref, "backref_owed_tags"), 0);
+    assert_eq!(metric(&backref, "backref_referrers_tags_pending"), 0);
 }

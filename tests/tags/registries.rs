@@ -59,7 +59,7 @@ impl Stand {
     }
 
     fn owed(&self) -> u64 {
-        metric(&self.backref, "backref_owed_tags")
+        metric(&self.backref, "backref_referrers_tags_pending")
     }
 
     /// New pushes, until one has paid.

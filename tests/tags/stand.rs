@@ -117,7 +117,7 @@ impl Stand {
 
     /// How many tags are owed, as `/metrics` has it.
     pub(crate) fn owed(&self) -> u64 {
-        metric(&self.backref, "backref_owed_tags")
+        metric(&self.backref, "backref_referrers_tags_pending")
     }
 
     /// Waits until nothing is owed: under load, a push may have been answered before its tag was written.

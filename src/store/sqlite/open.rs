@@ -1,112 +1,154 @@
-//! Opening a file: is it ours, may we, what does it lack.
+//! Opening a file: may this process use it, and what has to be done first.
 
 use std::{
     fs::{File, TryLockError},
+    io::ErrorKind,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, OpenFlags};
-use rusqlite_migration::{M, Migrations};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
-use super::{OpenFor, changes, tags};
-use crate::store::{OpenError, StoreError, now_micros};
+use super::{
+    clock::now,
+    errors::is_busy,
+    path::{folder, with_ending},
+    rows::{attempts, expiry, referrers_tags},
+    schema::{self, Schema},
+};
+use crate::store::OpenError;
 
-/// `PRAGMA application_id` of every file of ours: "bref".
-const APPLICATION_ID: i64 = 0x6272_6566;
+/// How long another process's transaction is waited for.
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
-/// How long a writer waits for another process's transaction.
-const BUSY: Duration = Duration::from_secs(5);
+/// Who opens a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenFor {
+    /// `backref serve`: the only one on this file, so that every attempt it finds there is an orphan.
+    Serving,
+    /// A command, beside a running `serve` or alone.
+    Command,
+}
 
-/// Append only; see migrations/README.md.
-const STEPS: &[M<'static>] = &[M::up(include_str!("../../../migrations/sqlite/0001_state.sql"))];
-const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
-
-/// Takes the lock that makes this process the only `serve` on the file. It goes when the file is dropped.
-pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let beside = PathBuf::from(name);
-    let file = File::create(&beside).map_err(|error| unusable(&beside, error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
-        Err(TryLockError::Error(error)) => Err(unusable(&beside, error)),
+impl OpenFor {
+    /// Names this process in its attempts and leases.
+    pub(super) fn owner(self) -> String {
+        let kind = match self {
+            Self::Serving => "serve",
+            Self::Command => "command",
+        };
+        format!("{kind}-{:016x}", crate::random::u64())
     }
 }
 
-/// Names a process in its attempts and turns.
-pub(super) fn owner(purpose: OpenFor) -> String {
-    let kind = match purpose {
-        OpenFor::Serving => "serve",
-        OpenFor::Command => "command",
-    };
-    format!("{kind}-{:016x}", crate::random::u64())
-}
-
-/// The writing connection, on the newest schema.
-pub(super) fn open(path: &Path, purpose: OpenFor) -> Result<Connection, OpenError> {
-    let mut db = Connection::open(path).map_err(|error| unusable(path, error))?;
-    let prepare = |db: &mut Connection| -> Result<(), Box<dyn std::error::Error>> {
-        db.busy_timeout(BUSY)?;
-        db.pragma_update(None, "journal_mode", "WAL")?;
-        db.pragma_update(None, "journal_size_limit", 64 << 20)?;
-        // Only where it has to be: a damaged file stays as it is.
-        if db.pragma_query_value(None, "application_id", |row| row.get::<_, i64>(0))? != APPLICATION_ID {
-            db.pragma_update(None, "application_id", APPLICATION_ID)?;
-        }
-        db.set_prepared_statement_cache_capacity(64);
-        MIGRATIONS.to_latest(db)?;
-        if purpose == OpenFor::Serving {
-            let adopting = db.transaction()?;
-            changes::adopt(&adopting, now_micros())?;
-            tags::free(&adopting)?;
-            adopting.commit()?;
-        }
-        Ok(())
-    };
-    prepare(&mut db).map_err(|error| unusable(path, error))?;
-    Ok(db)
-}
-
-/// Refuses, before anything is written, a file that is not ours or newer than we are.
+/// Refuses, before anything is written, a file that this release may not use.
 pub(super) fn inspect(path: &Path) -> Result<(), OpenError> {
+    // One that is not there yet, or empty, is nobody's.
     if std::fs::metadata(path).map_or(true, |file| file.len() == 0) {
         return Ok(());
     }
-    let look = || -> rusqlite::Result<(i64, i64, i64)> {
+    let look = || {
         let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let tables = db.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
-        let pragma = |name| db.pragma_query_value(None, name, |row| row.get(0));
-        Ok((pragma("application_id")?, pragma("user_version")?, tables))
+        db.busy_timeout(BUSY)?;
+        schema::look(&db)
     };
-    let (application, found, tables) = look().map_err(|error| match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase) => OpenError::Foreign(path.to_owned()),
-        _ => unusable(path, error),
-    })?;
-    // Invariant: the number of migrations is small.
-    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
-    match (application, found) {
-        // Empty, as a crash in the first moment of a new file leaves it.
-        (0, 0) if tables == 0 => Ok(()),
-        (APPLICATION_ID, found) if found <= known => Ok(()),
-        (APPLICATION_ID, found) => Err(OpenError::Newer { path: path.to_owned(), found, known }),
-        _ => Err(OpenError::Foreign(path.to_owned())),
+    judge(path, look().map_err(|error| refusal(path, &error))?)
+}
+
+fn judge(path: &Path, schema: Schema) -> Result<(), OpenError> {
+    match schema {
+        Schema::Behind | Schema::Usable => Ok(()),
+        Schema::Newer(found) => Err(OpenError::Newer { path: path.to_owned(), found, known: schema::KNOWN }),
+        Schema::Foreign => Err(OpenError::Foreign(path.to_owned())),
     }
 }
 
-/// A connection that only reads.
-pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags)?;
-    db.busy_timeout(BUSY)?;
+/// Takes the lock that makes this process the only `serve` on the file. It goes when the file is dropped.
+pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
+    let beside = with_ending(path, ".lock");
+    let file = File::create(&beside).map_err(|error| OpenError::Unusable {
+        path: path.to_owned(),
+        reason: match error.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem if !beside.exists() => format!(
+                "this user may not write the folder {}, in which files beside the database are kept; change the folder's \
+                 owner or permissions, or choose another path",
+                folder(path).display()
+            ),
+            _ => format!("its lock {}: {error}", beside.display()),
+        },
+    })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
+        Err(TryLockError::Error(error)) => Err(unusable(path, format!("its lock {}: {error}", beside.display()))),
+    }
+}
+
+/// The writing connection, on this release's schema.
+pub(super) fn connect(path: &Path, purpose: OpenFor) -> Result<Connection, OpenError> {
+    let refusal = |error| refusal(path, &error);
+    let mut db = Connection::open(path).map_err(refusal)?;
+    // SQLite opens what may not be written all the same, and says so at the first write only.
+    if db.is_readonly(rusqlite::MAIN_DB).map_err(refusal)? {
+        return Err(unusable(path, not_writable(path)));
+    }
+    db.busy_timeout(BUSY).map_err(refusal)?;
+    if write_ahead(&db).map_err(refusal)? != "wal" {
+        let reason = "its file system cannot share memory, which SQLite's write-ahead log needs; choose a local disk";
+        return Err(unusable(path, reason.to_owned()));
+    }
+    db.pragma_update(None, "journal_size_limit", 64 << 20).map_err(refusal)?;
     db.set_prepared_statement_cache_capacity(64);
-    // The files beside it (the write-ahead log, its index) are opened by the first read: now, while they are there.
-    db.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))?;
+    judge(path, schema::migrate(&mut db).map_err(refusal)?)?;
+    if purpose == OpenFor::Serving {
+        take_over(&mut db).map_err(refusal)?;
+    }
     Ok(db)
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "it is given where an error ends")]
-pub(super) fn unusable(path: &Path, error: impl ToString) -> OpenError {
-    OpenError::Unusable { path: path.to_owned(), reason: error.to_string() }
+/// Switches to the write-ahead log, and gives the journal's mode. SQLite does not wait by itself where another process
+/// does the same just now: each would wait for the other.
+fn write_ahead(db: &Connection) -> rusqlite::Result<String> {
+    let started = Instant::now();
+    loop {
+        match db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)) {
+            Err(error) if is_busy(&error) && started.elapsed() < BUSY => std::thread::yield_now(),
+            mode => return mode,
+        }
+    }
+}
+
+/// At the start of the only `serve`: what earlier ones had under way, nobody works on any more.
+fn take_over(db: &mut Connection) -> rusqlite::Result<()> {
+    let taking = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    attempts::release_all(&taking)?;
+    expiry::drop_deletes(&taking, now())?;
+    referrers_tags::free_leases(&taking)?;
+    taking.commit()
+}
+
+/// Why the file can't be used, by SQLite's error.
+pub(super) fn refusal(path: &Path, error: &rusqlite::Error) -> OpenError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => OpenError::Foreign(path.to_owned()),
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            unusable(path, not_writable(path))
+        }
+        Some(_) if is_busy(error) => {
+            unusable(path, "another process is writing to it; try again in a moment".to_owned())
+        }
+        _ => unusable(path, error.to_string()),
+    }
+}
+
+fn not_writable(path: &Path) -> String {
+    format!(
+        "this user may not write it, or the folder {}, in which SQLite keeps files beside it; change the owner or the \
+         permissions, or choose another path",
+        folder(path).display()
+    )
+}
+
+fn unusable(path: &Path, reason: String) -> OpenError {
+    OpenError::Unusable { path: PathBuf::from(path), reason }
 }

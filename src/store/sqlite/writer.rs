@@ -1,17 +1,14 @@
 //! The one thread that writes. It takes all that waits into one transaction: many pushes, one sync.
 
-use std::{
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-    thread::JoinHandle,
-};
+use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::{clock::now, files::OpenFiles};
 use crate::{
     step::step,
-    store::{OpenError, StoreError},
+    store::{StoreError, StoreTime},
 };
 
 /// What a change has to survive.
@@ -40,33 +37,25 @@ struct Job {
 pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
-    file: OpenFile,
 }
 
 impl Writer {
-    pub(super) fn start(db: Connection, path: &Path) -> Result<Self, OpenError> {
-        let unusable = |error: std::io::Error| OpenError::Unusable { path: path.to_owned(), reason: error.to_string() };
-        let file = OpenFile { path: path.to_owned(), id: FileId::of(path).map_err(unusable)? };
+    pub(super) fn start(db: Connection, files: OpenFiles) -> std::io::Result<Self> {
         let (sender, jobs) = mpsc::channel(GROUP);
-        let writing = Writing { db, file: file.clone(), synced: None };
-        let thread = std::thread::Builder::new().name("store".into()).spawn(move || writing.run(jobs));
-        Ok(Self { jobs: Some(sender), thread: Some(thread.map_err(unusable)?), file })
+        let writing = Writing { db, files, synced: None };
+        let thread = std::thread::Builder::new().name("store".into()).spawn(move || writing.run(jobs))?;
+        Ok(Self { jobs: Some(sender), thread: Some(thread) })
     }
 
-    /// Whether the file at the path is still the one that is written to.
-    pub(super) fn check_file(&self) -> Result<(), StoreError> {
-        self.file.check()
-    }
-
-    /// Runs `work` in a transaction; answers once that is committed as `durability` asks.
+    /// Runs `work` in a transaction, at the time that it is given; answers once that is committed as `durability` asks.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         durability: Durability,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnOnce(&Connection, StoreTime) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         let run = move |db: Option<&Connection>| {
-            let result = db.map(work);
+            let result = db.map(|db| work(db, now()));
             let well = matches!(result, Some(Ok(_)));
             let finish = move |commit: Result<(), StoreError>| {
                 let answer = commit.and_then(|()| result.map_or(Err(StoreError::Closed), |result| Ok(result?)));
@@ -92,7 +81,7 @@ impl Drop for Writer {
 
 struct Writing {
     db: Connection,
-    file: OpenFile,
+    files: OpenFiles,
     synced: Option<Durability>,
 }
 
@@ -146,37 +135,10 @@ impl Writing {
     }
 
     fn commit(&self) -> Result<(), StoreError> {
-        // SQLite goes on committing, without an error, into a file that was deleted under it.
-        self.file.check()?;
+        self.files.check()?;
         step("commit-due");
         self.batch("COMMIT")?;
         step("committed");
         Ok(())
-    }
-}
-
-/// The file that was opened.
-#[derive(Clone)]
-struct OpenFile {
-    path: PathBuf,
-    id: FileId,
-}
-
-impl OpenFile {
-    fn check(&self) -> Result<(), StoreError> {
-        if FileId::of(&self.path).ok() == Some(self.id) { Ok(()) } else { Err(StoreError::Moved(self.path.clone())) }
-    }
-}
-
-/// Which file stands at a path.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct FileId {
-    device: u64,
-    inode: u64,
-}
-
-impl FileId {
-    fn of(path: &Path) -> std::io::Result<Self> {
-        std::fs::metadata(path).map(|file| Self { device: file.dev(), inode: file.ino() })
     }
 }

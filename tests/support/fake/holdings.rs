@@ -43,6 +43,17 @@ impl Holdings {
         self.0.lock().expect("no one panicked").contains_key(path)
     }
 
+    /// Whether a tagged index of the repository at `parent` (`/v2/…/manifests`) lists a digest.
+    pub(crate) fn lists(&self, parent: &str, digest: &str) -> bool {
+        let held = self.0.lock().expect("no one panicked");
+        let is_tag = |path: &str| path.rsplit_once('/').is_some_and(|(of, tag)| of == parent && !tag.contains(':'));
+        let lists = |bytes: &[u8]| {
+            let index: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
+            index["manifests"].as_array().is_some_and(|all| all.iter().any(|one| one["digest"] == digest))
+        };
+        held.iter().any(|(path, (_, bytes))| is_tag(path) && lists(bytes))
+    }
+
     /// Does what is asked, without answering yet. `None` when the request was cut off.
     pub(crate) fn apply(&self, visit: &mut Visit) -> Option<Reply> {
         let body = visit.body()?;

@@ -1,0 +1,85 @@
+//! Whether an upstream refused a manifest for what it is: then its carrier may be taken. A refusal for another reason
+//! (denied, quota, an immutable tag, an absent blob) is the client's.
+
+use http::{Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+
+use crate::upstream::Body;
+
+/// More than any error body.
+const MAX_BODY: usize = 64 << 10;
+
+#[derive(serde::Deserialize)]
+struct Errors {
+    errors: Vec<Code>,
+}
+
+#[derive(serde::Deserialize)]
+struct Code {
+    code: String,
+}
+
+/// The answer, its body read, and whether it refuses the manifest's kind.
+pub async fn classify(answer: Response<Body>) -> (Response<Body>, bool) {
+    let (head, body) = answer.into_parts();
+    let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
+        // Nothing that a registry says of a manifest: the client gets what there is of it.
+        return (Response::from_parts(head, Body::EMPTY), false);
+    };
+    let body = body.to_bytes();
+    let of_its_kind = is_of_kind(head.status, &body);
+    (Response::from_parts(head, Body::from(body)), of_its_kind)
+}
+
+/// Whether an answer of this status can refuse a manifest's kind.
+pub fn may_be_of_kind(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_REQUEST
+            | StatusCode::NOT_FOUND
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE
+    )
+}
+
+fn is_of_kind(status: StatusCode, body: &[u8]) -> bool {
+    let errors: Option<Errors> = serde_json::from_slice(body).ok();
+    let codes: Vec<String> = errors.into_iter().flat_map(|said| said.errors).map(|error| error.code).collect();
+    let says = |code: &str| codes.iter().any(|said| said == code);
+    match status {
+        // distribution, Quay, zot, GitLab; some registries say that they don't support it.
+        StatusCode::BAD_REQUEST => says("MANIFEST_INVALID") || says("UNSUPPORTED"),
+        // ECR.
+        StatusCode::METHOD_NOT_ALLOWED => says("UNSUPPORTED"),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => true,
+        // Gitea. A 404 that says what is not there is about that.
+        StatusCode::NOT_FOUND => !["NAME_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_BLOB_UNKNOWN"].into_iter().any(says),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_about_its_kind_counts() {
+        for (status, code, counts) in [
+            (400, "MANIFEST_INVALID", true),
+            (400, "DIGEST_INVALID", false),
+            (400, "MANIFEST_BLOB_UNKNOWN", false),
+            (405, "UNSUPPORTED", true),
+            (405, "DENIED", false),
+            (415, "", true),
+            (404, "MANIFEST_UNKNOWN", true),
+            (404, "NAME_UNKNOWN", false),
+            (403, "DENIED", false),
+            (429, "TOOMANYREQUESTS", false),
+            (500, "MANIFEST_INVALID", false),
+        ] {
+            let body = format!(r#"{{"errors":[{{"code":"{code}"}}]}}"#);
+            assert_eq!(is_of_kind(StatusCode::from_u16(status).unwrap(), body.as_bytes()), counts, "{status} {code}");
+        }
+        assert!(!is_of_kind(StatusCode::BAD_REQUEST, b"<html>"));
+    }
+}

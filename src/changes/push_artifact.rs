@@ -1,0 +1,215 @@
+//! A push of an artifact manifest: as it is where the upstream takes it, else as its carrier.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, header, request, uri};
+
+use super::{Changes, push::created};
+use crate::{
+    carrier::{self, Artifact, Carried, CarriedRecord, Content, EMPTY_BLOB, EMPTY_DIGEST, Lost},
+    config::RewriteMode,
+    error::Error,
+    oci::{Algorithm, Digest, ErrorCode, MediaType, RawManifest},
+    referrers::{Alias, ManifestKey},
+    relations::holds,
+    upstream::{Body, Capabilities, Registry, Uploaded, manifest_uri},
+};
+
+impl Changes {
+    /// Pushes an artifact manifest. `by_digest`: the request's path names its digest.
+    pub async fn push_artifact(
+        &self,
+        registry: &Registry,
+        head: request::Parts,
+        by_digest: bool,
+        artifact: Artifact,
+    ) -> Result<Response<Body>, Error> {
+        let mode = registry.upstream().rewrite.mode;
+        let known = self.store.alias(&artifact.key).await?;
+        let try_as_it_is = match mode {
+            RewriteMode::Always => false,
+            RewriteMode::Never => true,
+            RewriteMode::Auto => known.is_none() && !self.is_refused(registry, &artifact).await?,
+        };
+        let mut refused = None;
+        if try_as_it_is {
+            let request = Request::from_parts(head.clone(), Body::from(artifact.original.raw().bytes.clone()));
+            let answer = self.push(registry, request, artifact.claim()).await?;
+            if answer.status().is_success() || mode == RewriteMode::Never {
+                return Ok(answer);
+            }
+            let (answer, of_its_kind) = carrier::classify(answer).await;
+            if !of_its_kind {
+                return Ok(answer);
+            }
+            refused = Some(answer);
+        }
+        let answer = self.push_carrier(registry, head, by_digest, &artifact, known, refused.is_some()).await?;
+        match refused {
+            // What the upstream said of the manifest itself is nearer to what was wrong, if that is what is wrong: not a
+            // quota, or that it is busy.
+            Some(refused) if carrier::may_be_of_kind(answer.status()) => Ok(refused),
+            _ => Ok(answer),
+        }
+    }
+
+    /// Whether the upstream is known to refuse manifests of this one's type in this repository.
+    async fn is_refused(&self, registry: &Registry, artifact: &Artifact) -> Result<bool, Error> {
+        let (upstream, repository) = (registry.upstream(), &artifact.key.repository);
+        let what = Capabilities::refuses(&artifact.original.raw().media_type);
+        if let Some(known) = upstream.capabilities.has(repository, &what) {
+            return Ok(known);
+        }
+        let all = self.store.capabilities(&upstream.name, Some(repository)).await?;
+        upstream.capabilities.know(repository, all.into_iter().map(|one| (one.what, one.remaining)));
+        Ok(upstream.capabilities.has(repository, &what).unwrap_or_default())
+    }
+
+    /// Learns that the upstream refuses manifests of this one's type, if nothing else about it can be the reason.
+    async fn learn_refusal(
+        &self,
+        registry: &Registry,
+        artifact: &Artifact,
+        carrier: &RawManifest,
+    ) -> Result<(), Error> {
+        let Some(blobs) = carrier::beyond_reproach(&artifact.original, carrier) else { return Ok(()) };
+        if let Some(subject) = artifact.manifest.subject.as_ref()
+            && !holds(registry, &artifact.key.sibling(subject.digest.clone())).await?
+        {
+            return Ok(());
+        }
+        for blob in blobs {
+            if !registry.has_blob(&artifact.key.sibling(blob)).await? {
+                return Ok(());
+            }
+        }
+        let (upstream, repository) = (registry.upstream(), &artifact.key.repository);
+        let what = Capabilities::refuses(&artifact.original.raw().media_type);
+        let keep = upstream.rewrite.remember;
+        self.store.learn(&upstream.name, repository, &what, keep).await?;
+        let all = self.store.capabilities(&upstream.name, Some(repository)).await?;
+        upstream.capabilities.know(repository, all.into_iter().map(|one| (one.what, one.remaining)));
+        tracing::info!(%repository, what, "learned about the registry: these are wrapped from now on");
+        Ok(())
+    }
+
+    /// Pushes the carrier, and what it is made of first. The upstream's refusal, of either, is the answer.
+    async fn push_carrier(
+        &self,
+        registry: &Registry,
+        mut head: request::Parts,
+        by_digest: bool,
+        artifact: &Artifact,
+        known: Option<Alias>,
+        refused: bool,
+    ) -> Result<Response<Body>, Error> {
+        let (upstream, original) = (registry.upstream(), &artifact.original);
+        let config_type = upstream.rewrite.config_type.as_deref();
+        let subject = match original.subject() {
+            Some(subject) => self.held_form(registry, &artifact.key, subject).await?,
+            None => None,
+        };
+        // Pushed before: the same again, whatever became of its subject.
+        let same = known.and_then(|known| {
+            let is_it = |carrier: &RawManifest| carrier.digest(Algorithm::Sha256) == known.carrier;
+            original.carriers(subject.as_slice(), config_type).find(is_it)
+        });
+        let carrier = same.unwrap_or_else(|| original.carry(subject.as_ref(), config_type));
+        let _reservation = upstream.budget.reserve(carrier.bytes.len()).await?;
+
+        let config = artifact.key.sibling(original.digest().clone());
+        let config = registry.upload(&config, original.raw().bytes.clone());
+        let layer = async {
+            if !original.is_without_blobs() {
+                return Ok(Uploaded::Held);
+            }
+            // Invariant: the constant is a digest.
+            let Ok(empty) = Digest::parse(EMPTY_DIGEST) else { return Ok(Uploaded::Elsewhere) };
+            registry.upload(&artifact.key.sibling(empty), Bytes::from_static(EMPTY_BLOB)).await
+        };
+        match tokio::try_join!(config, layer)? {
+            (Uploaded::Held, Uploaded::Held) => {}
+            (Uploaded::Refused(answer), _) | (_, Uploaded::Refused(answer)) => return Ok(*answer),
+            (Uploaded::Elsewhere, _) | (_, Uploaded::Elsewhere) => return Err(elsewhere()),
+        }
+
+        let Carried { key, raw, record } = artifact.carried(carrier)?;
+        head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MediaType::IMAGE));
+        if by_digest {
+            head.uri = with_query(manifest_uri(&key), head.uri.query());
+        }
+        let request = Request::from_parts(head, Body::from(raw.bytes.clone()));
+        let locked = upstream.uploads.lock(&key).await;
+        let mut answer = match record {
+            CarriedRecord::Relation(claim) => self.push(registry, request, Some(claim)).await?,
+            CarriedRecord::Forms(pushed) => {
+                let answer = self.push(registry, request, None).await?;
+                if answer.status().is_success() {
+                    self.store.keep(&key, pushed).await?;
+                }
+                answer
+            }
+        };
+        drop(locked);
+        if answer.status().is_success() {
+            // Those who refer to it, by either digest, are of one set from now on.
+            self.tags.flush(registry, &key).await;
+            created(&mut answer, &artifact.key.digest, original.subject().map(|subject| subject.digest.as_str()));
+            point_at_original(&mut answer, &key.digest, &artifact.key.digest);
+            // With its subject in another form it may have been refused for that.
+            if refused
+                && subject.is_none()
+                && let Err(error) = self.learn_refusal(registry, artifact, &raw).await
+            {
+                tracing::debug!(%error, "why the upstream refused a manifest could not be found out");
+            }
+        }
+        Ok(answer)
+    }
+
+    /// The form in which the upstream holds a subject, if it isn't the one that is named.
+    async fn held_form(
+        &self,
+        registry: &Registry,
+        beside: &ManifestKey,
+        subject: &Content,
+    ) -> Result<Option<Content>, Error> {
+        let Ok(digest) = Digest::parse(&subject.digest) else { return Ok(None) };
+        let key = beside.sibling(digest);
+        let store: &Arc<_> = &self.store;
+        let alias = match store.alias(&key).await? {
+            Some(alias) => Some(alias),
+            None if MediaType::parse(&subject.media_type).is_artifact() => {
+                match carrier::recover(registry, &**store, &key).await? {
+                    Lost::Found(alias) => Some(alias),
+                    _ => None,
+                }
+            }
+            None => None,
+        };
+        let alias = alias.filter(|alias| alias.is_original(&key.digest));
+        Ok(alias.map(|alias| Content::carrier(&alias.carrier, alias.carrier_size)))
+    }
+}
+
+fn elsewhere() -> Error {
+    let message = "the registry wants blobs at another address, where backref can't put them for you";
+    Error::Request(StatusCode::BAD_GATEWAY, ErrorCode::Unsupported, message.to_owned())
+}
+
+fn with_query(uri: http::Uri, query: Option<&str>) -> http::Uri {
+    let Some(query) = query else { return uri };
+    let path = format!("{}?{query}", uri.path());
+    // Invariant: both were parsed as parts of one.
+    uri::PathAndQuery::try_from(path).map_or(uri, http::Uri::from)
+}
+
+/// A `Location` that ends in the carrier's digest is for the original's.
+fn point_at_original(answer: &mut Response<Body>, carrier: &Digest, original: &Digest) {
+    let Some(location) = answer.headers().get(header::LOCATION).and_then(|value| value.to_str().ok()) else { return };
+    let Some(place) = location.strip_suffix(carrier.as_str()) else { return };
+    if let Ok(location) = HeaderValue::from_str(&format!("{place}{original}")) {
+        answer.headers_mut().insert(header::LOCATION, location);
+    }
+}

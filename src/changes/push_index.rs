@@ -1,0 +1,78 @@
+//! An index that lists a rewritten artifact manifest by the digest that it was pushed by. The upstream holds no manifest
+//! of that digest and refuses; its refusal alone would leave the client at a loss.
+
+use http::{Request, Response, StatusCode, header, request};
+use http_body_util::{BodyExt, Limited};
+use serde_json::{Value, json};
+
+use super::Changes;
+use crate::{
+    error::Error,
+    oci::RawManifest,
+    referrers::{Alias, Claim, ManifestKey},
+    upstream::{Body, Registry},
+};
+
+/// More than any error body.
+const MAX_BODY: usize = 64 << 10;
+
+/// How many of an index's entries are looked at.
+const MAX_ENTRIES: usize = 1000;
+
+impl Changes {
+    /// Pushes an index.
+    pub async fn push_index(
+        &self,
+        registry: &Registry,
+        head: request::Parts,
+        key: &ManifestKey,
+        raw: RawManifest,
+        claim: Option<Claim>,
+    ) -> Result<Response<Body>, Error> {
+        let request = Request::from_parts(head, Body::from(raw.bytes.clone()));
+        let answer = self.push(registry, request, claim).await?;
+        if !matches!(answer.status(), StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND) {
+            return Ok(answer);
+        }
+        match self.rewritten_entry(registry, key, &raw).await {
+            Some(alias) => Ok(explain(answer, &alias).await),
+            None => Ok(answer),
+        }
+    }
+
+    /// The first entry that names an original whose carrier this caller may see.
+    async fn rewritten_entry(&self, registry: &Registry, key: &ManifestKey, raw: &RawManifest) -> Option<Alias> {
+        let entries: Vec<_> = raw.entries().ok()?.into_iter().take(MAX_ENTRIES).collect();
+        let alias = self.store.first_original(key, &entries).await.ok()??;
+        let head = registry.shows(&key.sibling(alias.carrier.clone())).await.ok()?;
+        (head.status == StatusCode::OK).then_some(alias)
+    }
+}
+
+/// The upstream's refusal of an absent entry, with what is to be done about it before what it says.
+async fn explain(answer: Response<Body>, alias: &Alias) -> Response<Body> {
+    let (mut head, body) = answer.into_parts();
+    let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
+        return Response::from_parts(head, Body::EMPTY);
+    };
+    let body = body.to_bytes();
+    let explained = with_explanation(&body, alias);
+    if explained.is_some() {
+        head.headers.remove(header::CONTENT_LENGTH);
+    }
+    Response::from_parts(head, Body::from(explained.map_or(body, Into::into)))
+}
+
+fn with_explanation(body: &[u8], alias: &Alias) -> Option<String> {
+    let mut said: Value = serde_json::from_slice(body).ok()?;
+    let errors = said.get_mut("errors")?.as_array_mut()?;
+    let absent = |code: &&str| matches!(*code, "MANIFEST_BLOB_UNKNOWN" | "MANIFEST_UNKNOWN" | "BLOB_UNKNOWN");
+    let code = errors.iter().filter_map(|error| error["code"].as_str()).find(absent)?.to_owned();
+    let (original, carrier) = (&alias.original, &alias.carrier);
+    let message = format!(
+        "the registry holds the artifact manifest {original} as {carrier}: list that one, or refer to {original} as the \
+         subject instead"
+    );
+    errors.insert(0, json!({"code": code, "message": message, "detail": {"digest": original.as_str()}}));
+    Some(said.to_string())
+}

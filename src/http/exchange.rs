@@ -1,0 +1,58 @@
+//! One request of a client's, on its way to the upstream.
+
+use std::sync::Arc;
+
+use http::{Request, Response, Uri, Version, header, request};
+use hyper::body::Incoming;
+
+use crate::{
+    app::App,
+    error::Error,
+    upstream::{
+        Body, Caller, Registry, Upstream,
+        headers::{Side, to_upstream},
+    },
+};
+
+/// A client's request, its head already as the upstream is to see it.
+pub(super) struct Exchange {
+    pub(super) head: request::Parts,
+    pub(super) body: Incoming,
+    pub(super) upstream: Arc<Upstream>,
+    /// How the two ends of the client's connection see each other.
+    pub(super) side: Side,
+}
+
+impl Exchange {
+    pub(super) fn new(app: &App, request: Request<Incoming>, side: &Side) -> Self {
+        let (mut head, body) = request.into_parts();
+        let side = match &app.public_side {
+            Some((scheme, host)) => Side { scheme: scheme.clone(), host: host.clone(), peer: side.peer.clone() },
+            None => Side {
+                scheme: side.scheme.clone(),
+                host: head.headers.get(header::HOST).unwrap_or(&side.host).clone(),
+                peer: side.peer.clone(),
+            },
+        };
+        let upstream = app.upstream.clone();
+        // Each side of a proxy speaks its own version (RFC 9110, 2.5).
+        head.version = Version::HTTP_11;
+        to_upstream(&mut head.headers, &upstream.host, &side);
+        if head.uri.authority().is_some() {
+            // The absolute form: the upstream gets path and query, as from everybody else.
+            head.uri = head.uri.path_and_query().cloned().map_or_else(Uri::default, Uri::from);
+        }
+        Self { head, body, upstream, side }
+    }
+
+    /// The upstream as this client may use it.
+    pub(super) fn registry(&self) -> Registry {
+        Registry::new(self.upstream.clone(), Caller::client(&self.head.headers, self.side.clone()))
+    }
+
+    /// Sends the request without a body, as it came.
+    pub(super) async fn forward_head(self) -> Result<Response<Body>, Error> {
+        let request = Request::from_parts(self.head, Body::EMPTY);
+        Ok(self.upstream.forward(request, &self.side).await?)
+    }
+}

@@ -1,0 +1,103 @@
+//! A manifest DELETE, by digest or by tag.
+
+use http::{Request, Response, StatusCode};
+
+use super::{exchange::Exchange, passthrough};
+use crate::{
+    app::App,
+    carrier::{self, Lost},
+    config::OnDelete,
+    error::Error,
+    oci::{Digest, ReferrersTag, Repository},
+    policy,
+    referrers::{ManifestKey, RelationTag},
+    relations,
+    upstream::{Body, Refusal, Registry, manifest_uri},
+};
+
+/// Answers `DELETE /v2/<name>/manifests/<digest>`.
+pub(super) async fn delete(
+    app: &App,
+    exchange: Exchange,
+    repository: Repository,
+    digest: Digest,
+) -> Result<Response<Body>, Error> {
+    let registry = exchange.registry();
+    let mut head = exchange.head;
+    let named = registry.upstream().key(repository, digest);
+    let key = held_form(app, &registry, &named).await?;
+    if key != named {
+        head.uri = manifest_uri(&key);
+    }
+    // With a subject goes the knowledge of its other form: both are read before.
+    let cascade = match app.config.subject.on_delete {
+        OnDelete::Keep => None,
+        OnDelete::Referrers => Some(app.tags.known_forms(&key).await?),
+    };
+    let request = Request::from_parts(head, Body::EMPTY);
+    let list_of = app.tags.subject_of(&registry, &named).await?;
+    let changes = app.changes.clone();
+    // A client that leaves changes nothing from here on.
+    let deleting = app.tasks.detached(async move {
+        if let Some(subject) = list_of {
+            return changes.tags.adopt(&registry, request, &subject, None).await;
+        }
+        let answer = changes.delete(&registry, request, &key).await?;
+        if let Some(subjects) = cascade.filter(|_| answer.status().is_success()) {
+            policy::delete_referrers(&changes, &registry, subjects).await;
+        }
+        Ok(answer)
+    });
+    deleting.await.ok_or(Error::Bug)?
+}
+
+/// The manifest that is to go when `key` is: the carrier, where there is one. A digest that only a blob has is never
+/// deleted as a manifest: distribution 2.8 would unlink the blob.
+async fn held_form(app: &App, registry: &Registry, key: &ManifestKey) -> Result<ManifestKey, Error> {
+    if let Some(alias) = app.store.alias(key).await? {
+        return Ok(key.sibling(alias.carrier));
+    }
+    let seen = app.store.look(key).await?;
+    let known = seen.version > 0 || seen.contended;
+    if known || !registry.upstream().rewrites() {
+        return Ok(key.clone());
+    }
+    match registry.shows(key).await {
+        Ok(head) if head.status == StatusCode::OK => return Ok(key.clone()),
+        Err(Refusal::Denied(..) | Refusal::Unclear(..)) => return Ok(key.clone()),
+        Err(refusal) => return Err(refusal.into()),
+        Ok(_) => {}
+    }
+    match carrier::recover(registry, &*app.store, key).await? {
+        Lost::Found(alias) => Ok(key.sibling(alias.carrier)),
+        Lost::Nothing => Ok(key.clone()),
+        Lost::Original | Lost::Unreadable => Err(Error::absent()),
+    }
+}
+
+/// Answers `DELETE /v2/<name>/manifests/<tag>`, which distribution 3 knows: of a tag that says who refers to whom, the
+/// relation goes with it; a referrers tag comes back with what the rows say.
+pub(super) async fn delete_tag(
+    app: &App,
+    exchange: Exchange,
+    repository: Repository,
+    tag: Box<str>,
+) -> Result<Response<Body>, Error> {
+    let upstream = exchange.upstream.clone();
+    let list_of = ReferrersTag::parse(&tag).filter(|_| upstream.keeps_tags());
+    let relation_of = relations::subject_of(&tag, &upstream.referrers);
+    let Some(subject) = list_of.as_ref().or(relation_of.as_ref()) else { return passthrough::pass(exchange).await };
+    let subject = upstream.key(repository, subject.clone());
+    let registry = exchange.registry();
+    let request = Request::from_parts(exchange.head, Body::EMPTY);
+    let changes = app.changes.clone();
+    // A client that leaves changes nothing from here on.
+    let deleting = app.tasks.detached(async move {
+        if list_of.is_some() {
+            return changes.tags.adopt(&registry, request, &subject, None).await;
+        }
+        let tag = RelationTag { tag, subject: subject.digest.clone() };
+        changes.untag(&registry, request, &subject, &tag).await
+    });
+    deleting.await.ok_or(Error::Bug)?
+}

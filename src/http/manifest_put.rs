@@ -1,0 +1,199 @@
+//! A manifest PUT, from top to bottom: read, parse, judge by the policies, push, answer.
+
+use bytes::{Bytes, BytesMut};
+use http::{Extensions, Request, Response, StatusCode, header, request};
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming};
+
+use super::exchange::Exchange;
+use crate::{
+    app::App,
+    budget::Reservation,
+    carrier::{self, Artifact},
+    changes::Changes,
+    error::Error,
+    oci::{
+        Algorithm, Digest, ErrorCode, MAX_MANIFEST, Manifest, RawManifest, Reference, ReferrersList, ReferrersTag,
+        Repository,
+    },
+    policy,
+    referrers::{Claim, ManifestKey},
+    relations,
+    stall::Stalled,
+    upstream::{Body, BodyError, ClientBody, Registry, Upstream},
+};
+
+/// Answers `PUT /v2/<name>/manifests/<reference>`.
+pub(super) async fn put(
+    app: &App,
+    exchange: Exchange,
+    repository: Repository,
+    reference: Reference,
+) -> Result<Response<Body>, Error> {
+    let registry = exchange.registry();
+    let Exchange { mut head, body, upstream, .. } = exchange;
+    let (bytes, reservation) = read(&upstream, body, &head.extensions).await?;
+    let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let (raw, manifest) = RawManifest::parse(bytes, content_type)?;
+    let by_digest = reference.digest().is_some();
+    let list = list_of(&upstream, &reference, &raw, &manifest);
+    let tags = relations::set_by(&reference, head.uri.query());
+    let key = upstream.key(repository, digest_of(&raw, &manifest, reference)?);
+    head.headers.remove(header::EXPECT); // all of it is here
+
+    let pushed = policy::Pushed { key: &key, raw: &raw, manifest: &manifest };
+    app.policies.judge(&registry, &tags, &pushed).await?;
+    let taggings = relations::taggings(&upstream.referrers, tags, &key, &raw, &manifest)?;
+    let kind = Kind::of(list, &key, &raw, manifest)?;
+    let changes = app.changes.clone();
+    if matches!(kind, Kind::Plain) && taggings.is_empty() {
+        return push_as_it_is(&changes, &registry, head, &key, raw, None).await;
+    }
+    // A client that leaves changes nothing from here on.
+    let pushing = app.tasks.detached(async move {
+        let _reservation = reservation;
+        if taggings.is_empty() {
+            return push(&changes, &registry, head, by_digest, &key, raw, kind).await;
+        }
+        let push = Box::pin(push(&changes, &registry, head, by_digest, &key, raw, kind));
+        changes.with_tags(&registry, &key, taggings, push).await
+    });
+    pushing.await.ok_or(Error::Bug)?
+}
+
+/// What a pushed manifest is, as far as referrers go.
+enum Kind {
+    /// The index under this subject's referrers tag.
+    List(ManifestKey, ReferrersList),
+    Artifact(Box<Artifact>),
+    /// One that names its subject.
+    Referrer(Claim),
+    /// Nothing, unless its tag says so.
+    Plain,
+}
+
+impl Kind {
+    fn of(
+        list: Option<(Digest, ReferrersList)>,
+        key: &ManifestKey,
+        raw: &RawManifest,
+        manifest: Manifest,
+    ) -> Result<Self, Error> {
+        Ok(if let Some((subject, list)) = list {
+            Self::List(key.sibling(subject), list)
+        } else if raw.media_type.is_artifact() {
+            Self::Artifact(Box::new(Artifact::parse(key.clone(), raw, manifest)?))
+        } else {
+            // All that is said of it is in the claim, and its bytes are in the request: nothing is held twice.
+            Claim::of(key.clone(), raw, &manifest).map_or(Self::Plain, Self::Referrer)
+        })
+    }
+}
+
+async fn push(
+    changes: &Changes,
+    registry: &Registry,
+    head: request::Parts,
+    by_digest: bool,
+    key: &ManifestKey,
+    raw: RawManifest,
+    kind: Kind,
+) -> Result<Response<Body>, Error> {
+    match kind {
+        Kind::List(subject, list) => {
+            let request = Request::from_parts(head, Body::from(raw.bytes));
+            changes.tags.adopt(registry, request, &subject, Some(&list)).await
+        }
+        Kind::Artifact(artifact) => changes.push_artifact(registry, head, by_digest, *artifact).await,
+        Kind::Referrer(claim) => {
+            let claim = carrier::with_original(registry, &*changes.store, claim, &raw).await;
+            push_as_it_is(changes, registry, head, key, raw, Some(claim)).await
+        }
+        Kind::Plain => push_as_it_is(changes, registry, head, key, raw, None).await,
+    }
+}
+
+/// Pushes a manifest in the form that it has.
+async fn push_as_it_is(
+    changes: &Changes,
+    registry: &Registry,
+    head: request::Parts,
+    key: &ManifestKey,
+    raw: RawManifest,
+    claim: Option<Claim>,
+) -> Result<Response<Body>, Error> {
+    if raw.media_type.is_index() {
+        return changes.push_index(registry, head, key, raw, claim).await;
+    }
+    changes.push(registry, Request::from_parts(head, Body::from(raw.bytes)), claim).await
+}
+
+/// A reservation grows as bytes come, this much at a time: an announcement alone takes none.
+const PIECE: usize = 64 << 10;
+
+/// Takes the whole body: at most [`MAX_MANIFEST`], within the budget, within `limits.stall_timeout`.
+async fn read(upstream: &Upstream, body: Incoming, extensions: &Extensions) -> Result<(Bytes, Reservation), Error> {
+    let (budget, stall_timeout) = (&upstream.budget, upstream.stall_timeout);
+    if body.size_hint().lower() > MAX_MANIFEST as u64 {
+        return Err(too_large());
+    }
+    let mut body = Body::Client(ClientBody::new(body, extensions, stall_timeout, false));
+    let reading = async {
+        let mut bytes = BytesMut::new();
+        let mut reservation = budget.reserve(PIECE).await?;
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(Error::from)?.into_data() else { continue };
+            if bytes.len() + data.len() > MAX_MANIFEST {
+                return Err(too_large());
+            }
+            while bytes.len() + data.len() > reservation.bytes() {
+                reservation.merge(budget.reserve(PIECE).await?);
+            }
+            bytes.extend_from_slice(&data);
+        }
+        Ok((bytes.freeze(), reservation))
+    };
+    let late = |_| Error::from(BodyError::from(Stalled(stall_timeout)));
+    tokio::time::timeout(stall_timeout, reading).await.map_err(late)?
+}
+
+fn too_large() -> Error {
+    let message = format!("a manifest may have {MAX_MANIFEST} bytes");
+    Error::Request(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::SizeInvalid, message)
+}
+
+/// Whose referrers tag a push replaces, and what the client's list says.
+fn list_of(
+    upstream: &Upstream,
+    reference: &Reference,
+    raw: &RawManifest,
+    manifest: &Manifest,
+) -> Option<(Digest, ReferrersList)> {
+    let Reference::Tag(tag) = reference else { return None };
+    let may_be = manifest.subject.is_none() && upstream.keeps_tags() && raw.media_type.is_index();
+    let subject = ReferrersTag::parse(tag).filter(|_| may_be)?;
+    let list = ReferrersList::parse(&raw.bytes, &subject)?;
+    Some((subject, list))
+}
+
+/// The digest under which the manifest is pushed, checked against its bytes.
+fn digest_of(raw: &RawManifest, manifest: &Manifest, reference: Reference) -> Result<Digest, Error> {
+    let Reference::Digest(digest) = reference else { return Ok(raw.digest(Algorithm::Sha256)) };
+    match digest.algorithm() {
+        Some(algorithm) => {
+            let actual = raw.digest(algorithm);
+            if actual == digest {
+                return Ok(digest);
+            }
+            let message = format!("the manifest's digest is {actual}, but it was pushed as {digest}");
+            Err(Error::bad(ErrorCode::DigestInvalid, message))
+        }
+        // Nothing here rests on it, and the upstream may know the algorithm.
+        None if manifest.subject.is_none() && !raw.media_type.is_artifact() => Ok(digest),
+        None => {
+            let message =
+                format!("{digest} can't be verified: push artifacts, and what has a subject, by sha256 or sha512");
+            Err(Error::bad(ErrorCode::DigestInvalid, message))
+        }
+    }
+}

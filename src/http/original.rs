@@ -1,0 +1,96 @@
+//! An answer with the manifest that was pushed, where the upstream holds its carrier.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request};
+
+use crate::{
+    error::Error,
+    referrers::{Alias, ManifestKey},
+    store::Store,
+    upstream::{Body, Refusal, Registry},
+};
+
+/// `Docker-Content-Digest`.
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+
+/// Originals up to this size are sent without a place in the budget.
+const SMALL: usize = 64 << 10;
+
+/// The original, if the upstream lets this caller read the carrier: asked each time.
+pub(super) async fn original(
+    store: &dyn Store,
+    registry: &Registry,
+    asked: &request::Parts,
+    key: &ManifestKey,
+    alias: &Alias,
+) -> Result<Response<Body>, Error> {
+    let carrier = key.sibling(alias.carrier.clone());
+    let refusal = match registry.shows(&carrier).await {
+        Ok(head) if head.status == StatusCode::OK => {
+            let mut headers = head.headers;
+            registry.upstream().addresses().to_client(&mut headers, registry.caller().side());
+            return give_original(store, registry, asked, key, alias, headers).await;
+        }
+        Ok(_) => Refusal::Absent,
+        Err(failed @ Refusal::Failed(_)) => return Err(failed.into()),
+        Err(refusal) => refusal,
+    };
+    // Whoever is not let in hears what the upstream says to them of any digest: nothing tells that this one has rows.
+    // Without conditions: distribution answers those before it looks whether the manifest is there.
+    let mut request = Request::from_parts(asked.clone(), Body::EMPTY);
+    request.headers_mut().remove(header::IF_NONE_MATCH);
+    request.headers_mut().remove(header::IF_MODIFIED_SINCE);
+    let answer = registry.forward(request).await?;
+    match refusal {
+        // What distribution 2.8 says of a digest that only a blob has, when the carrier is gone.
+        Refusal::Absent if answer.status().is_server_error() => Err(Error::absent()),
+        _ => Ok(answer),
+    }
+}
+
+/// The original, with what the upstream said about its carrier in `headers`. The caller has been let in.
+pub(super) async fn give_original(
+    store: &dyn Store,
+    registry: &Registry,
+    asked: &request::Parts,
+    key: &ManifestKey,
+    alias: &Alias,
+    headers: HeaderMap,
+) -> Result<Response<Body>, Error> {
+    let mut answer = Response::new(Body::EMPTY);
+    *answer.headers_mut() = headers;
+    let headers = answer.headers_mut();
+    let value = |text: &str| HeaderValue::from_str(text).map_err(|_| Error::Bug);
+    headers.insert(CONTENT_DIGEST, value(alias.original.as_str())?);
+    headers.remove(header::CONTENT_RANGE); // of the carrier: the original comes whole
+    if headers.contains_key(header::ETAG) {
+        headers.insert(header::ETAG, value(&format!("\"{}\"", alias.original))?);
+    }
+    if is_unchanged(&asked.headers, alias) {
+        headers.remove(header::CONTENT_LENGTH);
+        headers.remove(header::CONTENT_TYPE);
+        *answer.status_mut() = StatusCode::NOT_MODIFIED;
+        return Ok(answer);
+    }
+    headers.insert(header::CONTENT_TYPE, value(&alias.media_type)?);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(alias.original_size));
+    if asked.method == Method::GET {
+        let budget = &registry.upstream().budget;
+        let large = alias.original_size > SMALL;
+        let reservation = if large { Some(budget.reserve(alias.original_size).await?) } else { None };
+        let bytes = store.original(&key.sibling(alias.original.clone())).await?.ok_or_else(Error::absent)?;
+        *answer.body_mut() = Body::from(match reservation {
+            Some(reservation) => reservation.hold(bytes),
+            None => bytes,
+        });
+    }
+    Ok(answer)
+}
+
+/// `If-None-Match` as distribution compares it: the digest, with quotes or without.
+fn is_unchanged(asked: &HeaderMap, alias: &Alias) -> bool {
+    let original = alias.original.as_str().as_bytes();
+    asked.get_all(header::IF_NONE_MATCH).iter().flat_map(|line| line.as_bytes().split(|b| *b == b',')).any(|tag| {
+        let tag = tag.trim_ascii();
+        tag.strip_prefix(b"\"").and_then(|tag| tag.strip_suffix(b"\"")).unwrap_or(tag) == original
+    })
+}

@@ -1,0 +1,127 @@
+//! A referrers query: authorise, list, render.
+
+use std::ops::ControlFlow;
+
+use http::Response;
+use percent_encoding::percent_decode_str;
+
+use super::exchange::Exchange;
+use crate::{
+    app::App,
+    budget::Reservation,
+    config::{Form, Referrers},
+    dialect::{Dialect, Page, PageWriter},
+    error::Error,
+    oci::{Digest, ErrorCode, Repository},
+    referrers::{Cursor, Query},
+    store::{Row, RowSink},
+    upstream::{Body, ReadPermit, Refusal},
+};
+
+/// Pages up to this size are made without a reservation.
+const SMALL: usize = 64 << 10;
+
+/// Artifact types that one query may name.
+const MAX_TYPES: usize = 32;
+
+/// Answers `GET` and `HEAD` of a subject's referrers, in the API that the client asks by.
+pub(super) async fn list(
+    app: &App,
+    exchange: Exchange,
+    repository: Repository,
+    digest: Digest,
+    dialect: Dialect,
+) -> Result<Response<Body>, Error> {
+    let head = &exchange.head;
+    let mut query = parse(head.uri.query().unwrap_or_default(), digest, dialect, &exchange.upstream.referrers)?;
+    let registry = exchange.registry();
+    let subject = exchange.upstream.key(repository, query.subject.clone());
+    let authorised = app.listing.authorise(&registry, &subject).await?;
+    query.other_form = authorised.other_form;
+    let (page, reservation) = match authorised.permission.permit() {
+        Ok(permit) => read(app, permit, &query, dialect).await?,
+        Err(Refusal::Absent) => (PageWriter::new(dialect.opening(), query.limit, 0).finish(), None),
+        Err(refusal) => return Err(registry.to_client(refusal).into()),
+    };
+    let answer = dialect.render(page, &query, head.uri.path());
+    Ok(answer.map(|body| {
+        Body::from(match reservation {
+            Some(reservation) => reservation.hold(body),
+            None => body.into(),
+        })
+    }))
+}
+
+/// Rows go into the page as they are read.
+struct Writing(PageWriter);
+
+impl RowSink for Writing {
+    fn row(&mut self, row: Row<'_>) -> ControlFlow<()> {
+        let Row { created, arrival, digest, descriptor } = row;
+        if self.0.push(created, arrival, digest, descriptor) {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    }
+}
+
+/// A page of the list. A large one waits for its reservation.
+async fn read(
+    app: &App,
+    permit: &ReadPermit,
+    query: &Query,
+    dialect: Dialect,
+) -> Result<(Page, Option<Reservation>), Error> {
+    let mut small = Writing(PageWriter::new(dialect.opening(), query.limit, SMALL / dialect.copies()));
+    app.store.list(permit, query, &mut small).await?;
+    let page = small.0.finish();
+    if !page.full && page.body.len() <= SMALL + dialect.opening().len() {
+        return Ok((page, None));
+    }
+    let reservation = app.upstream.budget.reserve(PageWriter::MAX_BYTES).await?;
+    let most = PageWriter::MAX_BYTES / dialect.copies();
+    let mut large = Writing(PageWriter::new(dialect.opening(), query.limit, most));
+    app.store.list(permit, query, &mut large).await?;
+    Ok((large.0.finish(), Some(reservation)))
+}
+
+fn parse(text: &str, subject: Digest, dialect: Dialect, config: &Referrers) -> Result<Query, Error> {
+    let is_oci = dialect == Dialect::Oci;
+    let mut query = Query {
+        subject,
+        other_form: None,
+        artifact_types: Vec::new(),
+        after: None,
+        limit: usize::MAX,
+        order: dialect.order(),
+        originals: !is_oci || config.list == Form::Original,
+        without_subject: !is_oci || config.without_subject,
+    };
+    for (key, value) in text.split('&').filter_map(|pair| pair.split_once('=')) {
+        let decoded = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
+        match key {
+            "artifactType" if !value.is_empty() => {
+                query.artifact_types.push(decoded(value));
+                if value.contains('+') {
+                    // Some clients write a space as `+`, some a `+` as it is: types have both.
+                    query.artifact_types.push(decoded(&value.replace('+', " ")));
+                }
+            }
+            "n" => {
+                let n = value.parse().ok().filter(|n| *n > 0);
+                let refuse = || Error::bad(ErrorCode::PaginationInvalid, "n is not a whole number above zero");
+                query.limit = n.ok_or_else(refuse)?;
+            }
+            "nextToken" => {
+                let refuse = || Error::bad(ErrorCode::PaginationInvalid, "nextToken is none that this registry gave");
+                query.after = Some(Cursor::parse(&decoded(value)).ok_or_else(refuse)?);
+            }
+            _ => {}
+        }
+    }
+    if query.artifact_types.len() > MAX_TYPES {
+        return Err(Error::bad(ErrorCode::Unsupported, format!("a query may name {MAX_TYPES} artifact types")));
+    }
+    Ok(query)
+}

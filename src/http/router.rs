@@ -1,0 +1,106 @@
+//! From a request to the file that answers it: one exhaustive match.
+
+use std::{sync::Arc, time::Instant};
+
+use http::{Method, Request, Response, StatusCode, Version, header};
+use hyper::body::{Body as _, Incoming};
+
+use super::{
+    discover, exchange::Exchange, manifest_delete, manifest_get, manifest_put, passthrough, referrers, route::Route,
+    tags_list,
+};
+use crate::{
+    app::App,
+    error::Error,
+    oci::ErrorCode,
+    policy,
+    upstream::{Body, headers::Side},
+};
+
+/// Answers requests. Cheap to clone.
+#[derive(Clone)]
+pub struct Router {
+    app: Arc<App>,
+}
+
+impl Router {
+    /// A router over what all requests share.
+    pub fn new(app: Arc<App>) -> Self {
+        Self { app }
+    }
+
+    /// What all requests share.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Answers one request. `side` is how its connection's two ends see each other.
+    pub async fn answer(&self, request: Request<Incoming>, side: &Side) -> Response<Body> {
+        let start = Instant::now();
+        let line = tracing::enabled!(target: "backref::access", tracing::Level::DEBUG)
+            .then(|| format!("{} {}", request.method(), request.uri().path()));
+        let (route, answer) = match admit(&request).and_then(|()| Ok(Route::parse(request.method(), request.uri())?)) {
+            Ok(route) => (route.name(), self.route(route, request, side).await),
+            Err(error) => ("refused", Err(error)),
+        };
+        let answer = answer.unwrap_or_else(Error::answer);
+        self.app.metrics.request(route, answer.status(), start.elapsed());
+        if let Some(line) = line {
+            let (status, elapsed, peer) = (answer.status().as_u16(), start.elapsed(), &side.peer);
+            tracing::debug!(target: "backref::access", route, status, ?elapsed, ?peer, "{line}");
+        }
+        answer
+    }
+
+    async fn route(&self, route: Route, request: Request<Incoming>, side: &Side) -> Result<Response<Body>, Error> {
+        let app = &*self.app;
+        let exchange = Exchange::new(app, request, side);
+        match route {
+            Route::Referrers(repository, digest, dialect) => {
+                referrers::list(app, exchange, repository, digest, dialect).await
+            }
+            Route::Discover => discover::list(exchange).await,
+            Route::ManifestGet(repository, reference) => manifest_get::get(app, exchange, repository, reference).await,
+            Route::TagsList(repository) => tags_list::list(app, exchange, repository).await,
+            Route::ManifestPut(repository, reference) => manifest_put::put(app, exchange, repository, reference).await,
+            Route::ManifestDelete(repository, digest) => {
+                manifest_delete::delete(app, exchange, repository, digest).await
+            }
+            Route::TagDelete(repository, tag) => manifest_delete::delete_tag(app, exchange, repository, tag).await,
+            Route::OddPut if !app.config.gates.is_empty() => Err(policy::odd_put()),
+            Route::OddPut | Route::Other => passthrough::pass(exchange).await,
+        }
+    }
+}
+
+/// Refuses what two servers could take for different requests, or for more than one.
+fn admit(request: &Request<Incoming>) -> Result<(), Error> {
+    let headers = request.headers();
+    let refuse = |message: &str| Err(Error::bad(ErrorCode::Unsupported, message));
+    if request.method() == Method::CONNECT {
+        let message = "CONNECT is not for registries".to_owned();
+        return Err(Error::Request(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::Unsupported, message));
+    }
+    if headers.contains_key(header::UPGRADE) {
+        return refuse("this is a registry, which speaks HTTP/1.1 here and upgrades to nothing else");
+    }
+    if request.version() < Version::HTTP_11 && !request.body().is_end_stream() {
+        return refuse("HTTP/1.0 requests can't have a body here: use HTTP/1.1");
+    }
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    if codings.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        || codings.next().is_some()
+    {
+        let message = "chunked is the one Transfer-Encoding that is understood".to_owned();
+        return Err(Error::Request(StatusCode::NOT_IMPLEMENTED, ErrorCode::Unsupported, message));
+    }
+    let mut hosts = headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next(), request.uri().authority()) {
+        (Some(host), None, Some(authority)) if host.as_bytes() != authority.as_str().as_bytes() => {
+            refuse("the Host header and the request line name different hosts")
+        }
+        (_, Some(_), _) => refuse("there is more than one Host header"),
+        (None, ..) if request.version() >= Version::HTTP_11 => refuse("the Host header is missing"),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,193 @@
+//! What is counted, in Prometheus' words.
+
+use std::{sync::Mutex, time::Duration};
+
+use http::StatusCode;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+/// The format's media type.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The counters; cheap to bump from any thread.
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    requests: Family<RequestLabels, Counter>,
+    seconds: Family<RouteLabels, Histogram>,
+    permits: Family<PermitLabels, Counter>,
+    digest_tags: Family<TagLabels, Counter>,
+    gates: Family<GateLabels, Counter>,
+    cascade_deletes: Family<CascadeLabels, Counter>,
+    /// Clients' connections that are open.
+    pub connections: Gauge,
+    referrers_tags_pending: Gauge,
+    unresolved_writes: Gauge,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RouteLabels {
+    route: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestLabels {
+    route: &'static str,
+    status: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PermitLabels {
+    outcome: PermitOutcome,
+}
+
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
+#[allow(non_camel_case_types, missing_docs, reason = "label values are lower case, and say what they are")]
+pub enum PermitOutcome {
+    cached,
+    allowed,
+    absent,
+    denied,
+    unclear,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TagLabels {
+    outcome: TagOutcome,
+}
+
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
+#[allow(non_camel_case_types, reason = "label values are lower case")]
+enum TagOutcome {
+    written,
+    refused,
+    failed,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct GateLabels {
+    outcome: GateOutcome,
+}
+
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
+#[allow(non_camel_case_types, reason = "label values are lower case")]
+enum GateOutcome {
+    passed,
+    denied,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct CascadeLabels {
+    outcome: CascadeOutcome,
+}
+
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
+#[allow(non_camel_case_types, reason = "label values are lower case")]
+enum CascadeOutcome {
+    deleted,
+    kept,
+}
+
+/// From a tenth of a millisecond to more than a minute.
+const BUCKETS: [f64; 13] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0, 20.0, 80.0];
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("backref");
+        let requests = Family::default();
+        let seconds = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
+        let permits = Family::default();
+        let gates = Family::default();
+        let cascade_deletes = Family::default();
+        let (connections, referrers_tags_pending, unresolved_writes) =
+            (Gauge::default(), Gauge::default(), Gauge::default());
+        let digest_tags = Family::default();
+        registry.register("requests", "Requests answered, by route and status", requests.clone());
+        registry.register("request_seconds", "Time to the head of the answer", seconds.clone());
+        registry.register("access_checks", "Access checks of callers that read lists, by outcome", permits.clone());
+        registry.register("digest_tags", "Digest tags written for referrers, by outcome", digest_tags.clone());
+        registry.register("gates", "Pushes to tags that a gate covers, by outcome", gates.clone());
+        registry.register(
+            "cascade_deletes",
+            "Referrers of deleted subjects, by what became of them",
+            cascade_deletes.clone(),
+        );
+        registry.register(
+            "referrers_tags_pending",
+            "Referrers tags that lack a change in backref's database",
+            referrers_tags_pending.clone(),
+        );
+        registry.register(
+            "unresolved_writes",
+            "Pushes and deletes whose outcome is unknown",
+            unresolved_writes.clone(),
+        );
+        registry.register("connections", "Clients' connections that are open", connections.clone());
+        Self {
+            registry: Mutex::new(registry),
+            requests,
+            seconds,
+            permits,
+            digest_tags,
+            gates,
+            cascade_deletes,
+            connections,
+            referrers_tags_pending,
+            unresolved_writes,
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts a request that was answered.
+    pub fn request(&self, route: &'static str, status: StatusCode, elapsed: Duration) {
+        self.requests.get_or_create(&RequestLabels { route, status: status.as_u16() }).inc();
+        self.seconds.get_or_create(&RouteLabels { route }).observe(elapsed.as_secs_f64());
+    }
+
+    /// Counts an access check.
+    pub fn permit(&self, outcome: PermitOutcome) {
+        self.permits.get_or_create(&PermitLabels { outcome }).inc();
+    }
+
+    /// Counts a push that a gate judged.
+    pub fn gate(&self, passed: bool) {
+        let outcome = if passed { GateOutcome::passed } else { GateOutcome::denied };
+        self.gates.get_or_create(&GateLabels { outcome }).inc();
+    }
+
+    /// Counts what became of a deleted subject's referrers.
+    pub fn cascade_deletes(&self, deleted: usize, kept: usize) {
+        for (outcome, count) in [(CascadeOutcome::deleted, deleted), (CascadeOutcome::kept, kept)] {
+            self.cascade_deletes.get_or_create(&CascadeLabels { outcome }).inc_by(count as u64);
+        }
+    }
+
+    /// Notes how much is pending, just before it is rendered.
+    pub fn pending(&self, referrers_tags: i64, writes: i64) {
+        self.referrers_tags_pending.set(referrers_tags);
+        self.unresolved_writes.set(writes);
+    }
+
+    /// Counts a digest tag that was to be written, by the registry's answer.
+    pub fn digest_tag(&self, answer: Option<StatusCode>) {
+        let outcome = match answer {
+            Some(status) if status.is_success() => TagOutcome::written,
+            Some(_) => TagOutcome::refused,
+            None => TagOutcome::failed,
+        };
+        self.digest_tags.get_or_create(&TagLabels { outcome }).inc();
+    }
+
+    /// All of it as text.
+    pub fn render(&self) -> String {
+        let registry = self.registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut page = String::new();
+        if text::encode(&mut page, &registry).is_err() {
+            tracing::error!("metrics could not be rendered");
+        }
+        page
+    }
+}

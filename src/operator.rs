@@ -1,0 +1,22 @@
+//! What an operator's commands do: the work of requests, by the same rules and the same code, over whole repositories and
+//! with the credentials of whoever runs the command.
+
+mod backfill;
+mod compare;
+mod compare_tag;
+mod connection;
+mod difference;
+mod error;
+mod prune;
+mod registry;
+mod repository;
+mod tokens;
+
+pub use backfill::Imported;
+pub use connection::{Connection, Greeting};
+pub use difference::{Difference, DifferenceKind};
+pub use error::OperatorError;
+pub use prune::{Corroboration, Presence, RowOutcome};
+pub use registry::Operator;
+pub use repository::{RepositorySession, TagsPage};
+pub use tokens::Tokens;

@@ -1,0 +1,92 @@
+//! A registry, and what the operator is known by there.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use http::{HeaderMap, Method, StatusCode, Uri, header};
+use tokio::sync::OnceCell;
+
+use crate::{
+    error::Error,
+    upstream::{Body, Caller, Grant, Login, LoginError, Registry, Upstream, token_client},
+};
+
+/// A registry, and the operator's login to it.
+pub struct Connection {
+    upstream: Arc<Upstream>,
+    login: Login,
+    /// What the registry asks of whoever is not known to it, if anything.
+    challenge: OnceCell<Option<HeaderMap>>,
+}
+
+/// The answer to `GET /v2/` without credentials.
+pub struct Greeting {
+    /// Its status.
+    pub status: StatusCode,
+    /// How the registry wants to know who asks, as it says it.
+    pub challenge: Option<String>,
+    /// Docker's configuration has credentials for it.
+    pub has_credentials: bool,
+}
+
+/// How long the registry's first word is waited for.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+impl Connection {
+    /// Reads the credentials; asks nothing yet. `ca_file`: certificate authorities to trust beside the system's.
+    pub fn new(upstream: Arc<Upstream>, ca_file: Option<&Path>) -> Result<Self, LoginError> {
+        let url = &upstream.settings.url;
+        let tls = url.scheme == http::uri::Scheme::HTTPS;
+        let login = Login::new(url.authority.as_str(), tls, token_client(ca_file)?)?;
+        Ok(Self { upstream, login, challenge: OnceCell::new() })
+    }
+
+    /// The registry, for requests with these headers.
+    pub(super) fn registry(&self, headers: &HeaderMap) -> Registry {
+        Registry::new(self.upstream.clone(), Caller::operator(headers, self.upstream.host.clone()))
+    }
+
+    /// The registry's `Host` header.
+    pub(super) fn headers(&self) -> HeaderMap {
+        HeaderMap::from_iter([(header::HOST, self.upstream.host.clone())])
+    }
+
+    /// Asks who it is without credentials.
+    pub async fn greet(&self) -> Result<Greeting, Error> {
+        let (status, headers) = self.knock().await?;
+        let challenge = headers.get(header::WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
+        Ok(Greeting { status, challenge: challenge.map(str::to_owned), has_credentials: self.login.has_credentials() })
+    }
+
+    async fn knock(&self) -> Result<(StatusCode, HeaderMap), Error> {
+        let registry = self.registry(&self.headers());
+        let ask = registry.send(Method::GET, Uri::from_static("/v2/"), None, Body::EMPTY);
+        let answer = tokio::time::timeout(PATIENCE, ask).await.map_err(|_| Error::Incomplete)??;
+        Ok((answer.status(), answer.headers().clone()))
+    }
+
+    /// What the registry asks of whoever comes without credentials; asked once.
+    pub(super) async fn challenge(&self) -> Result<Option<&HeaderMap>, Error> {
+        let ask = || async {
+            let (status, headers) = self.knock().await?;
+            Ok::<_, Error>((status == StatusCode::UNAUTHORIZED).then_some(headers))
+        };
+        Ok(self.challenge.get_or_try_init(ask).await?.as_ref())
+    }
+
+    /// The same, as far as it is known.
+    pub(super) fn known_challenge(&self) -> Option<&HeaderMap> {
+        self.challenge.get().and_then(Option::as_ref)
+    }
+
+    /// Logs in, with a token for the first of these scopes that is given: some servers give all of a scope or nothing.
+    pub(super) async fn log_in(&self, challenge: &HeaderMap, scopes: &[String]) -> Result<Option<Grant>, LoginError> {
+        let mut scopes = scopes.iter().peekable();
+        while let Some(scope) = scopes.next() {
+            match self.login.log_in(challenge, Some(scope)).await {
+                Err(LoginError::Token { .. }) if scopes.peek().is_some() => {}
+                done => return done,
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,72 @@
+//! How what is known of a subject's referrers differs from what the registry says.
+
+use crate::oci::Digest;
+
+/// One difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The referrer, where it is about one.
+    pub referrer: Option<Digest>,
+    /// What is different.
+    pub kind: DifferenceKind,
+}
+
+/// What is different.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum DifferenceKind {
+    NotInTag,
+    NotInDatabase,
+    Untrue,
+    Gone,
+    Described,
+    Order,
+    Foreign,
+    NotInApi,
+    OnlyInApi,
+    Unseen,
+}
+
+impl DifferenceKind {
+    /// For machines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotInTag => "not-in-tag",
+            Self::NotInDatabase => "not-in-database",
+            Self::Untrue => "untrue-in-tag",
+            Self::Gone => "gone-from-registry",
+            Self::Described => "described-differently",
+            Self::Order => "order",
+            Self::Foreign => "foreign-tag",
+            Self::NotInApi => "not-in-api",
+            Self::OnlyInApi => "only-in-api",
+            Self::Unseen => "unseen",
+        }
+    }
+
+    /// For people.
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::NotInTag => "is in backref's database, but not in the referrers tag (`backref repair` writes it)",
+            Self::NotInDatabase => {
+                "is in the referrers tag, but not in backref's database (`backref backfill` reads it)"
+            }
+            Self::Untrue => "is in the referrers tag, and does not refer to the subject",
+            Self::Gone => "is in the referrers tag, and gone from the registry",
+            Self::Described => "has another artifact type in the referrers tag than in the manifest",
+            Self::Order => "the referrers tag has another order than backref's database",
+            Self::Foreign => "something else stands under the referrers tag: it is never written",
+            Self::NotInApi => "is in backref's database, but not in the registry's own list",
+            Self::OnlyInApi => "is in the registry's own list, but not in backref's database",
+            Self::Unseen => "backref's database has referrers, and the registry shows neither them nor the subject",
+        }
+    }
+
+    pub(super) fn of(self, referrer: &Digest) -> Difference {
+        Difference { referrer: Some(referrer.clone()), kind: self }
+    }
+
+    pub(super) fn at_all(self) -> Difference {
+        Difference { referrer: None, kind: self }
+    }
+}

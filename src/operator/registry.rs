@@ -1,0 +1,67 @@
+//! The registry as a whole, for an operator.
+
+use std::sync::Arc;
+
+use http::Uri;
+use moka::sync::Cache;
+
+use super::{
+    connection::{Connection, Greeting},
+    error::OperatorError,
+    repository::{RepositorySession, page_of_names},
+    tokens::Tokens,
+};
+use crate::{
+    app::App,
+    oci::Repository,
+    referrers::ManifestKey,
+    upstream::{LoginError, MAX_PAGES},
+};
+
+/// A registry, and the operator who works on it.
+pub struct Operator {
+    app: Arc<App>,
+    connection: Arc<Connection>,
+    /// Manifests that were read and need not be read again.
+    read: Arc<Cache<ManifestKey, ()>>,
+}
+
+/// How many manifests are remembered as read.
+const READ: u64 = 100_000;
+
+impl Operator {
+    /// Reads the credentials; asks nothing yet.
+    pub fn new(app: Arc<App>) -> Result<Self, LoginError> {
+        let connection = Connection::new(app.upstream.clone(), app.config.upstream.ca_file.as_deref())?;
+        Ok(Self { app, connection: Arc::new(connection), read: Arc::new(Cache::new(READ)) })
+    }
+
+    /// What the command shares with requests.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// What the registry says to whoever comes without credentials.
+    pub async fn greet(&self) -> Result<Greeting, OperatorError> {
+        Ok(self.connection.greet().await?)
+    }
+
+    /// The registry's repositories, as far as it lists them for these credentials.
+    pub async fn catalog(&self) -> Result<Vec<Repository>, OperatorError> {
+        let tokens = Tokens::new(self.connection.clone(), vec!["registry:catalog:*".to_owned()]);
+        let (mut names, mut next) = (Vec::new(), Some(Uri::from_static("/v2/_catalog")));
+        for _ in 0..MAX_PAGES {
+            let Some(uri) = next else { break };
+            let page = tokens.with(async |registry| page_of_names(registry, &uri, "repositories").await).await?;
+            // What is no name can't be asked about either.
+            names.extend(page.names.iter().filter_map(|name| Repository::parse(name)));
+            next = page.next;
+        }
+        Ok(names)
+    }
+
+    /// One repository. `deletes`: tokens that allow deleting are asked for.
+    pub fn repository(&self, repository: Repository, deletes: bool) -> RepositorySession {
+        RepositorySession::new(self.app.clone(), self.connection.clone(), self.read.clone(), repository, deletes)
+    }
+}

@@ -1,0 +1,10 @@
+//! What an operator may ask of pushes and deletes beyond the specifications.
+
+mod cascade;
+mod gate;
+mod judge;
+mod subject_exists;
+
+pub use cascade::delete_referrers;
+pub use gate::{Pushed, odd_put};
+pub use judge::Policies;

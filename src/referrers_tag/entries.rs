@@ -1,0 +1,180 @@
+//! Which entries of a list are true: a list is somebody's words, so each manifest that it names is read.
+
+use std::collections::HashSet;
+
+use futures_util::{StreamExt, stream};
+
+use super::keeper::ReferrersTags;
+use crate::{
+    error::Error,
+    oci::{Digest, Listed, ReferrersList},
+    referrers::ManifestKey,
+    relations::{Fetched, fetch},
+    store::{Applied, Basis, Finding, Store, Verdict},
+    upstream::{Refusal, Registry},
+};
+
+/// What the upstream says of one entry.
+pub enum EntryStatus {
+    /// It refers to the subject.
+    Refers(Finding),
+    /// It is there, and refers to something else or to nothing.
+    Other,
+    /// It is there, and can't be read in one way only: no verdict.
+    Unreadable,
+    /// It is not there.
+    Gone,
+    /// The upstream doesn't show it to this caller.
+    Withheld,
+    /// The upstream can't say now.
+    Unclear,
+}
+
+/// What was found out about a list's entries.
+#[derive(Default)]
+pub(super) struct Checked {
+    /// Entries that stay in the tag as they were found: nothing can be said of them, or not to this caller; or they are
+    /// another tool's, in a list that backref didn't write.
+    pub(super) as_found: Vec<Listed>,
+    /// Of some the upstream could not say now.
+    pub(super) unclear: bool,
+    /// Those of which nothing is known, or not to this caller.
+    undecided: usize,
+    /// Those that are listed rows.
+    listed: usize,
+    /// Those that are there, and refer to something else or to nothing.
+    others: usize,
+    /// Those that are not there any more.
+    gone: usize,
+}
+
+/// How many manifests are read at a time.
+pub const AT_A_TIME: usize = 8;
+
+/// How many entries are looked up, read and put into the database in one go: what was read is kept, whatever comes after.
+const CHUNK: usize = 256;
+
+/// How often an entry is asked about while others change it.
+const ROUNDS: usize = 3;
+
+impl Checked {
+    /// None of the entries refers to the subject: an ordinary index, tagged like a list.
+    pub(super) fn is_foreign(&self, list: &ReferrersList) -> bool {
+        !list.marked && self.others > 0 && self.listed + self.undecided == 0
+    }
+
+    /// The list names nobody who is gone, and nobody of whom it isn't known.
+    pub(super) fn is_sound(&self) -> bool {
+        self.undecided == 0 && self.gone == 0
+    }
+
+    /// The list names nobody but who is listed.
+    pub(super) fn is_all(&self) -> bool {
+        self.is_sound() && self.others == 0
+    }
+
+    fn undecided(&mut self, entry: &Listed) {
+        self.undecided += 1;
+        self.as_found.push(entry.clone());
+    }
+}
+
+impl ReferrersTags {
+    /// Reads what a list names, and puts what is true of it into the database: in the list's order, which arrivals follow.
+    pub(super) async fn check(
+        &self,
+        registry: &Registry,
+        subject: &ManifestKey,
+        list: &ReferrersList,
+    ) -> Result<Checked, Error> {
+        let forms = self.forms(subject).await;
+        let mut checked = Checked::default();
+        let mut seen = HashSet::with_capacity(list.entries.len());
+        let entries: Vec<&Listed> = list.entries.iter().filter(|entry| seen.insert(&entry.digest)).collect();
+        for chunk in entries.chunks(CHUNK) {
+            self.check_chunk(registry, &forms, chunk, list.marked, &mut checked).await?;
+            tokio::task::yield_now().await;
+        }
+        Ok(checked)
+    }
+
+    async fn check_chunk(
+        &self,
+        registry: &Registry,
+        forms: &[ManifestKey],
+        chunk: &[&Listed],
+        marked: bool,
+        checked: &mut Checked,
+    ) -> Result<(), Error> {
+        let store = &*self.store;
+        let digests: Vec<Digest> = chunk.iter().map(|entry| entry.digest.clone()).collect();
+        let listed = store.listed_among(forms, &digests).await?;
+        checked.listed += listed.len();
+        let mut open: Vec<&Listed> = chunk.iter().copied().filter(|entry| !listed.contains(&entry.digest)).collect();
+        for _ in 0..ROUNDS {
+            let digests: Vec<Digest> = open.iter().map(|entry| entry.digest.clone()).collect();
+            let statuses =
+                stream::iter(digests).map(|digest| entry_status(registry, store, forms, digest)).buffered(AT_A_TIME);
+            let statuses: Vec<EntryStatus> = statuses.collect().await;
+            let (mut findings, mut found) = (Vec::new(), Vec::new());
+            for (entry, status) in open.into_iter().zip(statuses) {
+                match status {
+                    EntryStatus::Refers(finding) => {
+                        findings.push(finding);
+                        found.push(entry);
+                    }
+                    EntryStatus::Other => {
+                        checked.others += 1;
+                        if !marked {
+                            checked.as_found.push(entry.clone());
+                        }
+                    }
+                    EntryStatus::Gone => checked.gone += 1,
+                    EntryStatus::Withheld | EntryStatus::Unreadable => checked.undecided(entry),
+                    EntryStatus::Unclear => {
+                        checked.undecided(entry);
+                        checked.unclear = true;
+                    }
+                }
+            }
+            let applied = if findings.is_empty() { Vec::new() } else { store.apply_all(findings).await? };
+            checked.listed += applied.iter().filter(|one| **one == Applied::Done).count();
+            // Changed by others meanwhile: the upstream is asked again.
+            let outdated = found.into_iter().zip(applied).filter(|(_, one)| *one != Applied::Done);
+            open = outdated.map(|(entry, _)| entry).collect();
+            if open.is_empty() {
+                break;
+            }
+        }
+        checked.unclear |= !open.is_empty();
+        for entry in open {
+            checked.undecided(entry);
+        }
+        Ok(())
+    }
+}
+
+/// Asks the upstream about one entry of a list of a subject, given in each of its forms.
+pub async fn entry_status(
+    registry: &Registry,
+    store: &dyn Store,
+    forms: &[ManifestKey],
+    digest: Digest,
+) -> EntryStatus {
+    let key = forms[0].sibling(digest);
+    let Ok(seen) = store.look(&key).await else { return EntryStatus::Unclear };
+    match fetch(registry, store, &key).await {
+        Ok(Fetched::Relation(relation)) if forms.iter().any(|form| form.digest == relation.subject) => {
+            let basis = Basis { version: seen.version, alone: false };
+            EntryStatus::Refers(Finding { key: relation.referrer.clone(), verdict: Verdict::Held(relation), basis })
+        }
+        Ok(Fetched::Relation(_) | Fetched::Plain) => EntryStatus::Other,
+        Ok(Fetched::Unreadable) => EntryStatus::Unreadable,
+        Ok(Fetched::Absent) => EntryStatus::Gone,
+        Err(Error::Refused(Refusal::Denied(..))) => EntryStatus::Withheld,
+        Err(error) => {
+            tracing::debug!(%error, digest = %key.digest, "what a referrers tag names could not be read");
+            EntryStatus::Unclear
+        }
+    }
+}

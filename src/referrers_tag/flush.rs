@@ -1,0 +1,109 @@
+//! Having a tag say what the rows say: at once for a push, later for a long list, or for an operator.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::oneshot;
+
+use super::{keeper::ReferrersTags, lock::Locked, write::Replaced};
+use crate::{error::Error, referrers::ManifestKey, upstream::Registry};
+
+/// How long a push waits for its tags. After that it is answered: the tag is stale, and written all the same.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl ReferrersTags {
+    /// Has the tags of a subject, in both its forms, say what the rows say. What can't be written now stays stale.
+    pub async fn flush(self: &Arc<Self>, registry: &Registry, subject: &ManifestKey) {
+        if !registry.upstream().keeps_tags() {
+            return;
+        }
+        let mut stale = Vec::new();
+        for subject in self.forms(subject).await {
+            // What can't be read now is found stale by the next push.
+            if let Ok(Some(state)) = self.store.tag(&subject).await {
+                stale.push((subject, state.version));
+            }
+        }
+        if stale.is_empty() {
+            return;
+        }
+        // The locks of both are held at once: in one order for all, or two would wait for each other.
+        stale.sort_by(|(one, _), (other, _)| one.digest.cmp(&other.digest));
+        let due = |(subject, version): &(ManifestKey, i64)| self.backoff.get(subject)?.due(*version);
+        let waits_until = stale.iter().map(due).min().flatten();
+        let Some(mut waiter) = self.locks.of(&stale[0].0).wait() else { return };
+        let (done, wait) = oneshot::channel::<()>();
+        let (tags, registry) = (self.clone(), registry.clone());
+        self.tasks.start(async move {
+            if let Some(due) = waits_until {
+                tags.tasks.sleep_until(due).await;
+            }
+            let mut done = Some(done);
+            loop {
+                let mut replaced = Vec::new();
+                for (subject, version) in &stale {
+                    match tags.flush_version(&registry, subject, *version).await {
+                        Ok(index) => replaced.extend(index),
+                        Err(error) => {
+                            let (repository, subject) = (&subject.repository, &subject.digest);
+                            tracing::info!(%error, %repository, %subject, "a referrers tag is stale");
+                        }
+                    }
+                }
+                // The tags have it: who pushed need not wait for what is left to do.
+                drop(done.take());
+                for (index, _locked) in replaced {
+                    index.finish(&tags, &registry).await;
+                }
+                if waiter.is_done() {
+                    break;
+                }
+                for (subject, version) in &mut stale {
+                    if let Ok(Some(state)) = tags.store.tag(subject).await {
+                        *version = state.version;
+                    }
+                }
+            }
+        });
+        if waits_until.is_none() {
+            // Done, or given up: whoever wrote has said why. Or late: it goes on.
+            drop(tokio::time::timeout(PATIENCE, wait).await);
+        }
+    }
+
+    /// Writes the tag if it is stale, all of it, and waits for that. `false`: it was written, but something that was sent
+    /// earlier may still change it. The error says why it stays stale.
+    pub async fn flush_now(&self, registry: &Registry, subject: &ManifestKey) -> Result<bool, Error> {
+        let Some(before) = self.store.tag(subject).await? else { return Ok(true) };
+        let flushed = self.flush_version(registry, subject, before.version).await;
+        let busy = matches!(flushed, Err(Error::TagBusy));
+        match flushed {
+            Ok(Some((replaced, _locked))) => replaced.finish(self, registry).await,
+            Ok(None) | Err(Error::TagBusy) => {}
+            Err(error) => return Err(error),
+        }
+        let has_it = self.store.tag(subject).await?.is_none_or(|state| state.tag_version >= before.version);
+        // Whoever had the lock may have written all of it.
+        if busy && !has_it { Err(Error::TagBusy) } else { Ok(has_it) }
+    }
+
+    /// Writes the tag, unless it has all of that version by now.
+    async fn flush_version(
+        &self,
+        registry: &Registry,
+        subject: &ManifestKey,
+        version: i64,
+    ) -> Result<Option<(Replaced, Locked)>, Error> {
+        let locked = self.locks.of(subject).acquire().await;
+        // Whoever had the lock before found that there is no more to be done: those who waited needn't find out again.
+        if self.backoff.get(subject).is_some_and(|backoff| backoff.has_tried(version)) {
+            return Ok(None);
+        }
+        match self.store.tag(subject).await? {
+            Some(state) if state.tag_version < version => {
+                let replaced = self.write(registry, subject, None, &locked).await?;
+                Ok(replaced.map(|replaced| (replaced, locked)))
+            }
+            _ => Ok(None),
+        }
+    }
+}

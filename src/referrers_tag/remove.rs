@@ -1,0 +1,91 @@
+//! Registries protect what a tagged index lists: a referrer that they refuse to delete for that is taken out of its
+//! subjects' tags first, with the deleter's credentials.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{keeper::ReferrersTags, lock::Locked, write::Replaced};
+use crate::{error::Error, referrers::ManifestKey, upstream::Registry};
+
+/// How long a lock that another has is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Tags that were written without a referrer. Until this is dropped nobody in this process writes them.
+#[derive(Default)]
+pub struct TakenOut {
+    subjects: Vec<ManifestKey>,
+    replaced: Vec<Replaced>,
+    locks: Vec<Locked>,
+}
+
+impl ReferrersTags {
+    /// Writes the tags that list a referrer without it, and keeps them so. `None`: none lists it, or the upstream takes
+    /// one of them from this caller no more than the delete; what was written by then is written back.
+    pub async fn take_out(self: &Arc<Self>, registry: &Registry, referrer: &ManifestKey) -> Option<TakenOut> {
+        let writer = (registry.caller_key(), referrer.repository.clone());
+        // One at a time of each repository: others who push wait for one of these at most.
+        let place = (referrer.upstream.clone(), referrer.repository.clone());
+        let _one = tokio::time::timeout(PATIENCE, self.taking_out.lock(&place)).await.ok()?;
+        if self.may_not_write.contains_key(&writer) {
+            return None;
+        }
+        let mut subjects = Vec::new();
+        for subject in self.store.subjects(referrer).await.ok()? {
+            subjects.extend(self.forms(&referrer.sibling(subject)).await);
+        }
+        // The locks of all are held at once: in one order for all, or two would wait for each other.
+        subjects.sort_by(|one, other| one.digest.cmp(&other.digest));
+        subjects.dedup();
+        let mut out = TakenOut::default();
+        for subject in subjects {
+            // As with a push, it would cost as much as the list is long, for nothing.
+            if self.backoff.get(&subject).is_some_and(|backoff| backoff.is_futile()) {
+                continue;
+            }
+            let tag_lock = self.locks.of(&subject);
+            let Ok(locked) = tokio::time::timeout(PATIENCE, tag_lock.acquire()).await else {
+                self.put_back(registry, out).await;
+                return None;
+            };
+            let written = self.write(registry, &subject, Some(&referrer.digest), &locked).await;
+            out.locks.push(locked);
+            out.subjects.push(subject);
+            match written {
+                Ok(replaced) => out.replaced.extend(replaced),
+                Err(error) => {
+                    tracing::debug!(%error, "a referrers tag goes on to list what is to be deleted");
+                    if matches!(error, Error::TagRefused(status) if status.is_client_error()) {
+                        self.may_not_write.insert(writer, ());
+                    }
+                    self.put_back(registry, out).await;
+                    return None;
+                }
+            }
+        }
+        (!out.subjects.is_empty()).then_some(out)
+    }
+
+    /// The delete is over: the tags say again what the rows say.
+    pub async fn put_back(self: &Arc<Self>, registry: &Registry, out: TakenOut) {
+        for replaced in out.replaced {
+            replaced.finish(self, registry).await;
+        }
+        drop(out.locks);
+        for subject in out.subjects {
+            self.flush(registry, &subject).await;
+        }
+    }
+
+    /// The delete came through: the tags of these subjects say what the rows say.
+    pub async fn flush_all(self: &Arc<Self>, registry: &Registry, subjects: &[ManifestKey]) {
+        for subject in subjects {
+            self.flush(registry, subject).await;
+        }
+    }
+
+    /// Whether a referrer is listed in a tag that is known: then a refusal to delete it may be for that.
+    pub async fn lists(&self, referrer: &ManifestKey) -> Result<bool, Error> {
+        let subjects = self.store.subjects(referrer).await?;
+        let states = self.store.tags(referrer, &subjects).await?;
+        Ok(states.into_iter().flatten().any(|state| state.index.is_some() || state.checked_at.is_some()))
+    }
+}

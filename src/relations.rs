@@ -1,0 +1,22 @@
+//! Who refers to whom, as the upstream has it: attempts of pushes and deletes, what a manifest or a tag says, settling what
+//! was left open. ARCHITECTURE.md, "What is believed", has the rules.
+
+mod attempts;
+mod confirm;
+mod corroborating;
+mod digest_tag;
+mod reading;
+mod relation_tags;
+mod settle;
+mod tag_attempts;
+mod tag_reading;
+
+pub use attempts::{begin, end, end_unsuccessful, forward, is_definite};
+pub use confirm::{ROUNDS, confirm, holds};
+pub use corroborating::CorroboratingOk;
+pub use digest_tag::DigestTagCopy;
+pub use reading::{Fetched, fetch};
+pub use relation_tags::{SetTag, Tagging, belongs_to, set_by, subject_of, taggings};
+pub use settle::{RecentlyAsked, learn, settle};
+pub use tag_attempts::{NotedTag, begin_tag_attempt, conclude_noted, confirm_tag, note_tags};
+pub use tag_reading::read_tag;

@@ -1,0 +1,63 @@
+//! A digest tag for each referrer, in the upstream: `referrers.digest_tags = "write"`. It is what a garbage collection that
+//! takes untagged manifests leaves alone. No push fails by it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, header};
+
+use crate::{
+    config::DigestTags,
+    metrics::Metrics,
+    oci::DigestTag,
+    referrers::{Claim, ManifestKey},
+    upstream::{Body, Registry, reference_uri},
+};
+
+/// How long a client waits for its referrer's tag. What was sent by then is carried out all the same, mostly.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is to be put under a digest tag once the relation is in the database.
+pub struct DigestTagCopy {
+    referrer: ManifestKey,
+    tag: String,
+    request: Request<Body>,
+}
+
+impl DigestTagCopy {
+    /// Of the manifest in `request`. Nothing where the push sets this very tag.
+    pub fn of(registry: &Registry, request: &Request<Body>, claim: &Claim) -> Option<Self> {
+        let writes = registry.upstream().referrers.digest_tags == DigestTags::Write;
+        let Body::Full(Some(bytes)) = request.body() else { return None };
+        let tag = writes.then(|| DigestTag::of(claim.subject(), &claim.referrer().digest)).flatten()?;
+        if request.uri().path_and_query().is_some_and(|path| path.as_str().contains(&tag)) {
+            return None;
+        }
+        let referrer = claim.referrer().clone();
+        let mut copy = Request::new(Body::from(Bytes::clone(bytes)));
+        *copy.method_mut() = Method::PUT;
+        *copy.uri_mut() = reference_uri(&referrer.repository, &tag);
+        *copy.headers_mut() = registry.caller().headers().clone();
+        if let Some(content_type) = request.headers().get(header::CONTENT_TYPE) {
+            copy.headers_mut().insert(header::CONTENT_TYPE, content_type.clone());
+        }
+        Some(Self { referrer, tag, request: copy })
+    }
+
+    /// Writes it, with the pusher's credentials. A repeated push writes it again: the upstream has the manifest, and a tag
+    /// that was lost is back.
+    pub async fn write(self, registry: &Registry, metrics: &Metrics) {
+        let Self { referrer, tag, request } = self;
+        let wrote = tokio::time::timeout(PATIENCE, registry.upstream().client.send(request)).await;
+        let (answer, why) = match wrote {
+            Ok(Ok(answer)) => (Some(answer.status()), format!("the registry answered {}", answer.status())),
+            Ok(Err(error)) => (None, error.to_string()),
+            Err(_) => (None, format!("no answer within {PATIENCE:?}")),
+        };
+        if answer.is_none_or(|status| !status.is_success()) {
+            let ManifestKey { repository, digest, .. } = &referrer;
+            tracing::warn!(%repository, %digest, tag, why, "a referrer has no digest tag: push it again");
+        }
+        metrics.digest_tag(answer);
+    }
+}

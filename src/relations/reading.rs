@@ -1,0 +1,38 @@
+//! What a manifest of the upstream's says about its place among the referrers.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use crate::{
+    carrier,
+    error::Error,
+    referrers::{Claim, ManifestKey, Relation},
+    store::Store,
+    upstream::{ReadError, Registry},
+};
+
+/// What a manifest says.
+pub enum Fetched {
+    /// Whom it refers to.
+    Relation(Arc<Relation>),
+    /// Nothing about referrers.
+    Plain,
+    /// It can't be read in one way only: no verdict.
+    Unreadable,
+    /// There is none.
+    Absent,
+}
+
+/// Fetches a manifest and reads whom it refers to.
+pub async fn fetch(registry: &Registry, store: &dyn Store, key: &ManifestKey) -> Result<Fetched, Error> {
+    let (raw, manifest) = match registry.manifest(key).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return Ok(Fetched::Absent),
+        Err(ReadError::Manifest(_)) => return Ok(Fetched::Unreadable),
+        Err(error) => return Err(error.into()),
+    };
+    let Some(claim) = Claim::of(key.clone(), &raw, &manifest) else { return Ok(Fetched::Plain) };
+    let relation = carrier::with_original(registry, store, claim, &raw).await.held(StatusCode::OK);
+    Ok(relation.map_or(Fetched::Plain, |relation| Fetched::Relation(Arc::new(relation))))
+}

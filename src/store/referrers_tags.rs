@@ -1,0 +1,121 @@
+//! What is known about referrers tags (distribution-spec 1.1, "Referrers Tag Schema"), and which process writes each now.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{error::StoreError, time::StoreTime};
+use crate::{
+    oci::{Digest, Listed},
+    referrers::ManifestKey,
+};
+
+/// Rows of subjects, as far as their tags go.
+#[async_trait]
+pub trait ReferrersTags {
+    /// What is known about a subject's referrers tag; `None` of a subject that nothing refers to.
+    async fn tag(&self, subject: &ManifestKey) -> Result<Option<TagState>, StoreError>;
+
+    /// The same of many subjects of one repository, in their order.
+    async fn tags(&self, beside: &ManifestKey, subjects: &[Digest]) -> Result<Vec<Option<TagState>>, StoreError>;
+
+    /// Takes the lease on a subject's tag, for `lease`: as long as what is sent now may still be carried out. Until then
+    /// the tag is unsettled; and it is stale from now on if what is about to be sent `may_lack` a row. Gives what was known
+    /// before; `None` while another process has the lease.
+    async fn begin_tag(
+        &self,
+        subject: &ManifestKey,
+        lease: Duration,
+        may_lack: bool,
+    ) -> Result<Option<TagState>, StoreError>;
+
+    /// Writes down what became of the tag, durably; nothing where another process has the lease by now.
+    async fn end_tag(&self, subject: &ManifestKey, outcome: TagOutcome) -> Result<(), StoreError>;
+
+    /// Writes down what the tag was seen to hold, if it is still known as in `known` and no other process has the lease.
+    /// `false`: it is not.
+    async fn see_tag(&self, subject: &ManifestKey, holds: TagHolds, known: &TagState) -> Result<bool, StoreError>;
+
+    /// Forgets what the tag resolves to, whoever has the lease: it is read before it is written again.
+    async fn forget_tag(&self, subject: &ManifestKey) -> Result<(), StoreError>;
+
+    /// Makes the tag stale and forgets what it resolves to: it was seen to differ from the rows.
+    async fn mark_stale(&self, subject: &ManifestKey) -> Result<(), StoreError>;
+
+    /// What a subject's tag should hold, by arrival: who refers to it or to `other_form`. `None` where that is more than
+    /// `max_bytes` of descriptors.
+    async fn entries(
+        &self,
+        subject: &ManifestKey,
+        other_form: Option<&Digest>,
+        without_subject: bool,
+        max_bytes: usize,
+    ) -> Result<Option<Vec<Listed>>, StoreError>;
+
+    /// The subject whose referrers tag was last known to resolve to `index`.
+    async fn subject_of_index(&self, index: &ManifestKey) -> Result<Option<Digest>, StoreError>;
+}
+
+/// What is known about the referrers tag of one subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagState {
+    /// Of the subject's set of referrers: grows with every change.
+    pub version: i64,
+    /// The last version of which the tag is known to hold all.
+    pub tag_version: i64,
+    /// The index that the tag was last known to resolve to.
+    pub index: Option<Digest>,
+    /// That index has backref's mark.
+    pub marked: bool,
+    /// Until then something that was sent earlier may still change the tag.
+    pub unsettled_until: Option<StoreTime>,
+    /// When the tag was last read.
+    pub checked_at: Option<StoreTime>,
+    /// When this was read.
+    pub at: StoreTime,
+}
+
+impl TagState {
+    /// The tag lacks a change of the set. There is no other record of that.
+    pub fn is_stale(&self) -> bool {
+        self.version > self.tag_version
+    }
+
+    /// Until when something that was sent before this was read may still change the tag; `None`: nothing may.
+    pub fn standing(&self) -> Option<StoreTime> {
+        self.unsettled_until.filter(|until| *until > self.at)
+    }
+}
+
+/// What became of a referrers tag.
+#[derive(Clone, Debug)]
+pub struct TagOutcome {
+    /// What it holds now, if that is known.
+    pub holds: Option<TagHolds>,
+    /// Nothing was done to it: what was known before the lease was taken holds again, unless somebody forgot it since.
+    pub undo: Option<TagState>,
+    /// Until when something may still change it.
+    pub unsettled: Option<Until>,
+    /// Gives the lease back.
+    pub release: bool,
+}
+
+/// A moment to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// That one.
+    At(StoreTime),
+    /// So long from now.
+    In(Duration),
+}
+
+/// What a referrers tag holds.
+#[derive(Clone, Debug)]
+pub struct TagHolds {
+    /// The version of which it has all.
+    pub version: i64,
+    /// The index that it resolves to; `None`: there is no tag.
+    pub index: Option<Digest>,
+    /// The index has backref's mark.
+    pub marked: bool,
+}

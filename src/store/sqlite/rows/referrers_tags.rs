@@ -1,0 +1,180 @@
+//! Referrers tags: what each is known to hold, and which process writes it.
+
+use rusqlite::{Connection, OptionalExtension, Result, Row, named_params, params};
+
+use super::columns::{digest, digest_or_null, key, sibling, time_or_null};
+use crate::{
+    oci::Digest,
+    referrers::ManifestKey,
+    store::{StoreTime, TagHolds, TagOutcome, TagState, Until},
+};
+
+const STATE: &str = "SELECT version, tag_version, tag_digest, tag_marked, unsettled_until, checked_at FROM subject
+    WHERE upstream = ? AND repository = ? AND subject = ?";
+
+fn state(row: &Row<'_>, at: StoreTime) -> Result<TagState> {
+    Ok(TagState {
+        version: row.get(0)?,
+        tag_version: row.get(1)?,
+        index: digest_or_null(row, 2)?,
+        marked: row.get(3)?,
+        unsettled_until: time_or_null(row, 4)?,
+        checked_at: time_or_null(row, 5)?,
+        at,
+    })
+}
+
+pub(crate) fn tag(db: &Connection, subject: &ManifestKey, at: StoreTime) -> Result<Option<TagState>> {
+    db.prepare_cached(STATE)?.query_row(key(subject), |row| state(row, at)).optional()
+}
+
+pub(crate) fn tags(
+    db: &Connection,
+    beside: &ManifestKey,
+    subjects: &[Digest],
+    at: StoreTime,
+) -> Result<Vec<Option<TagState>>> {
+    let mut known = db.prepare_cached(STATE)?;
+    let mut of = |subject: &Digest| known.query_row(sibling(beside, subject.as_str()), |row| state(row, at)).optional();
+    subjects.iter().map(&mut of).collect()
+}
+
+/// Nobody has the lease, or this process has it, or it is over.
+const FREE: &str = "(lease_owner IS NULL OR lease_owner = :owner OR lease_until < :now)";
+
+pub(crate) fn begin(
+    db: &Connection,
+    subject: &ManifestKey,
+    owner: &str,
+    (until, may_lack): (StoreTime, bool),
+    now: StoreTime,
+) -> Result<Option<TagState>> {
+    let [upstream, repository, digest] = key(subject);
+    db.prepare_cached(
+        "INSERT INTO subject (upstream, repository, subject) VALUES (?, ?, ?)
+         ON CONFLICT (upstream, repository, subject) DO NOTHING",
+    )?
+    .execute([upstream, repository, digest])?;
+    let before = tag(db, subject, now)?;
+    let taken = db
+        .prepare_cached(&format!(
+            "UPDATE subject SET lease_owner = :owner, lease_until = :until,
+                                unsettled_until = max(coalesce(unsettled_until, 0), :until),
+                                tag_version = iif(:may_lack AND version > 0, min(tag_version, version - 1), tag_version)
+             WHERE upstream = :upstream AND repository = :repository AND subject = :subject AND {FREE}"
+        ))?
+        .execute(named_params! {
+            ":upstream": upstream, ":repository": repository, ":subject": digest, ":owner": owner, ":until": until.0,
+            ":now": now.0, ":may_lack": may_lack,
+        })?;
+    Ok(before.filter(|_| taken > 0))
+}
+
+/// Changes nothing where this process has no lease any more: another may have written the tag since.
+pub(crate) fn end(
+    db: &Connection,
+    subject: &ManifestKey,
+    outcome: &TagOutcome,
+    owner: &str,
+    now: StoreTime,
+) -> Result<()> {
+    let [upstream, repository, digest] = key(subject);
+    if let Some(holds) = &outcome.holds {
+        db.prepare_cached(
+            "UPDATE subject SET tag_version = ?5, tag_digest = ?6, tag_marked = ?7, checked_at = ?8
+             WHERE upstream = ?1 AND repository = ?2 AND subject = ?3 AND lease_owner = ?4",
+        )?
+        .execute(params![
+            upstream,
+            repository,
+            digest,
+            owner,
+            holds.version,
+            holds.index.as_ref().map(Digest::as_str),
+            holds.marked,
+            now.0
+        ])?;
+    }
+    if let Some(before) = &outcome.undo {
+        db.prepare_cached(
+            "UPDATE subject SET tag_version = max(tag_version, ?5)
+             WHERE upstream = ?1 AND repository = ?2 AND subject = ?3 AND lease_owner = ?4 AND tag_digest IS ?6",
+        )?
+        .execute(params![
+            upstream,
+            repository,
+            digest,
+            owner,
+            before.tag_version,
+            before.index.as_ref().map(Digest::as_str)
+        ])?;
+    }
+    let unsettled = outcome.unsettled.map(|until| match until {
+        Until::At(moment) => moment.0,
+        Until::In(time) => now.after(time).0,
+    });
+    db.prepare_cached(
+        "UPDATE subject SET unsettled_until = ?5, lease_owner = iif(?6, NULL, lease_owner)
+         WHERE upstream = ?1 AND repository = ?2 AND subject = ?3 AND lease_owner = ?4",
+    )?
+    .execute(params![upstream, repository, digest, owner, unsettled, outcome.release])?;
+    // Whatever tag somebody names, and is refused, leaves nothing behind.
+    db.prepare_cached(
+        "DELETE FROM subject WHERE upstream = ? AND repository = ? AND subject = ?
+         AND version = 0 AND tag_digest IS NULL AND unsettled_until IS NULL AND lease_owner IS NULL",
+    )?
+    .execute(key(subject))
+    .map(drop)
+}
+
+/// `false`: the tag is not known as in `known` any more, or another process writes it.
+pub(crate) fn see(
+    db: &Connection,
+    subject: &ManifestKey,
+    holds: &TagHolds,
+    known: &TagState,
+    owner: &str,
+    now: StoreTime,
+) -> Result<bool> {
+    let [upstream, repository, digest] = key(subject);
+    let seen = db
+        .prepare_cached(&format!(
+            "UPDATE subject SET tag_version = :version, tag_digest = :index, tag_marked = :marked, checked_at = :now
+             WHERE upstream = :upstream AND repository = :repository AND subject = :subject AND {FREE}
+             AND tag_version = :known_version AND tag_digest IS :known_index AND tag_marked = :known_marked
+             AND unsettled_until IS :known_unsettled"
+        ))?
+        .execute(named_params! {
+            ":upstream": upstream, ":repository": repository, ":subject": digest, ":owner": owner, ":now": now.0,
+            ":version": holds.version, ":index": holds.index.as_ref().map(Digest::as_str), ":marked": holds.marked,
+            ":known_version": known.tag_version, ":known_index": known.index.as_ref().map(Digest::as_str),
+            ":known_marked": known.marked, ":known_unsettled": known.unsettled_until.map(|until| until.0),
+        })?;
+    Ok(seen > 0)
+}
+
+pub(crate) fn forget(db: &Connection, subject: &ManifestKey) -> Result<()> {
+    db.prepare_cached("UPDATE subject SET tag_digest = NULL WHERE upstream = ? AND repository = ? AND subject = ?")?
+        .execute(key(subject))
+        .map(drop)
+}
+
+pub(crate) fn mark_stale(db: &Connection, subject: &ManifestKey) -> Result<()> {
+    db.prepare_cached(
+        "UPDATE subject SET tag_version = iif(version > 0, min(tag_version, version - 1), tag_version), tag_digest = NULL
+         WHERE upstream = ? AND repository = ? AND subject = ?",
+    )?
+    .execute(key(subject))
+    .map(drop)
+}
+
+/// At the start of the only `serve`: what earlier ones were writing, they write no more.
+pub(crate) fn free_leases(db: &Connection) -> Result<()> {
+    db.execute("UPDATE subject SET lease_owner = NULL WHERE lease_owner LIKE 'serve-%'", []).map(drop)
+}
+
+pub(crate) fn subject_of_index(db: &Connection, index: &ManifestKey) -> Result<Option<Digest>> {
+    db.prepare_cached("SELECT subject FROM subject WHERE upstream = ? AND repository = ? AND tag_digest = ? LIMIT 1")?
+        .query_row(key(index), |row| digest(row, 0))
+        .optional()
+}

@@ -1,0 +1,35 @@
+//! Who asks.
+
+use http::{HeaderMap, HeaderValue};
+
+use super::headers::{Side, on_behalf};
+
+/// Who asks: the headers by which the upstream knows the caller, and how the two ends of the caller's connection see each
+/// other.
+pub struct Caller {
+    headers: HeaderMap,
+    side: Side,
+}
+
+impl Caller {
+    /// A client. `headers`: of its request, as the upstream is to see them; only those that say who asks are kept.
+    pub fn client(headers: &HeaderMap, side: Side) -> Self {
+        Self { headers: on_behalf(headers), side }
+    }
+
+    /// The operator of a command: what is answered ends here. `host`: the upstream's own.
+    pub fn operator(headers: &HeaderMap, host: HeaderValue) -> Self {
+        let side = Side { scheme: HeaderValue::from_static("http"), host, peer: HeaderValue::from_static("127.0.0.1") };
+        Self { headers: on_behalf(headers), side }
+    }
+
+    /// The headers of a request in this caller's name, without what belongs to one request only.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// How the caller sees backref.
+    pub fn side(&self) -> &Side {
+        &self.side
+    }
+}

@@ -1,0 +1,70 @@
+//! What an upstream can do, repository by repository, as far as was found out and is still believed.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use moka::sync::Cache;
+
+use crate::oci::{MediaType, Repository};
+
+/// What is known of one repository: each thing with the time until which it is believed.
+type Known = Arc<Vec<(String, Instant)>>;
+
+/// What is known, by repository. Bounded: what is forgotten here is read from the store again.
+pub struct Capabilities(Cache<Repository, Known>);
+
+/// How many repositories are remembered.
+const REPOSITORIES: u64 = 100_000;
+
+impl Default for Capabilities {
+    fn default() -> Self {
+        Self(Cache::new(REPOSITORIES))
+    }
+}
+
+impl Capabilities {
+    /// Under which name it is kept that manifests of a type are refused.
+    pub fn refuses(media_type: &MediaType) -> String {
+        format!("refuses {}", media_type.as_str())
+    }
+
+    /// The media type that such a name is about.
+    pub fn refused(what: &str) -> Option<&str> {
+        what.strip_prefix("refuses ")
+    }
+
+    /// Whether something holds of a repository; `None`: nothing is known of it, and it has to be read.
+    pub fn has(&self, repository: &Repository, what: &str) -> Option<bool> {
+        let known = self.0.get(repository)?;
+        Some(known.iter().any(|(one, until)| one == what && Instant::now() < *until))
+    }
+
+    /// Takes what is known of a repository: each thing, and for how long it is believed.
+    pub fn know(&self, repository: &Repository, all: impl IntoIterator<Item = (String, Duration)>) {
+        let now = Instant::now();
+        let until = |remaining| now.checked_add(remaining).unwrap_or(now);
+        let known = all.into_iter().map(|(what, remaining)| (what, until(remaining))).collect();
+        self.0.insert(repository.clone(), Arc::new(known));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capabilities_are_forgotten_in_time_and_kept_by_repository() {
+        let (one, other) = (Repository::parse("one").unwrap(), Repository::parse("other").unwrap());
+        let what = Capabilities::refuses(&MediaType::parse("a/b"));
+        let capabilities = Capabilities::default();
+        assert_eq!(capabilities.has(&one, &what), None);
+        capabilities.know(&one, [(what.clone(), Duration::from_mins(1))]);
+        assert_eq!((capabilities.has(&one, &what), capabilities.has(&one, "refuses c/d")), (Some(true), Some(false)));
+        assert_eq!(capabilities.has(&other, &what), None);
+        capabilities.know(&one, [(what.clone(), Duration::ZERO)]);
+        assert_eq!(capabilities.has(&one, &what), Some(false));
+        assert_eq!(Capabilities::refused(&what), Some("a/b"));
+    }
+}

@@ -1,0 +1,82 @@
+//! Opening a connection to the upstream.
+
+use std::{path::Path, sync::Arc};
+
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use rustls::{ClientConfig, pki_types::ServerName};
+use rustls_platform_verifier::Verifier;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::TlsConnector;
+
+use crate::config;
+
+/// Opens connections: where to, and by which TLS.
+#[derive(Clone)]
+pub struct Connector {
+    host: String,
+    port: u16,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+}
+
+/// Why TLS to the upstream can't be set up.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum TlsError {
+    #[error("upstream.ca_file {path}: {reason}")]
+    CaFile { path: String, reason: String },
+    #[error("upstream.url: {0:?} is no name that a certificate can have")]
+    Name(String),
+    #[error("TLS cannot be set up: {0}")]
+    Rustls(#[from] rustls::Error),
+}
+
+/// A byte stream, encrypted or not.
+pub(in crate::upstream) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+impl Connector {
+    /// Reads the certificate authorities; opens nothing yet.
+    pub fn new(config: &config::Upstream) -> Result<Self, TlsError> {
+        let host = config.url.authority.host();
+        let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let tls = (config.url.scheme == http::uri::Scheme::HTTPS).then(|| tls(&bare, config.ca_file.as_deref()));
+        Ok(Self { tls: tls.transpose()?, port: config.url.port(), host: bare })
+    }
+
+    /// A connection, without a bound on the time.
+    pub(in crate::upstream) async fn connect(&self) -> std::io::Result<TokioIo<Box<dyn Stream>>> {
+        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        tcp.set_nodelay(true)?;
+        let stream: Box<dyn Stream> = match &self.tls {
+            Some((connector, name)) => Box::new(connector.connect(name.clone(), tcp).await?),
+            None => Box::new(tcp),
+        };
+        Ok(TokioIo::new(stream))
+    }
+}
+
+fn tls(host: &str, ca_file: Option<&Path>) -> Result<(TlsConnector, ServerName<'static>), TlsError> {
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsError::Name(host.to_owned()))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut authorities = Vec::new();
+    if let Some(path) = ca_file {
+        let refuse = |reason: String| TlsError::CaFile { path: path.display().to_string(), reason };
+        let certificates = CertificateDer::pem_file_iter(path).map_err(|error| refuse(error.to_string()))?;
+        authorities = certificates.collect::<Result<Vec<_>, _>>().map_err(|error| refuse(error.to_string()))?;
+        if authorities.is_empty() {
+            return Err(refuse("no certificate in it".into()));
+        }
+    }
+    let verifier = Verifier::new_with_extra_roots(authorities, provider.clone())?;
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok((TlsConnector::from(Arc::new(config)), name))
+}

@@ -1,0 +1,78 @@
+//! The registry's own referrers API (distribution-spec 1.1, "Listing Referrers").
+
+use bytes::Bytes;
+use http::{Method, StatusCode, Uri};
+
+use super::{
+    body::Body,
+    paging::{MAX_PAGES, next_page},
+    refusal::{ReadError, Refusal},
+    registry::{Registry, media_type},
+};
+use crate::{
+    oci::{Digest, MediaType, ReferrersList, Repository},
+    referrers::ManifestKey,
+};
+
+/// More than any page that a client reads.
+const MAX_PAGE: usize = 16 << 20;
+
+/// A page of the registry's own list.
+pub struct NativePage {
+    /// An image index.
+    pub bytes: Bytes,
+    /// Path and query of the page that follows.
+    pub next: Option<String>,
+}
+
+/// One page of it. `uri`: path and query. `None`: there is no such API; one that answers otherwise than the specification
+/// says is none.
+pub async fn native_page(registry: &Registry, uri: &str) -> Result<Option<NativePage>, ReadError> {
+    let uri = Uri::try_from(uri).map_err(|_| ReadError::Incomplete)?;
+    let answer = registry.send(Method::GET, uri, None, Body::EMPTY).await?;
+    if is_no_api(answer.status()) {
+        return Ok(None);
+    }
+    if answer.status() != StatusCode::OK {
+        return Err(ReadError::Refused(Refusal::of(answer.status(), answer.headers())));
+    }
+    if media_type(answer.headers()).is_none_or(|kind| kind.as_str() != MediaType::INDEX) {
+        return Ok(None);
+    }
+    let next = next_page(answer.headers());
+    let bytes = registry.collect_up_to(answer, MAX_PAGE).await.ok_or(ReadError::Incomplete)?;
+    Ok(Some(NativePage { bytes, next }))
+}
+
+/// `/v2/<name>/referrers/<digest>`
+pub fn native_path(repository: &Repository, digest: &Digest) -> String {
+    format!("/v2/{repository}/referrers/{digest}")
+}
+
+/// All that the registry's own list of a subject names. `None`: it has no such API.
+pub async fn native_list(registry: &Registry, subject: &ManifestKey) -> Result<Option<Vec<Digest>>, ReadError> {
+    let mut listed = Vec::new();
+    let mut next = Some(native_path(&subject.repository, &subject.digest));
+    for _ in 0..MAX_PAGES {
+        let Some(uri) = next else { break };
+        let Some(page) = native_page(registry, &uri).await? else { return Ok(None) };
+        let Some(list) = ReferrersList::parse(&page.bytes, &subject.digest) else { return Ok(None) };
+        listed.extend(list.entries.into_iter().map(|entry| entry.digest));
+        next = page.next;
+    }
+    Ok(Some(listed))
+}
+
+/// Whether a status means that there is no referrers API: 404 by the specification, the others seen of registries that know
+/// no such path; a redirect leads to a page for people.
+fn is_no_api(status: StatusCode) -> bool {
+    status.is_redirection()
+        || matches!(
+            status,
+            StatusCode::BAD_REQUEST
+                | StatusCode::NOT_FOUND
+                | StatusCode::METHOD_NOT_ALLOWED
+                | StatusCode::NOT_ACCEPTABLE
+                | StatusCode::NOT_IMPLEMENTED
+        )
+}

@@ -1,0 +1,152 @@
+//! The delegated permission: backref answers from its store only to whom the upstream said yes, just now.
+//! The sole maker of [`ReadPermit`].
+
+use std::sync::Arc;
+
+use http::{HeaderMap, StatusCode, Uri};
+
+use super::{
+    permits::CallerKey,
+    refusal::Refusal,
+    registry::{Head, Registry, manifest_uri, reference_uri},
+};
+use crate::{
+    oci::{Digest, ReferrersTag, Repository},
+    referrers::ManifestKey,
+};
+
+/// The upstream lets this caller read this repository. No permit, no listing.
+pub struct ReadPermit {
+    upstream: Arc<str>,
+    repository: Repository,
+}
+
+impl ReadPermit {
+    /// Of which upstream.
+    pub fn upstream(&self) -> &str {
+        &self.upstream
+    }
+
+    /// Which repository.
+    pub fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    fn for_repository_of(key: &ManifestKey) -> Self {
+        Self { upstream: key.upstream.clone(), repository: key.repository.clone() }
+    }
+
+    /// For the tests of stores: only their build has it.
+    #[cfg(any(test, feature = "failpoints"))]
+    pub fn for_tests(upstream: &str, repository: Repository) -> Self {
+        Self { upstream: upstream.into(), repository }
+    }
+}
+
+/// How a permit came about, or why there is none.
+pub enum Permission {
+    /// From an earlier yes.
+    Cached(ReadPermit),
+    /// The upstream was asked just now.
+    Asked(Arc<Round>),
+}
+
+/// What the upstream said to a caller in one round.
+pub struct Round {
+    answer: Result<ReadPermit, Refusal>,
+    /// What it said about referrers, in the order of asking: is it there?
+    pub answers: Vec<(Candidate, bool)>,
+}
+
+/// A referrer in the database that may be asked about for a permit.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Its digest.
+    pub digest: Digest,
+    /// The version that was read before the upstream was asked.
+    pub version: i64,
+}
+
+impl Registry {
+    /// A permit to list the referrers of `subject`: cached, or asked for now, together with whoever asks the same.
+    /// `candidates` gives referrers of it, newest first, or `None` where they can't be read; it is awaited only when the
+    /// subject itself is not there, and only by the one who asks.
+    pub async fn permission(
+        &self,
+        subject: &ManifestKey,
+        candidates: impl Future<Output = Option<Vec<Candidate>>>,
+    ) -> Permission {
+        let permits = &self.upstream().permits;
+        let headers = self.caller().headers();
+        let key = permits.caller_key(headers, subject);
+        if permits.is_cached(&key).await {
+            return Permission::Cached(ReadPermit::for_repository_of(subject));
+        }
+        let flight = async { Err(self.round(subject, candidates).await) };
+        let Err(round) = permits.flights.try_get_with((key, subject.digest.clone()), flight).await else {
+            return Permission::Cached(ReadPermit::for_repository_of(subject)); // never kept, so never found
+        };
+        if round.answer.is_ok() {
+            permits.cache(key, headers).await;
+        }
+        Permission::Asked(round)
+    }
+
+    /// Who asks, whatever it is about: what is bounded for each caller is counted by this.
+    pub fn caller_key(&self) -> CallerKey {
+        self.upstream().permits.caller(self.caller().headers())
+    }
+
+    /// Asks the upstream about the subject, then about referrers of it, last about its referrers tag, until it says yes.
+    async fn round(&self, subject: &ManifestKey, candidates: impl Future<Output = Option<Vec<Candidate>>>) -> Round {
+        let mut answers = Vec::new();
+        let permit = || ReadPermit::for_repository_of(subject);
+        let answer = async {
+            if self.shows(subject).await?.status == StatusCode::OK {
+                return Ok(permit());
+            }
+            let mut unclear = None;
+            for candidate in candidates.await.ok_or(Refusal::NoRecord)? {
+                let status = self.shows(&subject.sibling(candidate.digest.clone())).await?.status;
+                match status {
+                    StatusCode::OK | StatusCode::NOT_FOUND => answers.push((candidate, status == StatusCode::OK)),
+                    status => unclear = Some(status),
+                }
+                if status == StatusCode::OK {
+                    return Ok(permit());
+                }
+            }
+            let tag = || reference_uri(&subject.repository, &ReferrersTag::from(&subject.digest));
+            if self.upstream().keeps_tags() && self.look(tag()).await?.status == StatusCode::OK {
+                return Ok(permit());
+            }
+            Err(unclear.map_or(Refusal::Absent, |status| Refusal::Unclear(status, HeaderMap::new())))
+        };
+        Round { answer: answer.await, answers }
+    }
+
+    /// Whether the upstream shows a manifest to this caller: 200, 404, or what counts as one: 500, which distribution 2.8
+    /// gives for a digest that is only a blob, and 400, for an algorithm that an upstream doesn't know.
+    pub async fn shows(&self, key: &ManifestKey) -> Result<Head, Refusal> {
+        self.look(manifest_uri(key)).await
+    }
+
+    async fn look(&self, uri: Uri) -> Result<Head, Refusal> {
+        let head = self.head(uri).await.map_err(Refusal::Failed)?;
+        match head.status {
+            StatusCode::OK | StatusCode::NOT_FOUND | StatusCode::INTERNAL_SERVER_ERROR => Ok(head),
+            StatusCode::BAD_REQUEST => Ok(Head { status: StatusCode::NOT_FOUND, headers: HeaderMap::new() }),
+            _ => Err(head.refusal()),
+        }
+    }
+}
+
+impl Permission {
+    /// The permit, if the upstream said yes.
+    pub fn permit(&self) -> Result<&ReadPermit, Refusal> {
+        match self {
+            Self::Cached(permit) => Ok(permit),
+            Self::Asked(round) => round.answer.as_ref().map_err(Clone::clone),
+        }
+    }
+}

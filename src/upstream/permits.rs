@@ -1,0 +1,178 @@
+//! Cached permits, by who asks: a keyed hash of everything by which the upstream could decide.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{HeaderMap, HeaderName, header};
+use moka::{Expiry, future::Cache, policy::EvictionPolicy};
+use ring::hmac;
+
+use crate::{config, oci::Digest, referrers::ManifestKey};
+
+/// Cached permits, and the questions that are under way.
+pub struct Permits {
+    key: hmac::Key,
+    ttl: Duration,
+    granted: Cache<CallerKey, Duration>,
+    /// Nothing is kept in it: it joins those who ask the same at the same time.
+    pub(super) flights: Cache<(CallerKey, Digest), ()>,
+}
+
+/// A keyed hash of everything by which the upstream could decide about a caller, with what it is about.
+pub type CallerKey = [u8; 32];
+
+impl Permits {
+    /// No permits yet.
+    pub fn new(config: &config::Permit) -> Self {
+        Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, &crate::random::bytes::<32>()),
+            ttl: config.ttl,
+            granted: Cache::builder()
+                .max_capacity(config.entries)
+                .eviction_policy(EvictionPolicy::lru())
+                .expire_after(Lifetime)
+                .build(),
+            flights: Cache::new(config.entries),
+        }
+    }
+
+    /// Who asks about the subject's repository.
+    pub(super) fn caller_key(&self, caller: &HeaderMap, subject: &ManifestKey) -> CallerKey {
+        self.hash(caller, &[subject.upstream.as_bytes(), subject.repository.as_str().as_bytes()])
+    }
+
+    /// Who asks, whatever it is about.
+    pub(super) fn caller(&self, caller: &HeaderMap) -> CallerKey {
+        self.hash(caller, &[])
+    }
+
+    /// Whether the upstream said yes not long ago.
+    pub(super) async fn is_cached(&self, key: &CallerKey) -> bool {
+        self.granted.get(key).await.is_some()
+    }
+
+    /// Keeps a yes: at most for the configured time; a token's own end may come sooner. It is not verified, and only ever
+    /// shortens.
+    pub(super) async fn cache(&self, key: CallerKey, caller: &HeaderMap) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let lifetime = match token_end(caller) {
+            Some(end) => self.ttl.min(end.saturating_sub(now)),
+            None => self.ttl,
+        };
+        if !lifetime.is_zero() {
+            self.granted.insert(key, lifetime).await;
+        }
+    }
+
+    fn hash(&self, caller: &HeaderMap, about: &[&[u8]]) -> CallerKey {
+        let mut hash = hmac::Context::with_key(&self.key);
+        let mut part = |bytes: &[u8]| {
+            hash.update(&(bytes.len() as u64).to_ne_bytes());
+            hash.update(bytes);
+        };
+        for text in about {
+            part(text);
+        }
+        // In one order, whatever the map's is: it changes when a header is removed.
+        let mut deciding: Vec<_> = caller.iter().filter(|(name, _)| decides(name)).collect();
+        deciding.sort_by_key(|(name, _)| name.as_str());
+        for (name, value) in deciding {
+            part(name.as_str().as_bytes());
+            part(value.as_bytes());
+        }
+        let mut key = [0; 32];
+        key.copy_from_slice(hash.sign().as_ref());
+        key
+    }
+}
+
+/// Whether an upstream could decide by this header who may read. All count but those known not to.
+fn decides(name: &HeaderName) -> bool {
+    !matches!(
+        *name,
+        header::ACCEPT
+            | header::ACCEPT_ENCODING
+            | header::ACCEPT_LANGUAGE
+            | header::USER_AGENT
+            | header::CACHE_CONTROL
+            | header::PRAGMA
+            | header::RANGE
+            | header::CONTENT_LENGTH
+            | header::CONTENT_TYPE
+            | header::DATE
+            | header::IF_MATCH
+            | header::IF_NONE_MATCH
+            | header::IF_MODIFIED_SINCE
+            | header::IF_UNMODIFIED_SINCE
+    ) && !matches!(name.as_str(), "traceparent" | "tracestate" | "x-request-id")
+}
+
+/// How long each permit stands.
+struct Lifetime;
+
+impl Expiry<CallerKey, Duration> for Lifetime {
+    fn expire_after_create(&self, _: &CallerKey, lifetime: &Duration, _: Instant) -> Option<Duration> {
+        Some(*lifetime)
+    }
+}
+
+/// The `exp` of a bearer token that is a JWT (RFC 7519, 4.1.4), since 1970.
+fn token_end(caller: &HeaderMap) -> Option<Duration> {
+    #[derive(serde::Deserialize)]
+    struct Claims {
+        exp: f64,
+    }
+    let value = caller.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let payload = token.trim().split('.').nth(1).filter(|_| scheme.eq_ignore_ascii_case("bearer"))?;
+    let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+    let claims: Claims = serde_json::from_slice(&payload).ok()?;
+    Duration::try_from_secs_f64(claims.exp).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn permits() -> Permits {
+        Permits::new(&config::Permit { ttl: Duration::from_mins(1), entries: 10 })
+    }
+
+    fn subject(repository: &str) -> ManifestKey {
+        ManifestKey {
+            upstream: "up".into(),
+            repository: crate::oci::Repository::parse(repository).unwrap(),
+            digest: Digest::parse("blake3:00").unwrap(),
+        }
+    }
+
+    #[test]
+    fn whatever_could_decide_tells_callers_apart() {
+        let permits = permits();
+        let key = |name: &'static str, value: &'static str, repository| {
+            let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
+            permits.caller_key(&headers, &subject(repository))
+        };
+        let one = key("authorization", "Bearer a", "r");
+        assert_eq!(one, key("authorization", "Bearer a", "r"));
+        assert_ne!(one, key("authorization", "Bearer b", "r"));
+        assert_ne!(one, key("authorization", "Bearer a", "s"));
+        assert_ne!(key("cookie", "a", "r"), key("x-jfrog-art-api", "a", "r"));
+        assert_eq!(key("user-agent", "a", "r"), key("user-agent", "b", "r"));
+    }
+
+    #[test]
+    fn only_a_token_with_an_end_shortens() {
+        let end = |value: &str| {
+            token_end(&HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_str(value).unwrap())]))
+        };
+        let payload = URL_SAFE_NO_PAD.encode(br#"{"exp":1700000000}"#);
+        assert_eq!(end(&format!("Bearer x.{payload}.y")), Some(Duration::from_secs(1_700_000_000)));
+        assert_eq!(end(&format!("Basic x.{payload}.y")), None);
+        assert_eq!(end("Bearer opaque"), None);
+        assert_eq!(end("Bearer a.b.c"), None);
+        let negative = URL_SAFE_NO_PAD.encode(br#"{"exp":-1}"#);
+        assert_eq!(end(&format!("Bearer x.{negative}.y")), None);
+    }
+}

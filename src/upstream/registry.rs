@@ -1,0 +1,203 @@
+//! Typed calls to the registry on behalf of a caller. Each reads status, type, digest, length and
+//! body in the one way that holds for all.
+
+use std::{fmt::Display, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http_body::Body as _;
+use http_body_util::{BodyExt, Limited};
+
+use super::{
+    body::Body,
+    caller::Caller,
+    client::UpstreamError,
+    fronted::Upstream,
+    refusal::{ReadError, Refusal},
+};
+use crate::{
+    budget::Reservation,
+    oci::{Digest, MANIFEST_ACCEPT, MAX_MANIFEST, Manifest, MediaType, RawManifest, Repository},
+    referrers::ManifestKey,
+};
+
+/// `Docker-Content-Digest`.
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+
+/// The upstream as one caller may use it: each request goes with that caller's credentials. Cheap to clone.
+#[derive(Clone)]
+pub struct Registry {
+    upstream: Arc<Upstream>,
+    caller: Arc<Caller>,
+}
+
+/// The head of an answer.
+pub struct Head {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+}
+
+impl Registry {
+    /// The upstream, as `caller` may use it.
+    pub fn new(upstream: Arc<Upstream>, caller: Caller) -> Self {
+        Self { upstream, caller: Arc::new(caller) }
+    }
+
+    /// Which upstream.
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
+    /// Whose requests these are.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Sends the caller's own request.
+    pub async fn forward(&self, request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
+        self.upstream.forward(request, self.caller.side()).await
+    }
+
+    /// Sends a request of backref's own in the caller's name, with a body or none.
+    pub async fn send(
+        &self,
+        method: Method,
+        uri: Uri,
+        media_type: Option<&'static str>,
+        body: Body,
+    ) -> Result<Response<Body>, UpstreamError> {
+        let mut request = Request::new(body);
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = self.caller.headers().clone();
+        if request.method() == Method::POST && request.body().is_end_stream() {
+            request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        if let Some(media_type) = media_type {
+            request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        }
+        self.upstream.client.send(request).await
+    }
+
+    /// Asks for a manifest with everything that one can be among the accepted types: distribution answers 404 for a
+    /// manifest whose type is not named. Other requests have no `Accept` of backref's (Pulp answers 406 to them).
+    async fn ask_for_manifest(&self, method: Method, uri: Uri) -> Result<Response<Body>, UpstreamError> {
+        let mut headers = self.caller.headers().clone();
+        headers.insert(header::ACCEPT, HeaderValue::from_static(MANIFEST_ACCEPT));
+        self.upstream.client.ask(method, uri, headers).await
+    }
+
+    /// `HEAD` of a manifest.
+    pub async fn head(&self, uri: Uri) -> Result<Head, UpstreamError> {
+        let (head, _) = self.ask_for_manifest(Method::HEAD, uri).await?.into_parts();
+        Ok(Head { status: head.status, headers: head.headers })
+    }
+
+    /// `GET` of a manifest, whatever is answered.
+    pub async fn get(&self, uri: Uri) -> Result<Response<Body>, UpstreamError> {
+        self.ask_for_manifest(Method::GET, uri).await
+    }
+
+    /// A manifest by its digest, its bytes those of the digest; `None`: there is none. Its bytes keep their reservation.
+    pub async fn manifest(&self, key: &ManifestKey) -> Result<Option<(RawManifest, Manifest)>, ReadError> {
+        let answer = self.get(manifest_uri(key)).await?;
+        match answer.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Ok(None),
+            status => return Err(ReadError::Refused(Refusal::of(status, answer.headers()))),
+        }
+        let (raw, manifest) = self.read_manifest(answer).await?;
+        if key.digest.algorithm().is_none_or(|algorithm| raw.digest(algorithm) != key.digest) {
+            return Err(ReadError::OtherBytes);
+        }
+        Ok(Some((raw, manifest)))
+    }
+
+    /// The manifest in an answer.
+    pub async fn read_manifest(&self, answer: Response<Body>) -> Result<(RawManifest, Manifest), ReadError> {
+        let content_type = answer.headers().get(header::CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok().map(str::to_owned));
+        Ok(RawManifest::parse(self.manifest_bytes(answer).await?, content_type.as_deref())?)
+    }
+
+    /// The bytes of the manifest in an answer, up to 4 MiB of them. They keep their reservation.
+    pub async fn manifest_bytes(&self, answer: Response<Body>) -> Result<Bytes, ReadError> {
+        let length = content_length(answer.headers()).unwrap_or(MAX_MANIFEST).min(MAX_MANIFEST);
+        let reservation = self.upstream.budget.reserve(length).await?;
+        let bytes = self.collect(answer, &reservation).await.ok_or(ReadError::Incomplete)?;
+        Ok(reservation.hold(bytes))
+    }
+
+    /// A body of at most what was reserved for it. It keeps the reservation no longer than one that a client pushes.
+    pub(super) async fn collect(&self, answer: Response<Body>, reservation: &Reservation) -> Option<Bytes> {
+        self.collect_up_to(answer, reservation.bytes()).await
+    }
+
+    /// A body of up to `most` bytes, which nothing is reserved for: of a command's.
+    pub(super) async fn collect_up_to(&self, answer: Response<Body>, most: usize) -> Option<Bytes> {
+        let body = Limited::new(answer.into_body(), most).collect();
+        let body = tokio::time::timeout(self.upstream.stall_timeout, body).await;
+        body.ok()?.ok().map(http_body_util::Collected::to_bytes)
+    }
+
+    /// `GET` of a page of a list, of up to `most` bytes: its headers and its body.
+    pub async fn page(&self, uri: Uri, most: usize) -> Result<(HeaderMap, Bytes), ReadError> {
+        let answer = self.send(Method::GET, uri, None, Body::EMPTY).await?;
+        if answer.status() != StatusCode::OK {
+            return Err(ReadError::Refused(Refusal::of(answer.status(), answer.headers())));
+        }
+        let headers = answer.headers().clone();
+        let body = self.collect_up_to(answer, most).await.ok_or(ReadError::Incomplete)?;
+        Ok((headers, body))
+    }
+
+    /// A refusal as this client is to see it.
+    pub fn to_client(&self, refusal: Refusal) -> Refusal {
+        refusal.to_client(&self.upstream.addresses(), self.caller.side())
+    }
+}
+
+impl Head {
+    /// The digest that the upstream says.
+    pub fn digest(&self) -> Option<Digest> {
+        content_digest(&self.headers)
+    }
+
+    /// The length that it says, in bytes.
+    pub fn length(&self) -> Option<usize> {
+        content_length(&self.headers)
+    }
+
+    /// What else than yes and "not there" it said.
+    pub fn refusal(&self) -> Refusal {
+        Refusal::of(self.status, &self.headers)
+    }
+}
+
+/// `Docker-Content-Digest`, where it is a digest.
+pub(super) fn content_digest(headers: &HeaderMap) -> Option<Digest> {
+    headers.get(CONTENT_DIGEST)?.to_str().ok().and_then(|text| Digest::parse(text).ok())
+}
+
+/// `Content-Length`, in bytes.
+pub(super) fn content_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// `Content-Type`, without parameters.
+pub(super) fn media_type(headers: &HeaderMap) -> Option<MediaType> {
+    Some(MediaType::parse(headers.get(header::CONTENT_TYPE)?.to_str().ok()?))
+}
+
+/// `/v2/<name>/manifests/<reference>`: a digest or a tag.
+pub fn reference_uri(repository: &Repository, reference: &impl Display) -> Uri {
+    // Invariant: names, digests and tags in their grammar hold no character that a path can't.
+    Uri::try_from(format!("/v2/{repository}/manifests/{reference}")).unwrap_or_default()
+}
+
+/// `/v2/<name>/manifests/<digest>`
+pub fn manifest_uri(key: &ManifestKey) -> Uri {
+    reference_uri(&key.repository, &key.digest)
+}
