@@ -42,6 +42,7 @@ pub struct Upstream {
     pub answer_timeout: Duration,
     pub idle_timeout: Duration,
     pub idle_connections: usize,
+    pub connections: usize,
 }
 
 /// `[limits]`
@@ -193,6 +194,7 @@ impl Config {
                 answer_timeout: s.or("upstream.answer_timeout", patience, 5 * minute),
                 idle_timeout: s.or("upstream.idle_timeout", duration, Duration::from_secs(30)),
                 idle_connections: s.or("upstream.idle_connections", count, 64),
+                connections: s.or("upstream.connections", at_least_one, 1024),
             },
             store: s.or("store.url", store, PathBuf::from("backref.db")),
             limits: Limits {

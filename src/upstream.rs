@@ -2,10 +2,11 @@
 
 mod access;
 mod body;
-mod body_error;
 mod challenge;
 mod client;
 mod connection;
+mod error;
+mod framing;
 pub mod headers;
 mod login;
 mod paging;
@@ -14,9 +15,9 @@ mod upload;
 
 pub use access::{Access, CallerKey, Permission, Permits, ReadPermit, Refusal, manifest_uri, reference_uri};
 pub use body::Body;
-pub use body_error::BodyError;
-pub use client::{BUFFER, Client, Replayed, UpstreamError};
-pub use connection::{Connector, TlsError};
+pub use client::{Client, Replayed};
+pub use connection::{BUFFER, Connector, NoConnection, TlsError};
+pub use error::{BodyError, UpstreamError};
 pub use login::{Grant, Login};
 pub use paging::{MAX_PAGES, next_page};
 pub use remote::{Remote, RemoteError, USER_AGENT, client as command_client};
