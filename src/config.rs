@@ -189,7 +189,7 @@ impl Config {
                     .into(),
                 url: url.unwrap_or_else(Origin::nowhere),
                 ca_file: s.optional("upstream.ca_file", path),
-                rewrite_realm: s.or("upstream.rewrite_realm", flag, false),
+                rewrite_realm: s.or("upstream.rewrite_realm", flag, true),
                 connect_timeout: s.or("upstream.connect_timeout", patience, Duration::from_secs(5)),
                 answer_timeout: s.or("upstream.answer_timeout", patience, 5 * minute),
                 idle_timeout: s.or("upstream.idle_timeout", duration, Duration::from_secs(30)),

@@ -73,13 +73,17 @@ impl Hop {
 
     /// Headers of the upstream's as the client is to see them.
     pub(super) fn to_client(&self, headers: &mut HeaderMap) {
-        let upstream = &self.handler.app.config.upstream;
-        Addresses { upstream: &upstream.url, realm: upstream.rewrite_realm }.to_client(headers, &self.side);
+        self.addresses().to_client(headers, &self.side);
     }
 
-    /// By which name the client knows this registry: `host[:port]`.
-    pub(super) fn host(&self) -> &[u8] {
-        self.side.host.as_bytes()
+    /// Path and query of an address that the upstream gave, if it is one of its own.
+    pub(super) fn path_of<'u>(&self, address: &'u str) -> Option<&'u str> {
+        self.addresses().path(address, &self.side)
+    }
+
+    fn addresses(&self) -> Addresses<'_> {
+        let upstream = &self.handler.app.config.upstream;
+        Addresses { upstream: &upstream.url, realm: upstream.rewrite_realm }
     }
 
     pub(super) fn access<'a>(&'a self, caller: &'a HeaderMap) -> Access<'a> {

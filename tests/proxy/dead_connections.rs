@@ -24,6 +24,7 @@ fn breaks(before: usize, then: impl Fn(&mut Visit) + Send + Sync + 'static) -> (
     let seen = AtomicUsize::new(0);
     up(move |visit| {
         if seen.fetch_add(1, Ordering::SeqCst) == 0 || visit.connection() >= before {
+            visit.body();
             visit.answer("200 OK", &[], "x");
         } else {
             then(visit);

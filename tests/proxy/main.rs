@@ -10,6 +10,7 @@ mod wire;
 mod addresses;
 mod answers;
 mod bodies;
+mod challenges;
 mod connections;
 mod dead_connections;
 mod expect;

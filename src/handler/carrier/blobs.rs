@@ -84,7 +84,7 @@ impl Hop {
             return Ok(Some(self.for_client(open)));
         }
         let location = open.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
-        let Some(place) = location.and_then(|location| self.place(location)) else {
+        let Some(place) = location.and_then(|location| self.path_of(location)) else {
             let message = "the registry wants blobs at another address, where backref can't put them for you";
             return Err(Error::Request(StatusCode::BAD_GATEWAY, ErrorCode::Unsupported, message.to_owned()));
         };
@@ -111,21 +111,6 @@ impl Hop {
     fn for_client(&self, mut answer: Response<Body>) -> Response<Body> {
         self.to_client(answer.headers_mut());
         answer
-    }
-
-    /// Path and query of an address of the upstream's, under its own name or the one that clients know. Credentials go
-    /// nowhere else.
-    fn place(&self, location: &str) -> Option<String> {
-        let uri: Uri = location.parse().ok()?;
-        let path = uri.path_and_query()?.as_str();
-        let known = match uri.authority() {
-            None => location.starts_with('/'),
-            Some(authority) => {
-                let known = [self.handler.app.upstream_host.as_bytes(), self.host()];
-                known.iter().any(|known| authority.as_str().as_bytes().eq_ignore_ascii_case(known))
-            }
-        };
-        known.then(|| path.to_owned())
     }
 }
 
