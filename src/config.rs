@@ -42,6 +42,7 @@ pub struct Upstream {
     pub answer_timeout: Duration,
     pub idle_timeout: Duration,
     pub idle_connections: usize,
+    pub connections: usize,
 }
 
 /// `[limits]`
@@ -188,11 +189,12 @@ impl Config {
                     .into(),
                 url: url.unwrap_or_else(Origin::nowhere),
                 ca_file: s.optional("upstream.ca_file", path),
-                rewrite_realm: s.or("upstream.rewrite_realm", flag, false),
+                rewrite_realm: s.or("upstream.rewrite_realm", flag, true),
                 connect_timeout: s.or("upstream.connect_timeout", patience, Duration::from_secs(5)),
                 answer_timeout: s.or("upstream.answer_timeout", patience, 5 * minute),
                 idle_timeout: s.or("upstream.idle_timeout", duration, Duration::from_secs(30)),
                 idle_connections: s.or("upstream.idle_connections", count, 64),
+                connections: s.or("upstream.connections", at_least_one, 1024),
             },
             store: s.or("store.url", store, PathBuf::from("backref.db")),
             limits: Limits {

@@ -15,7 +15,7 @@ use crate::{
     oci::{ErrorCode, ManifestError, PathError},
     stall::Stalled,
     store::StoreError,
-    upstream::{Body, BodyError, ReadError, Refusal, UpstreamError},
+    upstream::{Body, BodyError, NoConnection, ReadError, Refusal, UpstreamError},
 };
 
 /// Why a request is not answered as asked.
@@ -118,7 +118,12 @@ impl Error {
             Self::Manifest(error) => (StatusCode::BAD_REQUEST, ErrorCode::ManifestInvalid, error.to_string()),
             Self::Body(BodyError::Stalled(Stalled(limit))) => of_upstream(&UpstreamError::ClientStalled(limit)),
             Self::Body(_) => of_upstream(&UpstreamError::ClientLeft),
-            Self::Upstream(error) | Self::Refused(Refusal::Failed(error)) => of_upstream(&error),
+            Self::Upstream(error) | Self::Refused(Refusal::Failed(error)) => {
+                if matches!(error, UpstreamError::Connect(NoConnection::AllInUse(_))) {
+                    headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+                }
+                of_upstream(&error)
+            }
             Self::Refused(Refusal::Denied(status, from_upstream)) => {
                 headers = from_upstream;
                 let unauthorized = status == StatusCode::UNAUTHORIZED;
@@ -170,11 +175,19 @@ fn of_upstream(error: &UpstreamError) -> (StatusCode, ErrorCode, String) {
         UpstreamError::Timeout(_) => {
             (StatusCode::GATEWAY_TIMEOUT, ErrorCode::Unavailable, "the registry did not answer in time".to_owned())
         }
-        UpstreamError::Connect(_) => {
+        UpstreamError::Connect(NoConnection::AllInUse(_)) => {
+            let message = "too many connections to the registry are in use; try again in a moment";
+            (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message.to_owned())
+        }
+        UpstreamError::Connect(NoConnection::Failed(_)) => {
             (StatusCode::BAD_GATEWAY, ErrorCode::Unavailable, "the registry cannot be reached".to_owned())
         }
         UpstreamError::Lost(_) => {
             (StatusCode::BAD_GATEWAY, ErrorCode::Unavailable, "the registry's connection failed".to_owned())
+        }
+        UpstreamError::Malformed(_) => {
+            let message = "the registry's answer is not HTTP that can be passed on";
+            (StatusCode::BAD_GATEWAY, ErrorCode::Unavailable, message.to_owned())
         }
     };
     if status.is_server_error() {

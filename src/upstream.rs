@@ -3,11 +3,13 @@
 
 mod blobs;
 mod body;
-mod body_error;
 mod caller;
 mod capabilities;
+mod challenge;
 mod client;
 mod connection;
+mod error;
+mod framing;
 mod fronted;
 pub mod headers;
 mod login;
@@ -21,11 +23,11 @@ mod upload;
 
 pub use blobs::{Blob, Uploaded};
 pub use body::Body;
-pub use body_error::BodyError;
 pub use caller::Caller;
 pub use capabilities::Capabilities;
-pub use client::{BUFFER, Client, Replayed, UpstreamError};
-pub use connection::{Connector, TlsError};
+pub use client::{Client, Replayed};
+pub use connection::{BUFFER, Connector, NoConnection, TlsError};
+pub use error::{BodyError, UpstreamError};
 pub use fronted::Upstream;
 pub use login::{Grant, Login, LoginError, USER_AGENT, token_client};
 pub use native::{native_list, native_page, native_path};

@@ -5,7 +5,7 @@ use http::{Method, Response, StatusCode, Uri, header};
 
 use super::{
     body::Body,
-    client::UpstreamError,
+    error::UpstreamError,
     refusal::ReadError,
     registry::{Registry, content_length},
 };
@@ -77,7 +77,9 @@ impl Registry {
             return Ok(Uploaded::Refused(Box::new(self.answer_to_client(opened))));
         }
         let location = opened.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
-        let Some(place) = location.and_then(|location| self.place(location)) else { return Ok(Uploaded::Elsewhere) };
+        // Credentials go nowhere else.
+        let place = location.and_then(|location| self.upstream().addresses().path(location, self.caller().side()));
+        let Some(place) = place else { return Ok(Uploaded::Elsewhere) };
         let and = if place.contains('?') { '&' } else { '?' };
         let Ok(place) = Uri::try_from(format!("{place}{and}digest={}", blob.digest)) else {
             return Ok(Uploaded::Elsewhere);
@@ -92,21 +94,6 @@ impl Registry {
     fn answer_to_client(&self, mut answer: Response<Body>) -> Response<Body> {
         self.upstream().addresses().to_client(answer.headers_mut(), self.caller().side());
         answer
-    }
-
-    /// Path and query of an address of the upstream's, under its own name or the one that clients know. Credentials go
-    /// nowhere else.
-    fn place(&self, location: &str) -> Option<String> {
-        let uri: Uri = location.parse().ok()?;
-        let path = uri.path_and_query()?.as_str();
-        let known = match uri.authority() {
-            None => location.starts_with('/'),
-            Some(authority) => {
-                let known = [self.upstream().host.as_bytes(), self.caller().side().host.as_bytes()];
-                known.iter().any(|known| authority.as_str().as_bytes().eq_ignore_ascii_case(known))
-            }
-        };
-        known.then(|| path.to_owned())
     }
 }
 

@@ -12,8 +12,8 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::{
-    body_error::BodyError,
     connection::InUse,
+    error::BodyError,
     upload::{ClientBody, Upload},
 };
 use crate::stall::Stall;
@@ -74,20 +74,19 @@ pub struct UpstreamBody {
     incoming: Incoming,
     stall: Stall,
     connection: Option<InUse<Body>>,
-    request: Sent,
-}
-
-/// Whether a request has left whole, when its answer is there.
-pub(super) enum Sent {
-    Yes,
-    No,
-    Following(Arc<Upload>),
+    /// The request's body, where the answer came before the end of it.
+    unfinished: Option<Arc<Upload>>,
 }
 
 impl UpstreamBody {
-    pub(super) fn new(incoming: Incoming, stall_timeout: Duration, connection: InUse<Body>, request: Sent) -> Self {
+    pub(super) fn new(
+        incoming: Incoming,
+        stall_timeout: Duration,
+        connection: InUse<Body>,
+        unfinished: Option<Arc<Upload>>,
+    ) -> Self {
         let stall = Stall::new(stall_timeout);
-        let mut body = Self { incoming, stall, connection: Some(connection), request };
+        let mut body = Self { incoming, stall, connection: Some(connection), unfinished };
         body.release_at_end();
         body
     }
@@ -109,13 +108,11 @@ impl UpstreamBody {
     }
 
     fn release(&mut self) {
-        let Some(connection) = self.connection.take() else { return };
-        match &self.request {
-            Sent::Yes => connection.release(),
-            Sent::Following(upload) if upload.is_sent() => connection.release(),
-            // The rest of the request is still on its way, or never will be: no other may follow it.
-            Sent::Following(upload) => upload.close(),
-            Sent::No => {}
+        if let Some(upload) = self.unfinished.take() {
+            upload.close();
+        }
+        if let Some(connection) = self.connection.take() {
+            connection.release();
         }
     }
 }

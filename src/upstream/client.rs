@@ -1,59 +1,25 @@
 //! Requests to the upstream, over hyper's own HTTP/1.1 connections.
 
-use std::{
-    pin::pin,
-    time::{Duration, Instant},
-};
+use std::{pin::pin, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
-use hyper::{body::Incoming, client::conn::http1};
+use hyper::{body::Incoming, client::conn::TrySendError};
 
 use super::{
-    body::{Body, Sent, UpstreamBody},
-    body_error::BodyError,
-    connection::{Connector, InUse, Link, Pools},
+    body::{Body, UpstreamBody},
+    connection::{Connections, Connector, InUse, Link, Pool},
+    error::UpstreamError,
+    framing,
 };
-use crate::{
-    config,
-    stall::{Stalled, WriteBound},
-};
+use crate::config;
 
-/// What all requests of the process talk to one upstream by.
+/// The way of all requests of the process to one upstream. Each thread uses the connections that it opened.
 pub struct Client {
-    connector: Connector,
-    pools: Pools<Body>,
-    connect_timeout: Duration,
+    connections: Connections<Body>,
     answer_timeout: Duration,
     stall_timeout: Duration,
 }
-
-/// Why there is no answer.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum UpstreamError {
-    /// No connection: down, refused, not found, no TLS. Nothing was sent.
-    #[error("no connection to the upstream: {0}")]
-    Connect(String),
-    /// No answer began in time. What was sent may still be carried out.
-    #[error("the upstream did not answer within {0:?}")]
-    Timeout(Duration),
-    /// The connection ended before an answer. What was sent may have been carried out.
-    #[error("the upstream's connection failed: {0}")]
-    Lost(String),
-    /// The client's body stood still.
-    #[error("nothing of the request's body came for {0:?}")]
-    ClientStalled(Duration),
-    /// The client's body broke off.
-    #[error("the request's body broke off")]
-    ClientLeft,
-}
-
-/// Read at a time at most, and the bound of what one connection, to either side, holds of a body.
-pub const BUFFER: usize = 128 << 10;
-
-/// Unused for longer, a connection may be one that the upstream is about to close. A copy of the request in hand costs
-/// something, so it isn't made under load.
-const LONG: Duration = Duration::from_millis(10);
 
 /// Marks an answer to a request that was sent twice: what it says is of the second time, and the first may have been
 /// carried out as well.
@@ -64,9 +30,7 @@ impl Client {
     /// A client with connections of its own.
     pub fn new(connector: Connector, upstream: &config::Upstream, limits: &config::Limits) -> Self {
         Self {
-            connector,
-            pools: Pools::new(upstream.idle_connections, upstream.idle_timeout),
-            connect_timeout: upstream.connect_timeout,
+            connections: Connections::new(connector, upstream, limits),
             answer_timeout: upstream.answer_timeout,
             stall_timeout: limits.stall_timeout,
         }
@@ -91,7 +55,8 @@ impl Client {
                 }
             });
         }
-        let mut exchange = pin!(self.exchange(request));
+        let pool = self.connections.pool();
+        let mut exchange = pin!(self.exchange(request, pool));
         let (mut answer, link, replayed) = loop {
             let sending = upload.as_ref().is_some_and(|upload| upload.is_under_way());
             match tokio::time::timeout(self.answer_timeout, &mut exchange).await {
@@ -101,46 +66,20 @@ impl Client {
                 Err(_) => return Err(UpstreamError::Timeout(self.answer_timeout)),
             }
         };
+        if let Some(fault) = framing::fault(&answer) {
+            if let Some(upload) = upload {
+                upload.close();
+            }
+            return Err(UpstreamError::Malformed(fault.to_owned()));
+        }
         if replayed {
             answer.extensions_mut().insert(Replayed);
         }
-        let request = match upload {
-            Some(upload) => Sent::Following(upload),
-            // A refusal may come before the whole body was sent.
-            None if length != Some(0) && !answer.status().is_success() => Sent::No,
-            None => Sent::Yes,
-        };
-        let in_use = InUse::new(link, self.pools.mine().clone());
-        Ok(answer.map(|body| Body::Upstream(UpstreamBody::new(body, self.stall_timeout, in_use, request))))
-    }
-
-    /// The answer, the connection it comes over, and whether the request may have been carried out once before.
-    async fn exchange(
-        &self,
-        mut request: Request<Body>,
-    ) -> Result<(Response<Incoming>, Link<Body>, bool), UpstreamError> {
-        let mut replayed = false;
-        while let Some(mut link) = self.idle().await {
-            // The upstream may be closing just now what was unused for long.
-            let again = if link.since.elapsed() > LONG { copy(&request) } else { None };
-            match link.sender.try_send_request(request).await {
-                Ok(answer) => return Ok((answer, link, replayed)),
-                Err(mut error) => match (error.take_message(), again) {
-                    (Some(unsent), _) => request = unsent,
-                    (None, Some(again)) => {
-                        replayed = true;
-                        request = again;
-                    }
-                    (None, None) => return Err(explain(&error.into_error())),
-                },
-            }
-        }
-        let mut link = self.open().await.map_err(|error| match error {
-            UpstreamError::Connect(why) if replayed => UpstreamError::Lost(why),
-            error => error,
-        })?;
-        let answer = link.sender.send_request(request).await.map_err(|error| explain(&error))?;
-        Ok((answer, link, replayed))
+        let unfinished = upload.filter(|upload| !upload.is_sent());
+        // Where it was not read to its end, no other request may follow. Who refuses a request may not have read it.
+        let all_read = unfinished.is_none() && (length == Some(0) || answer.status().is_success());
+        let in_use = InUse::new(link, all_read.then(|| pool.clone()));
+        Ok(answer.map(|body| Body::Upstream(UpstreamBody::new(body, self.stall_timeout, in_use, unfinished))))
     }
 
     /// Sends a request without a body.
@@ -152,33 +91,45 @@ impl Client {
         self.send(request).await
     }
 
-    async fn idle(&self) -> Option<Link<Body>> {
-        while let Some(mut link) = self.pools.mine().take() {
-            if link.sender.ready().await.is_ok() {
-                return Some(link);
+    /// The answer, the connection it comes over, and whether the request may have been carried out once before.
+    async fn exchange(
+        &self,
+        mut request: Request<Body>,
+        pool: &Pool<Body>,
+    ) -> Result<(Response<Incoming>, Link<Body>, bool), UpstreamError> {
+        loop {
+            let mut link = match self.connections.used(pool).await {
+                Some(link) => link,
+                None => Box::pin(self.connections.new_or_next(pool)).await.map_err(UpstreamError::Connect)?,
+            };
+            // The upstream may be closing just now what it was done with.
+            let used = link.is_used();
+            let again = if used { copy(&request) } else { None };
+            match link.send(request).await {
+                Ok(answer) => {
+                    link.answered();
+                    return Ok((answer, link, false));
+                }
+                Err(mut error) => match (error.take_message(), again) {
+                    (Some(unsent), _) if used => request = unsent,
+                    (None, Some(again)) if !link.has_received() => return Box::pin(self.repeat(again, pool)).await,
+                    _ => return Err(error.into_error().into()),
+                },
             }
         }
-        None
     }
 
-    async fn open(&self) -> Result<Link<Body>, UpstreamError> {
-        let open = tokio::time::timeout(self.connect_timeout, self.connector.connect()).await;
-        let stream = open
-            .map_err(|_| UpstreamError::Connect(format!("none within {:?}", self.connect_timeout)))?
-            .map_err(|error| UpstreamError::Connect(error.to_string()))?;
-        let (sender, driver) = http1::Builder::new()
-            .max_buf_size(BUFFER)
-            .preserve_header_case(true)
-            .handshake(WriteBound::new(stream, self.stall_timeout))
-            .await
-            .map_err(|error| UpstreamError::Connect(error.to_string()))?;
-        tokio::spawn(async move {
-            if let Err(error) = driver.await {
-                // Whoever used it was told as well, in the place where it matters.
-                tracing::debug!(%error, "a connection to the upstream ended");
-            }
-        });
-        Ok(Link { sender, since: Instant::now() })
+    /// The answer to a request that was sent before, over a connection that ended without one.
+    async fn repeat(
+        &self,
+        request: Request<Body>,
+        pool: &Pool<Body>,
+    ) -> Result<(Response<Incoming>, Link<Body>, bool), UpstreamError> {
+        let link = self.connections.new_or_next(pool).await;
+        let mut link = link.map_err(|error| UpstreamError::Lost(error.to_string()))?;
+        let answer = link.send(request).await.map_err(TrySendError::into_error)?;
+        link.answered();
+        Ok((answer, link, true))
     }
 }
 
@@ -190,7 +141,8 @@ fn set_length(headers: &mut HeaderMap, length: usize) {
     }
 }
 
-/// A request that may be sent twice (RFC 9110, 9.2.2): idempotent, with a body at hand or none.
+/// A request that may be sent twice (RFC 9110, 9.2.2): idempotent, with a body at hand or none. Its extensions stay
+/// behind: they say in which case the client wrote the names of headers, which matters to nobody.
 fn copy(request: &Request<Body>) -> Option<Request<Body>> {
     let body = match request.body() {
         Body::Full(bytes) if request.method().is_idempotent() => Body::Full(bytes.clone()),
@@ -200,15 +152,5 @@ fn copy(request: &Request<Body>) -> Option<Request<Body>> {
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
     *copy.headers_mut() = request.headers().clone();
-    *copy.extensions_mut() = request.extensions().clone();
     Some(copy)
-}
-
-fn explain(error: &hyper::Error) -> UpstreamError {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<BodyError>());
-    match cause {
-        Some(BodyError::Stalled(Stalled(limit))) => UpstreamError::ClientStalled(*limit),
-        Some(BodyError::Connection(_)) => UpstreamError::ClientLeft,
-        _ => UpstreamError::Lost(error.to_string()),
-    }
 }

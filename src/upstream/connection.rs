@@ -1,7 +1,13 @@
 //! Connections to the upstream: opened, counted, kept for the next request. Nothing of requests and bodies in here.
 
 mod connect;
+mod open;
+mod places;
 mod pool;
+mod race;
+mod received;
 
 pub use connect::{Connector, TlsError};
-pub(super) use pool::{InUse, Link, Pools};
+pub(super) use open::Connections;
+pub use open::{BUFFER, NoConnection};
+pub(super) use pool::{InUse, Link, Pool};

@@ -7,7 +7,8 @@ use http::{HeaderValue, Request, Response, Version};
 use super::{
     body::Body,
     capabilities::Capabilities,
-    client::{Client, UpstreamError},
+    client::Client,
+    error::UpstreamError,
     headers::{Addresses, Side},
     permits::Permits,
 };

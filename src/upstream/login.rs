@@ -1,6 +1,5 @@
 //! The commands' credentials: Docker's own, and the tokens got for them. Not on the request path, which has none.
 
-mod challenge;
 mod docker;
 mod error;
 mod token_client;

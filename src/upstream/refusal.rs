@@ -3,7 +3,7 @@
 use http::{HeaderMap, StatusCode};
 
 use super::{
-    client::UpstreamError,
+    error::UpstreamError,
     headers::{Addresses, Side, of_refusal},
 };
 use crate::{budget::Exhausted, oci::ManifestError};

@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Limited};
 use super::{
     body::Body,
     caller::Caller,
-    client::UpstreamError,
+    error::UpstreamError,
     fronted::Upstream,
     refusal::{ReadError, Refusal},
 };

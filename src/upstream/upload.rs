@@ -13,7 +13,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 
-use super::body_error::BodyError;
+use super::error::BodyError;
 use crate::stall::Stall;
 
 /// What a client sends, with a bound on standing still.

@@ -44,20 +44,42 @@ fn a_redirect_to_a_third_party_is_given_as_it_is_and_never_followed() {
 }
 
 #[test]
-fn a_challenge_stays_as_the_upstream_made_it() {
+fn address_of_the_token_server_becomes_the_clients_where_it_is_the_upstreams_own() {
+    let challenge = |origin: &str| format!("Bearer realm=\"{origin}/token\",service=\"r\"");
+    let (answer, _) = through("", move |own| format!("WWW-Authenticate: {}", challenge(&format!("http://{own}"))));
+    assert_eq!(answer.head.values("WWW-Authenticate"), [challenge("http://registry.test:81")]);
+    let (answer, _) = through("", move |_| format!("WWW-Authenticate: {}", challenge("https://tokens.test")));
+    assert_eq!(answer.head.values("WWW-Authenticate"), [challenge("https://tokens.test")]);
+}
+
+#[test]
+fn address_of_the_token_server_stays_where_that_is_configured() {
+    let config = "[upstream]\nrewrite_realm = false\n";
     let (answer, fake) =
-        through("", |own| format!("WWW-Authenticate: Bearer realm=\"http://{own}/token\",service=\"r\""));
+        through(config, |own| format!("WWW-Authenticate: Bearer realm=\"http://{own}/token\",service=\"r\""));
     let expected = format!("Bearer realm=\"http://{}/token\",service=\"r\"", fake.host());
     assert_eq!(answer.head.values("WWW-Authenticate"), [expected]);
 }
 
+/// What becomes of the upload location of a registry behind a proxy that ends TLS, set up as distribution's
+/// documentation says: the proxy overwrites the scheme and keeps the rest, and the registry makes its address of both.
 #[test]
-fn a_challenge_sends_clients_through_backref_where_that_is_configured() {
-    let config = "[upstream]\nrewrite_realm = true\n";
-    let (answer, _) =
-        through(config, |own| format!("WWW-Authenticate: Bearer realm=\"http://{own}/token\",service=\"r\""));
-    let expected = "Bearer realm=\"http://registry.test:81/token\",service=\"r\"";
-    assert_eq!(answer.head.values("WWW-Authenticate"), [expected]);
+fn address_from_behind_a_tls_proxy_becomes_the_clients() {
+    for (config, expected) in [
+        ("", "http://registry.test:81/v2/app/blobs/uploads/1?_state=x%3D"),
+        ("public_url = \"https://public.test\"\n", "https://public.test/v2/app/blobs/uploads/1?_state=x%3D"),
+    ] {
+        for by in ["Host", "X-Forwarded-Host"] {
+            let fake = Fake::start(move |visit| {
+                let host = visit.head.header(by).expect("one").to_owned();
+                let location = format!("Location: https://{host}/v2/app/blobs/uploads/1?_state=x%3D");
+                visit.answer("202 Accepted", &[&location], "");
+            });
+            let backref = Backref::of(&fake.url()).config(config).start();
+            let request = "POST /v2/app/blobs/uploads/ HTTP/1.1\r\nHost: registry.test:81\r\nContent-Length: 0\r\n\r\n";
+            assert_eq!(ask(backref.host(), request).head.values("Location"), [expected], "{by}, {config}");
+        }
+    }
 }
 
 #[test]

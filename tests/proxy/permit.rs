@@ -234,7 +234,7 @@ fn a_challenge_in_a_refusal_is_rewritten_where_others_are() {
         let challenge = format!("WWW-Authenticate: Bearer realm=\"http://{host}/token\",service=\"r\"");
         visit.answer("401 Unauthorized", &[&challenge], "");
     });
-    let backref = Backref::of(&fake.url()).config("[upstream]\nrewrite_realm = true\n").start();
+    let backref = Backref::of(&fake.url()).start();
     let answer = http::get(&format!("{}/v2/{REPOSITORY}/referrers/{}", backref.url(), sha256(b"")), &[]);
     let expected = format!("Bearer realm=\"{}/token\",service=\"r\"", backref.url());
     assert_eq!(answer.header("WWW-Authenticate"), expected);

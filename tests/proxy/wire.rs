@@ -56,6 +56,11 @@ impl Wire {
         Some(Answer { head, body })
     }
 
+    /// The body behind that head.
+    pub(crate) fn body_of(&mut self, head: &Head) -> Vec<u8> {
+        head.read_body(&mut self.stream).expect("a whole body")
+    }
+
     /// The next bytes.
     pub(crate) fn take(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
@@ -100,14 +105,34 @@ pub(crate) fn ask(host: &str, request: &str) -> Answer {
 
 /// How many connections the server at `host` has from its clients, with nothing sent that it has not read.
 pub(crate) fn served(host: &str) -> usize {
+    // 0A is the listening socket.
+    sockets(host, |socket| socket.is_server && socket.state != "0A" && socket.queues.ends_with(":00000000"))
+}
+
+/// How many connections to the server at `host` its clients have, open or being opened.
+pub(crate) fn opened(host: &str) -> usize {
+    sockets(host, |socket| !socket.is_server && matches!(socket.state, "01" | "02"))
+}
+
+/// An end of a connection.
+struct Socket<'a> {
+    is_server: bool,
+    state: &'a str,
+    /// Bytes to send and to read.
+    queues: &'a str,
+}
+
+/// Ends of connections with the server at `host`.
+fn sockets(host: &str, count: impl Fn(Socket) -> bool) -> usize {
     let port: u16 = host.rsplit(':').next().and_then(|port| port.parse().ok()).expect("host:port");
-    let local = format!(":{port:04X}");
+    let port = format!(":{port:04X}");
     let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
     let mine = table.lines().filter(|line| {
-        // Number, local address, remote address, state, bytes to send and to read; 0A is the listening socket.
+        // Number, local address, remote address, state, queues.
         let fields: Vec<_> = line.split_whitespace().collect();
-        matches!(fields[..], [_, at, _, state, queues, ..]
-            if at.ends_with(&local) && state != "0A" && queues.ends_with(":00000000"))
+        let [_, local, remote, state, queues, ..] = fields[..] else { return false };
+        let is_server = local.ends_with(&port);
+        (is_server || remote.ends_with(&port)) && count(Socket { is_server, state, queues })
     });
     mine.count()
 }

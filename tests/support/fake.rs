@@ -48,6 +48,7 @@ pub(crate) struct Visit {
     stream: BufReader<TcpStream>,
     shared: Arc<Shared>,
     number: usize,
+    connection: usize,
     body: Body,
     open: bool,
 }
@@ -127,7 +128,8 @@ fn serve(stream: TcpStream, connection: usize, shared: &Arc<Shared>, script: &dy
         let number = seen.len();
         seen.push(Seen { head: head.clone(), body: None, connection });
         drop(seen);
-        let mut visit = Visit { head, stream, shared: Arc::clone(shared), number, body: Body::Unread, open: true };
+        let shared = Arc::clone(shared);
+        let mut visit = Visit { head, stream, shared, number, connection, body: Body::Unread, open: true };
         script(&mut visit);
         if visit.open {
             visit.body();
@@ -143,6 +145,16 @@ fn serve(stream: TcpStream, connection: usize, shared: &Arc<Shared>, script: &dy
 impl Visit {
     pub(crate) fn is(&self, method: &str) -> bool {
         self.head.method() == method
+    }
+
+    /// Which of the upstream's connections it came over.
+    pub(crate) fn connection(&self) -> usize {
+        self.connection
+    }
+
+    /// Whether whoever asked is still there, as far as is known.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open
     }
 
     /// The whole body; `None` when it was cut off, and the connection is of no use any more.

@@ -2,16 +2,13 @@
 
 use std::{path::Path, sync::Arc};
 
-use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, pki_types::ServerName};
 use rustls_platform_verifier::Verifier;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
+use super::race;
 use crate::config;
 
 /// Opens connections: where to, and by which TLS.
@@ -35,7 +32,7 @@ pub enum TlsError {
 }
 
 /// A byte stream, encrypted or not.
-pub(in crate::upstream) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 impl Connector {
@@ -48,14 +45,13 @@ impl Connector {
     }
 
     /// A connection, without a bound on the time.
-    pub(in crate::upstream) async fn connect(&self) -> std::io::Result<TokioIo<Box<dyn Stream>>> {
-        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
+    pub(super) async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
+        let tcp = race::connect(&self.host, self.port).await?;
         tcp.set_nodelay(true)?;
-        let stream: Box<dyn Stream> = match &self.tls {
+        Ok(match &self.tls {
             Some((connector, name)) => Box::new(connector.connect(name.clone(), tcp).await?),
             None => Box::new(tcp),
-        };
-        Ok(TokioIo::new(stream))
+        })
     }
 }
 

@@ -10,7 +10,8 @@ use reqwest::{
     header::{self, HeaderMap},
 };
 
-use super::{challenge::Challenge, error::LoginError};
+use super::error::LoginError;
+use crate::upstream::challenge::Challenge;
 
 /// Logs in to one registry.
 pub struct Login {

@@ -1,0 +1,137 @@
+//! The bound on connections to the upstream.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::support::{Backref, Fake, Gate, until};
+use crate::wire::{Wire, ask, error_code, opened, served};
+
+const GET: &str = "GET /v2/app/blobs/x HTTP/1.1\r\nHost: a\r\n\r\n";
+
+#[test]
+fn upstream_connections_are_waited_for_when_all_are_in_use() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let fake = Fake::start(move |visit| {
+        held.pass();
+        visit.answer("200 OK", &[], "x");
+    });
+    let config = "workers = 2\n[upstream]\nconnections = 2\nconnect_timeout = \"1m\"\n";
+    let backref = Backref::of(&fake.url()).config(config).start();
+    thread::scope(|scope| {
+        let asking: Vec<_> = (0..8).map(|_| scope.spawn(|| ask(backref.host(), GET))).collect();
+        gate.wait_for(2);
+        until("all clients to be connected, and read", || (served(backref.host()) == 8).then_some(()));
+        assert_eq!((fake.seen().len(), opened(&fake.host())), (2, 2));
+        gate.open();
+        for asking in asking {
+            assert_eq!(asking.join().expect("an answer").text(), "x");
+        }
+    });
+    assert_eq!(fake.seen().len(), 8);
+}
+
+#[test]
+fn upstream_connections_that_stay_in_use_give_503() {
+    let never = Gate::default();
+    let held = never.clone();
+    let fake = Fake::start(move |visit| {
+        if visit.head.target() == "/slow" {
+            held.pass();
+        }
+        visit.answer("200 OK", &[], "x");
+    });
+    let config = "[upstream]\nconnections = 1\nconnect_timeout = \"300ms\"\n";
+    let backref = Backref::of(&fake.url()).config(config).start();
+    let mut slow = Wire::to(backref.host());
+    slow.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+    never.wait_for(1);
+    let answer = ask(backref.host(), GET);
+    assert_eq!((answer.head.status(), error_code(&answer.body).as_str()), (503, "UNAVAILABLE"));
+    assert_eq!(answer.head.values("Retry-After").len(), 1);
+    assert_eq!(fake.seen().len(), 1, "nothing was sent");
+    never.open();
+    assert_eq!(slow.answer().text(), "x");
+    assert_eq!(ask(backref.host(), GET).text(), "x");
+}
+
+#[test]
+fn upstream_connections_that_one_worker_leaves_unused_go_to_another() {
+    // With one place, nothing can be opened or closed while a request is on its way.
+    let most = Arc::new(AtomicUsize::new(0));
+    let counted = most.clone();
+    let fake = Fake::start(move |visit| {
+        let host = visit.head.header("Host").expect("the upstream's own").to_owned();
+        counted.fetch_max(opened(&host), Ordering::SeqCst);
+        visit.answer("200 OK", &[], "x");
+    });
+    let config = "workers = 4\n[upstream]\nconnections = 1\nconnect_timeout = \"1m\"\n";
+    let backref = Backref::of(&fake.url()).config(config).start();
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..5 {
+                    // A connection of its own each, so that any worker may get it.
+                    assert_eq!(ask(backref.host(), GET).text(), "x");
+                }
+            });
+        }
+    });
+    assert_eq!((fake.seen().len(), most.load(Ordering::SeqCst)), (40, 1));
+}
+
+#[test]
+fn upstream_connections_count_until_they_are_closed() {
+    let never = Gate::default();
+    let held = never.clone();
+    let fake = Fake::start(move |visit| {
+        if visit.head.target() == "/large" {
+            visit.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nfirst");
+            held.pass();
+        } else {
+            visit.answer("200 OK", &[], "x");
+        }
+    });
+    let backref = Backref::of(&fake.url()).config("[upstream]\nconnections = 1\n").start();
+    for _ in 0..3 {
+        let mut large = Wire::to(backref.host());
+        large.send("GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(large.head().status(), 200);
+        let mut waiting = Wire::to(backref.host());
+        waiting.send(GET);
+        assert!(waiting.is_silent_for(Duration::from_millis(100)), "a second connection was opened");
+        // Whoever leaves before the end gives its connection up.
+        drop(large);
+        assert_eq!(waiting.answer().text(), "x");
+    }
+    never.open();
+}
+
+#[test]
+fn upstream_connections_are_not_kept_for_waiters_who_left() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let fake = Fake::start(move |visit| {
+        if visit.head.target() == "/slow" {
+            held.pass();
+        }
+        visit.answer("200 OK", &[], "x");
+    });
+    let backref = Backref::of(&fake.url()).config("[upstream]\nconnections = 1\n").start();
+    let mut slow = Wire::to(backref.host());
+    slow.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+    gate.wait_for(1);
+    for _ in 0..5 {
+        let mut leaving = Wire::to(backref.host());
+        leaving.send(GET);
+        until("it to be connected, and read", || (served(backref.host()) == 2).then_some(()));
+        drop(leaving);
+        until("backref to see that it left", || (served(backref.host()) == 1).then_some(()));
+    }
+    gate.open();
+    assert_eq!(slow.answer().text(), "x");
+    assert_eq!(ask(backref.host(), GET).text(), "x");
+    assert_eq!(fake.count("GET"), 2, "nothing was asked for those who left");
+}
