@@ -133,7 +133,7 @@ fn up(kind: Kind) -> (Stand, String) {
 
 /// The same, with more in `[referrers]`. Whatever referrers tag there is was pushed by a client.
 fn configured(kind: Kind, referrers: &str) -> (Stand, String) {
-    let config = format!("[referrers]\nfallback_tag = \"off\"\n{referrers}");
+    let config = format!("[referrers]\ntag = \"off\"\n{referrers}");
     let stand = Stand::configured(Registry::of(kind).start(), &config);
     for pair in ["ours", "theirs"] {
         cosign(&stand.home, &format!("generate-key-pair --output-key-prefix {pair}"));

@@ -23,7 +23,7 @@ macro_rules! on_both_upstreams {
 }
 
 /// With this, whatever referrers tag the upstream has was pushed by a client.
-const CONFIG: &str = "[referrers]\nfallback_tag = \"off\"\n";
+const CONFIG: &str = "[referrers]\ntag = \"off\"\n";
 
 /// Dropped in this order: backref goes before its upstream does.
 pub(crate) struct Stand {

@@ -144,7 +144,7 @@ fn what_was_in_doubt_and_then_carried_is_never_asked_for_as_a_manifest() {
             _ => visit.answer("201 Created", &[], ""),
         }
     });
-    let backref = Backref::of(&fake.url()).config("[referrers]\nfallback_tag = \"off\"\n").start();
+    let backref = Backref::of(&fake.url()).config("[referrers]\ntag = \"off\"\n").start();
     let subject = descriptor(IMAGE, b"subject");
     let manifest = artifact(OCI, "a/b", Some(&subject), "a");
     let original = sha256(&manifest);
@@ -227,7 +227,7 @@ fn requests(stand: &Stand, last: &str) -> Vec<String> {
 fn a_rewritten_push_costs_two_requests_more_than_a_plain_one_at_most() {
     for kind in KINDS {
         // The referrers tag costs both the same.
-        let stand = up(kind, "[referrers]\nfallback_tag = \"off\"\n");
+        let stand = up(kind, "[referrers]\ntag = \"off\"\n");
         let content = b"a blob";
         let blob = descriptor("application/vnd.test.blob", content);
         let open = http::send("POST", &format!("{}/v2/app/blobs/uploads/", stand.url()), &[], b"");

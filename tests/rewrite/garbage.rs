@@ -73,7 +73,7 @@ fn with_digest_tags_every_referrer_is_there_afterwards_and_listed() {
 #[test]
 fn without_them_every_referrer_is_gone() {
     for kind in KINDS {
-        assert_eq!(collected(kind, "[referrers]\nfallback_tag = \"off\"\n").left(), 0, "{kind:?}");
+        assert_eq!(collected(kind, "[referrers]\ntag = \"off\"\n").left(), 0, "{kind:?}");
     }
 }
 

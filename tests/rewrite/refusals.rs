@@ -162,7 +162,7 @@ fn a_registry_that_knows_few_config_types_gets_one_of_them() {
 
     let with = fake();
     let backref = Backref::of(&with.url())
-        .config(&format!("[rewrite]\nconfig_type = \"{CONFIG}\"\n[referrers]\nfallback_tag = \"off\"\n"))
+        .config(&format!("[rewrite]\nconfig_type = \"{CONFIG}\"\n[referrers]\ntag = \"off\"\n"))
         .start();
     assert_eq!(put(&backref.url(), &sha256(&manifest()), OCI, &manifest()).status, 201);
     for list in ["referrers/", "_oci/artifacts/referrers?digest="] {
