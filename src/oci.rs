@@ -4,6 +4,7 @@ mod annotations;
 mod descriptor;
 mod digest;
 mod error_code;
+pub mod header;
 mod manifest;
 mod media_type;
 mod referrers_list;
