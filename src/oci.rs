@@ -1,21 +1,21 @@
 //! The OCI specifications' own nouns, parsed: no network, no database, no async in here.
 
-mod annotations;
 mod descriptor;
 mod digest;
 mod error_code;
 pub mod header;
+mod index;
+mod json;
 mod manifest;
 mod media_type;
 mod referrers_list;
 mod repository;
 mod tag;
 
-pub use annotations::Annotations;
 pub use descriptor::Descriptor;
 pub use digest::{Algorithm, Digest, DigestError};
 pub use error_code::ErrorCode;
-pub use manifest::{Manifest, ManifestError, RawManifest, Subject, Via};
+pub use manifest::{Annotations, Manifest, ManifestError, RawManifest, Reading, Subject, Via};
 pub use media_type::{MANIFEST_ACCEPT, MediaType};
 pub use referrers_list::{Listed, ReferrersList};
 pub use repository::{Reference, Repository};

@@ -9,7 +9,7 @@ use http::{HeaderMap, Method, Response, StatusCode, header};
 use super::{exchange::Hop, fallback::refusal, push::MAX_MANIFEST};
 use crate::{
     error::Error,
-    oci::{Digest, ErrorCode, Manifest, RawManifest},
+    oci::{Digest, ErrorCode, Manifest, RawManifest, Reading},
     referrers::{Alias, Claim, ManifestKey, Relation, RelationTag},
     store::{Basis, Close, Seen, Verdict, now_micros},
     upstream::{Body, Permission, ReadPermit, headers, manifest_uri},
@@ -140,7 +140,11 @@ impl Hop {
     pub(super) async fn read_manifest(&self, answer: Response<Body>) -> Result<(RawManifest, Manifest), Error> {
         let content_type = answer.headers().get(header::CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok().map(str::to_owned));
-        Ok(RawManifest::parse(self.manifest_bytes(answer).await?, content_type.as_deref())?)
+        match RawManifest::read(self.manifest_bytes(answer).await?, content_type.as_deref()) {
+            Reading::Refers(raw, manifest) => Ok((raw, manifest)),
+            Reading::Plain(raw) => Ok((raw, Manifest::default())),
+            Reading::Unreadable(_, error) => Err(error.into()),
+        }
     }
 
     /// The bytes of a manifest, which keep their place in the budget.

@@ -16,6 +16,7 @@ mod framing;
 mod gate;
 mod limits;
 mod list;
+mod manifests_passed;
 mod manifests_refused;
 mod must_exist;
 mod older;

@@ -177,7 +177,7 @@ impl Inside {
         }
         let mut took = Took::Nothing;
         if children && raw.media_type.is_index() {
-            for child in children_of(raw) {
+            for child in raw.children() {
                 // In their order: it may be a list under a tag that doesn't say whose.
                 if Box::pin(self.take_digest(caller, &key.sibling(child), false)).await? == Took::Referrer {
                     took = Took::Referrer;
@@ -186,21 +186,4 @@ impl Inside {
         }
         Ok(took)
     }
-}
-
-/// What an index names, but for what is there for a platform: images refer to nothing.
-fn children_of(raw: &RawManifest) -> Vec<Digest> {
-    #[derive(serde::Deserialize)]
-    struct Index {
-        #[serde(default)]
-        manifests: Vec<Child>,
-    }
-    #[derive(serde::Deserialize)]
-    struct Child {
-        digest: String,
-        platform: Option<serde::de::IgnoredAny>,
-    }
-    let index: Option<Index> = serde_json::from_slice(&raw.bytes).ok();
-    let children = index.into_iter().flat_map(|index| index.manifests).filter(|child| child.platform.is_none());
-    children.filter_map(|child| Digest::parse(&child.digest).ok()).collect()
 }
