@@ -80,7 +80,6 @@ impl From<ReadError> for Error {
             ReadError::OtherBytes => {
                 Self::bad(ErrorCode::DigestInvalid, "the upstream gave other bytes than those of the digest")
             }
-            ReadError::Manifest(error) => Self::Manifest(error),
             ReadError::Busy(error) => Self::Busy(error),
         }
     }

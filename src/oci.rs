@@ -1,23 +1,22 @@
 //! The OCI specifications' own nouns, parsed: no network, no database, no async in here.
 
-mod annotations;
 mod descriptor;
 mod digest;
 mod error_code;
+pub mod header;
+mod index;
+mod json;
 mod manifest;
-mod manifest_error;
 mod media_type;
 mod path_error;
 mod referrers_list;
 mod repository;
 mod tag;
 
-pub use annotations::Annotations;
 pub use descriptor::Descriptor;
 pub use digest::{Algorithm, Digest, DigestError};
 pub use error_code::ErrorCode;
-pub use manifest::{Manifest, RawManifest, Subject, Via};
-pub use manifest_error::ManifestError;
+pub use manifest::{Annotations, Manifest, ManifestError, RawManifest, Reading, Subject, Via};
 pub use media_type::{MANIFEST_ACCEPT, MediaType};
 pub use path_error::PathError;
 pub use referrers_list::{Listed, ReferrersList};

@@ -114,6 +114,12 @@ impl Claim {
         Ok(Self::of(referrer, raw, &manifest))
     }
 
+    /// The same of a manifest that the upstream holds already: what can't be given in a list is left out.
+    pub fn of_tag_leniently(referrer: ManifestKey, raw: &RawManifest, subject: &Digest) -> Option<Self> {
+        let manifest = raw.described_leniently(Subject { digest: subject.clone(), via: Via::Tag });
+        Self::of(referrer, raw, &manifest)
+    }
+
     /// The same of a carrier.
     #[must_use]
     pub fn carrying(mut self, pushed: Pushed) -> Self {

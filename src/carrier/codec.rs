@@ -106,7 +106,7 @@ impl Original {
     /// is to be found again.
     pub fn parse(raw: &RawManifest) -> Result<Self, ManifestError> {
         let fields: Fields = serde_json::from_slice(&raw.bytes)?;
-        if fields.media_type.as_deref() != Some(raw.media_type.as_str()) {
+        if fields.media_type.as_deref().map(MediaType::parse).as_ref() != Some(&raw.media_type) {
             let reason = format!("an artifact manifest says what it is: {}", raw.media_type.as_str());
             return Err(ManifestError::Field { field: "mediaType", reason });
         }

@@ -7,16 +7,13 @@ use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use super::Changes;
 use crate::{
     error::Error,
-    oci::Digest,
+    oci::{Digest, header::CONTENT_DIGEST},
     referrers::{Claim, ManifestKey},
     relations::{self, DigestTagCopy, Tagging},
     step::step,
     store::{AttemptKind, Verdict},
     upstream::{Body, Registry},
 };
-
-/// `Docker-Content-Digest`, which every answer to a push has.
-const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
 /// `OCI-Subject` (distribution-spec 1.1, "Pushing Manifests with Subject"): backref's own word, never the upstream's.
 const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");

@@ -39,7 +39,7 @@ impl Accept {
     }
 
     pub(super) fn names_an_artifact(&self) -> bool {
-        self.accepted.iter().any(|named| MediaType::parse(&named.to_ascii_lowercase()).is_artifact())
+        self.accepted.iter().any(|named| MediaType::parse(named).is_artifact())
     }
 }
 

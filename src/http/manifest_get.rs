@@ -13,10 +13,10 @@ use crate::{
     carrier::{self, Lost},
     config::Form,
     error::Error,
-    oci::{Digest, MediaType, Reference, ReferrersTag, Repository},
+    oci::{Digest, MediaType, Reference, ReferrersTag, Repository, header::content_digest},
     referrers::{Alias, ManifestKey},
     store::Store,
-    upstream::{Body, Head, Registry},
+    upstream::{Body, Registry},
 };
 
 /// Answers `GET` and `HEAD /v2/<name>/manifests/<reference>`.
@@ -34,7 +34,7 @@ pub(super) async fn get(
             let answer = by_tag(app, exchange, repository).await?;
             if let Some(subject) = subject.filter(|_| answer.status() == StatusCode::OK) {
                 // What the tag resolves to may be news.
-                app.tags.saw(&subject, digest_of(&answer).as_ref());
+                app.tags.saw(&subject, content_digest(answer.headers()).as_ref());
             }
             answer
         }
@@ -99,7 +99,7 @@ async fn by_tag(app: &App, exchange: Exchange, repository: Repository) -> Result
     let answer = registry.forward(Request::from_parts(head, Body::EMPTY)).await?;
     // A part of it too: it may be one of a carrier, whose original is what the client asks for.
     let is_there = matches!(answer.status(), StatusCode::OK | StatusCode::PARTIAL_CONTENT);
-    let Some(found) = digest_of(&answer).filter(|_| is_there) else { return Ok(answer) };
+    let Some(found) = content_digest(answer.headers()).filter(|_| is_there) else { return Ok(answer) };
     let key = upstream.key(repository, found);
     let mut alias = known_alias(&*app.store, &key).await;
     if alias.is_none() && widened && accept.names_an_artifact() {
@@ -139,17 +139,11 @@ async fn known_alias(store: &dyn Store, key: &ManifestKey) -> Option<Alias> {
 
 /// What a manifest of the upstream's carries.
 async fn carried_by(store: &dyn Store, registry: &Registry, key: &ManifestKey) -> Option<Alias> {
-    let (raw, _) = registry.manifest(key).await.ok()??;
-    let (digest, _) = carrier::original_of(&raw)?;
+    let (digest, _) = carrier::original_of(registry.manifest(key).await.ok()??.raw())?;
     match carrier::recover(registry, store, &key.sibling(digest)).await {
         Ok(Lost::Found(alias)) => Some(alias),
         _ => None,
     }
-}
-
-/// The digest that an answer says.
-fn digest_of(answer: &Response<Body>) -> Option<Digest> {
-    Head { status: answer.status(), headers: answer.headers().clone() }.digest()
 }
 
 /// Reads what is left of a small answer, so that its connection can be used again.

@@ -1,16 +1,14 @@
 //! An answer with the manifest that was pushed, where the upstream holds its carrier.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request};
 
 use crate::{
     error::Error,
+    oci::header::CONTENT_DIGEST,
     referrers::{Alias, ManifestKey},
     store::Store,
     upstream::{Body, Refusal, Registry},
 };
-
-/// `Docker-Content-Digest`.
-const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
 /// Originals up to this size are sent without a place in the budget.
 const SMALL: usize = 64 << 10;

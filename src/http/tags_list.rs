@@ -12,8 +12,8 @@ use super::exchange::Exchange;
 use crate::{
     app::App,
     error::Error,
-    oci::{Digest, ReferrersTag, Repository},
-    upstream::{Body, Head},
+    oci::{Digest, ReferrersTag, Repository, header::content_length},
+    upstream::Body,
 };
 
 /// Enough for some hundred thousand tags. Registries that page are far below it.
@@ -33,8 +33,8 @@ pub(super) async fn list(app: &App, exchange: Exchange, repository: Repository) 
         return Ok(answer);
     }
     let (head, body) = answer.into_parts();
-    let said = Head { status: head.status, headers: head.headers.clone() }.length();
-    let reservation = upstream.budget.reserve(said.unwrap_or(MAX_LIST).min(MAX_LIST)).await?;
+    let length = content_length(&head.headers).and_then(|length| usize::try_from(length).ok());
+    let reservation = upstream.budget.reserve(length.unwrap_or(MAX_LIST).min(MAX_LIST)).await?;
     let Ok(body) = Limited::new(body, reservation.bytes()).collect().await else { return Err(Error::Incomplete) };
     let list = body.to_bytes();
     let shown = without_marked(app, &repository, &list).await?.map_or(list, Bytes::from);

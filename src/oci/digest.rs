@@ -106,14 +106,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_answers() {
+    fn digests_of_known_bytes_are_the_known_ones() {
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Digest::of(Algorithm::Sha256, b"").as_str(), format!("sha256:{empty}"));
         assert_eq!(Digest::of(Algorithm::Sha512, b"").as_str().len(), 7 + 128);
     }
 
     #[test]
-    fn takes_what_the_grammar_takes() {
+    fn digests_are_taken_in_their_grammar_alone() {
         for good in ["sha256+b64u:LCa0a2j_xo-5m0U8HTBBNBNCLXBkg7-g=", "multihash+base58:QmRZ", "blake3:00"] {
             assert!(Digest::parse(good).is_ok(), "{good}");
         }

@@ -1,63 +1,62 @@
 //! The image index that a referrers tag resolves to (distribution-spec 1.1, "Referrers Tag Schema").
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Algorithm, Digest, MediaType};
+use super::{
+    digest::{Algorithm, Digest},
+    index::{Entry, each_entry},
+    json,
+    media_type::MediaType,
+};
 
 /// The annotation by which backref knows its own: it names the subject, so that no two subjects' lists are one manifest.
 const MARK: &str = "io.backref.subject";
 
-/// What a referrers tag says. Anybody may have written it.
+/// The list under a referrers tag. Anybody may have written it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReferrersList {
-    /// In its order. What names no digest is left out.
+    /// In its order, each digest once. What names no digest is left out.
     pub entries: Vec<Listed>,
     /// It has backref's mark, as the list of the subject that it was read for.
     pub marked: bool,
 }
 
-/// One entry of it.
+/// One entry of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// The referrer's, as it says.
+    /// The referrer's digest, as the list has it.
     pub digest: Digest,
     /// The descriptor as it was written.
     pub descriptor: String,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Index<'a> {
-    #[serde(default)]
-    media_type: Option<String>,
-    #[serde(borrow)]
-    manifests: Vec<&'a RawValue>,
-    #[serde(default)]
-    annotations: Option<std::collections::BTreeMap<String, serde_json::Value>>,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    digest: String,
-}
-
 impl ReferrersList {
-    /// Reads an index that is to be `subject`'s list; `None` where it is none.
+    /// Reads an index that is to be `subject`'s list. `None` where it is none: no JSON object, of another media type,
+    /// without one `manifests` that is an array or `null`, or with more than 40,000 entries.
     pub fn parse(bytes: &[u8], subject: &Digest) -> Option<Self> {
-        let index: Index<'_> = serde_json::from_slice(bytes).ok()?;
-        if index.media_type.is_some_and(|kind| kind != MediaType::INDEX) {
-            return None;
+        let text = json::text(bytes);
+        let (mut manifests, mut unlike_a_list, mut annotations) = (None, false, None);
+        json::members(&text, &["manifests", "mediaType", "annotations"], |name, exact, value| match name {
+            0 => unlike_a_list |= manifests.replace(value).is_some() || !exact,
+            1 => unlike_a_list |= !is_index(value),
+            _ => annotations = Some(value),
+        })
+        .ok()?;
+        let manifests: &RawValue = manifests.filter(|_| !unlike_a_list)?;
+        let mut found = Vec::new();
+        if !json::is_null(manifests) {
+            each_entry(manifests, |entry: Entry<'_>| found.extend(entry.digest().map(|digest| (digest, entry.raw))))
+                .ok()?;
         }
-        let entries = index.manifests.into_iter().filter_map(|raw| {
-            let entry: Entry = serde_json::from_str(raw.get()).ok()?;
-            Some(Listed { digest: Digest::parse(&entry.digest).ok()?, descriptor: raw.get().to_owned() })
-        });
-        // Another subject's is no own list of this one's: it would be deleted when it is replaced, and that one's tag with it.
-        let mark = index.annotations.as_ref().and_then(|annotations| annotations.get(MARK)?.as_str());
-        let marked = mark == Some(subject.as_str());
-        Some(Self { entries: entries.collect(), marked })
+        let mut seen = HashSet::with_capacity(found.len());
+        let first: Vec<bool> = found.iter().map(|(digest, _)| seen.insert(digest)).collect();
+        let entries = found.into_iter().zip(first).filter(|(_, first)| *first);
+        let entries = entries.map(|((digest, raw), _)| Listed { digest, descriptor: raw.get().to_owned() }).collect();
+        let marked = annotations.is_some_and(|annotations| is_marked(annotations, subject));
+        Some(Self { entries, marked })
     }
 
     /// Backref's own list of `subject`'s referrers: their descriptors, rendered. `None` where it is longer than
@@ -95,15 +94,32 @@ impl ReferrersList {
     }
 }
 
+/// Whether a list's `mediaType` is that of an index; `null` is as good as absent.
+fn is_index(value: &RawValue) -> bool {
+    json::is_null(value) || json::string(value).is_some_and(|text| MediaType::parse(&text).as_str() == MediaType::INDEX)
+}
+
+/// Whether a list's annotations have backref's mark for `subject`. Another subject's list is not this one's own: it
+/// would be deleted when it is replaced, and that subject's tag with it.
+fn is_marked(annotations: &RawValue, subject: &Digest) -> bool {
+    let (mut here, mut elsewhere) = (false, false);
+    let read = json::members(annotations.get(), &[MARK], |_, exact, value| {
+        let names = exact && json::string(value).is_some_and(|text| text == subject.as_str());
+        (here, elsewhere) = (here || names, elsewhere || !names);
+    });
+    read.is_ok() && here && !elsewhere
+}
+
+/// A descriptor without its annotations; `None` where it is no JSON object.
 fn without_annotations(descriptor: &str) -> Option<String> {
-    let mut fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(descriptor).ok()?;
-    fields.remove("annotations");
-    serde_json::to_string(&fields).ok()
+    let is_other = |key: &RawValue| json::string(key).is_none_or(|key| !json::folds_to(key.as_bytes(), "annotations"));
+    json::filtered(descriptor, |key, _| is_other(key)).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::oci::index::MAX_ENTRIES;
 
     const MAX: usize = 4 << 20;
 
@@ -112,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read_again() {
+    fn referrers_list_that_was_written_is_read_again() {
         let descriptors = [r#"{"digest":"a:1","annotations":{"k":"v"}}"#, r#"{"digest":"a:2"}"#];
         let (digest, bytes) = ReferrersList::render(&subject(), descriptors.into_iter(), MAX).unwrap();
         assert_eq!(digest, Digest::of(Algorithm::Sha256, &bytes));
@@ -125,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn others_lists_are_read_and_junk_in_them_is_passed_over() {
+    fn referrers_list_of_others_is_read_and_junk_in_it_is_passed_over() {
         let list =
             ReferrersList::parse(br#"{"manifests":[{"digest":"a:1"},{"digest":"x"},7,{}],"x":1}"#, &subject()).unwrap();
         assert!(!list.marked && list.entries.len() == 1);
@@ -140,7 +156,65 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_annotations_go_first() {
+    fn referrers_list_is_what_some_client_reads_as_one() {
+        let found = |json: &[u8]| {
+            let list = ReferrersList::parse(json, &subject())?;
+            Some(list.entries.iter().map(|entry| entry.digest.to_string()).collect::<Vec<_>>().join(" "))
+        };
+        let found_in = |json: &str| found(json.as_bytes());
+        for (json, digests) in [
+            (r#"{"manifests":null}"#, ""),
+            (r#"{"mediaType":null,"manifests":[],"annotations":7}"#, ""),
+            (r#"{"mediaType":"Application/vnd.OCI.image.index.v1+json","manifests":[{"digest":"a:1"}]}"#, "a:1"),
+            (r#"{"manifests":[{"digest":"a:1"},{"digest":"a:2"},{"digest":"a:1","size":1}]}"#, "a:1 a:2"),
+            (r#"{"manifests":[{"Digest":"a:1"},{"digest":"a:2","digest":"a:3"}]}"#, "a:1 a:3"),
+            (r#"{"manifests":[{"digest":"a:1","annotations":{"\ud800":"\ud800"}}],"\ud800":1}"#, "a:1"),
+        ] {
+            assert_eq!(found_in(json).as_deref(), Some(digests), "{json}");
+        }
+        assert_eq!(found(b"{\"manifests\":[{\"digest\":\"a:1\",\"b\":\"\xff\"}]}").as_deref(), Some("a:1"));
+        for none in [
+            r#"{"manifests":[],"manifests":[]}"#,
+            r#"{"Manifests":[]}"#,
+            r#"{"manifests":{}}"#,
+            r#"{"mediaType":7,"manifests":[]}"#,
+            r#"{"mediaType":"a/b","MediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#,
+        ] {
+            assert_eq!(found_in(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn referrers_list_has_the_mark_of_its_own_subject_alone() {
+        let marked = |annotations: &str| {
+            let json = format!(r#"{{"manifests":[],"annotations":{annotations}}}"#);
+            ReferrersList::parse(json.as_bytes(), &subject()).unwrap().marked
+        };
+        assert!(marked(r#"{"a":null,"io.backref.subject":"blake3:00"}"#));
+        for other in [
+            "{}",
+            "[]",
+            r#"{"io.backref.subject":"blake3:01"}"#,
+            r#"{"io.backref.subject":null}"#,
+            r#"{"IO.backref.subject":"blake3:00"}"#,
+            r#"{"io.backref.subject":"blake3:00","io.backref.subject":"blake3:01"}"#,
+        ] {
+            assert!(!marked(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn referrers_list_of_too_many_entries_is_none() {
+        let found = |count: usize| {
+            let entries: Vec<String> = (0..count).map(|at| format!(r#"{{"digest":"a:{at}"}}"#)).collect();
+            let json = format!(r#"{{"manifests":[{}]}}"#, entries.join(","));
+            ReferrersList::parse(json.as_bytes(), &subject()).map(|list| list.entries.len())
+        };
+        assert_eq!((found(MAX_ENTRIES), found(MAX_ENTRIES + 1)), (Some(MAX_ENTRIES), None));
+    }
+
+    #[test]
+    fn referrers_list_that_is_too_long_loses_the_longest_annotations_first() {
         let long = format!(r#"{{"digest":"a:1","annotations":{{"k":"{}"}}}}"#, "v".repeat(1000));
         let short = r#"{"digest":"a:2","annotations":{"k":"v"}}"#;
         let render = |max| ReferrersList::render(&subject(), [&*long, short].into_iter(), max);

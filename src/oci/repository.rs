@@ -2,18 +2,18 @@
 
 use std::fmt;
 
-use super::{Digest, DigestError};
+use super::digest::{Digest, DigestError};
 
 /// A repository name in the spec's grammar: `a/b-c/d`, lower case, without the registry's host.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Repository(Box<str>);
 
-/// What follows `/manifests/`: a tag, or a digest.
+/// What follows `/manifests/` in a path: a tag, or a digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reference {
     /// `[A-Za-z0-9_][A-Za-z0-9._-]{0,127}`
     Tag(Box<str>),
-    /// Anything with a colon has to be one.
+    /// A digest in its grammar; whatever has a colon has to be one.
     Digest(Digest),
 }
 
@@ -24,7 +24,7 @@ impl Repository {
         ok.then(|| Self(text.into()))
     }
 
-    /// The name as it stands in the path.
+    /// The name, as it stands in a path.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_follow_the_grammar() {
+    fn repository_names_follow_the_grammar() {
         for good in ["a", "a/b", "a.b/c__d/e---f", "0/manifests/tags"] {
             assert!(Repository::parse(good).is_some(), "{good}");
         }
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_colon_makes_a_digest() {
+    fn references_with_a_colon_are_digests() {
         assert!(matches!(Reference::parse("v1.0"), Ok(Some(Reference::Tag(_)))));
         assert!(matches!(Reference::parse("blake3:00"), Ok(Some(Reference::Digest(_)))));
         assert!(Reference::parse("sha256:00").is_err());

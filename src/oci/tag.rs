@@ -1,9 +1,9 @@
-//! Tags that say who refers to whom: the referrers tag of the OCI's own schema, the digest tags of the reference-types
-//! working group's Proposals D and E, and cosign's.
+//! Tags that name a subject: the referrers tag of the distribution-spec, the digest tags of the reference-types working
+//! group's Proposals D and E, and cosign's.
 
 use std::fmt;
 
-use super::Digest;
+use super::digest::Digest;
 
 /// The tag under which clients keep a subject's referrers where there is no API (distribution-spec 1.1, "Referrers Tag
 /// Schema"): `<algorithm>-<encoded>`, cut to 32 and 64 characters, with `-` for what no tag may hold.
@@ -11,7 +11,8 @@ use super::Digest;
 pub struct ReferrersTag(Box<str>);
 
 impl ReferrersTag {
-    /// The subject, where the tag says all of it: a sha256 digest. The tag of a sha512 digest is cut off.
+    /// The subject of a tag that has its whole digest, which is a sha256 one; `None` for any other tag. The tag of a
+    /// sha512 digest has its first 64 characters only.
     pub fn parse(tag: &str) -> Option<Digest> {
         let hex = tag.strip_prefix("sha256-")?;
         Digest::parse(&format!("sha256:{hex}")).ok()
@@ -32,28 +33,28 @@ impl fmt::Display for ReferrersTag {
     }
 }
 
-/// What may stand in a tag, or a dash.
+/// The character, or a dash in place of one that no tag may hold.
 fn allowed(c: char) -> char {
     if c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-') { c } else { '-' }
 }
 
-/// How many characters of the referrer's digest a digest tag has.
+/// How many characters of the referrer's digest, after its algorithm, a digest tag has.
 const PREFIX: usize = 16;
 
-/// The longest type at the end of a digest tag.
+/// How many characters the type at the end of a digest tag has at most.
 const MAX_TYPE: usize = 5;
 
 /// A tag of one referrer (Proposal D, "Tag Schema"): its subject's [`ReferrersTag`], the beginning of its own digest, and
 /// perhaps a type. `sha256-<64 hex>.<16 hex>[.<at most 5 of a-z0-9>]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DigestTag {
-    /// Whom it refers to.
+    /// The subject that the tag names.
     pub subject: Digest,
     prefix: Box<str>,
 }
 
 impl DigestTag {
-    /// Reads one whose subject it says whole.
+    /// Parses a digest tag whose subject is a sha256 digest; `None` for any other tag.
     pub fn parse(tag: &str) -> Option<Self> {
         let mut parts = tag.split('.');
         let (subject, prefix, kind) = (parts.next()?, parts.next()?, parts.next());
@@ -65,30 +66,30 @@ impl DigestTag {
         Some(Self { subject: ReferrersTag::parse(subject).filter(|_| ok)?, prefix: prefix.into() })
     }
 
-    /// Whether it is a tag of that referrer: anybody may choose a tag.
+    /// Whether it is a tag of `referrer`: anybody may choose a tag, and its subject with it.
     pub fn names(&self, referrer: &Digest) -> bool {
         beginning(referrer) == &*self.prefix
     }
 
-    /// The tag of a referrer, without a type. `None` where its digest is too short to make one.
+    /// The digest tag of `referrer`, without a type. `None` where the referrer's digest is shorter than 16 characters.
     pub fn of(subject: &Digest, referrer: &Digest) -> Option<String> {
         let prefix = beginning(referrer);
         (prefix.len() == PREFIX).then(|| format!("{}.{prefix}", ReferrersTag::from(subject)))
     }
 }
 
-/// The first characters of what follows the algorithm.
+/// The first 16 characters after the algorithm, or as many as there are.
 fn beginning(digest: &Digest) -> &str {
     let encoded = digest.as_str().split_once(':').map_or("", |(_, encoded)| encoded);
     encoded.get(..PREFIX).unwrap_or(encoded)
 }
 
-/// cosign's tags of what it made about an image, before the referrers API: `sha256-<64 hex>.sig`, `.att`, `.sbom`. What is
-/// added is written into a longer manifest under the same tag.
+/// cosign's tags of an image's signatures, attestations and SBOMs, from before the referrers API: `sha256-<64 hex>.sig`,
+/// `.att`, `.sbom`. cosign replaces the manifest under such a tag by a longer one to add to it.
 pub struct CosignTag;
 
 impl CosignTag {
-    /// The subject.
+    /// The subject of a tag; `None` for any other tag.
     pub fn parse(tag: &str) -> Option<Digest> {
         let (subject, kind) = tag.split_once('.')?;
         matches!(kind, "sig" | "att" | "sbom").then(|| ReferrersTag::parse(subject))?
@@ -98,14 +99,14 @@ impl CosignTag {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oci::Algorithm;
+    use crate::oci::digest::Algorithm;
 
     fn digest(text: &str) -> Digest {
         Digest::parse(text).unwrap()
     }
 
     #[test]
-    fn a_referrers_tag_comes_back_where_it_says_all() {
+    fn referrers_tag_gives_its_subject_where_it_has_the_whole_digest() {
         let long = Digest::of(Algorithm::Sha512, b"");
         let short = Digest::of(Algorithm::Sha256, b"");
         let tag = |digest: &Digest| ReferrersTag::from(digest).to_string();
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_tag_names_its_referrer_and_no_other() {
+    fn digest_tag_names_its_referrer_and_no_other() {
         let (subject, referrer) = (Digest::of(Algorithm::Sha256, b"a"), Digest::of(Algorithm::Sha256, b"b"));
         let tag = DigestTag::of(&subject, &referrer).unwrap();
         for tag in [tag.clone(), format!("{tag}.sbom"), format!("{tag}.0")] {
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn cosigns_tags_are_three() {
+    fn cosign_tags_are_three() {
         let subject = Digest::of(Algorithm::Sha256, b"a");
         let tag = ReferrersTag::from(&subject);
         for kind in ["sig", "att", "sbom"] {

@@ -8,7 +8,7 @@ use super::{error::OperatorError, repository::RepositorySession};
 use crate::{
     carrier::{self, Lost},
     error::Error,
-    oci::{Digest, ErrorCode, MAX_MANIFEST, RawManifest, ReferrersTag},
+    oci::{Digest, ErrorCode, MAX_MANIFEST, RawManifest, Reading, ReferrersTag},
     referrers::{Claim, ManifestKey, RelationTag},
     relations::{self, ROUNDS},
     store::{Applied, Basis, Close, TagVerdict, Verdict},
@@ -129,8 +129,16 @@ impl RepositorySession {
         let store = &*self.app.store;
         for _ in 0..ROUNDS {
             let seen = store.look(key).await?;
-            let Some((raw, manifest)) = registry.manifest(key).await? else { return Ok(Imported::Nothing) };
-            let Some(claim) = Claim::of(key.clone(), &raw, &manifest) else {
+            let (raw, claim) = match registry.manifest(key).await? {
+                None => return Ok(Imported::Nothing),
+                Some(Reading::Unreadable(_, error)) => return Err(error.into()),
+                Some(Reading::Plain(raw)) => (raw, None),
+                Some(Reading::Refers(raw, manifest)) => {
+                    let claim = Claim::of(key.clone(), &raw, &manifest);
+                    (raw, claim)
+                }
+            };
+            let Some(claim) = claim else {
                 let imported = self.import_other(registry, key, &raw, children).await?;
                 self.read.insert(key.clone(), ());
                 return Ok(imported);
@@ -172,7 +180,7 @@ impl RepositorySession {
         }
         let mut imported = Imported::Nothing;
         if children && raw.media_type.is_index() {
-            for child in children_of(raw) {
+            for child in raw.children() {
                 // In their order: it may be a list under a tag that doesn't say whose.
                 let child = Box::pin(self.import_manifest(registry, &key.sibling(child), false)).await?;
                 if child == Imported::Referrer {
@@ -182,21 +190,4 @@ impl RepositorySession {
         }
         Ok(imported)
     }
-}
-
-/// What an index names, but for what is there for a platform: images refer to nothing.
-fn children_of(raw: &RawManifest) -> Vec<Digest> {
-    #[derive(serde::Deserialize)]
-    struct Index {
-        #[serde(default)]
-        manifests: Vec<Child>,
-    }
-    #[derive(serde::Deserialize)]
-    struct Child {
-        digest: String,
-        platform: Option<serde::de::IgnoredAny>,
-    }
-    let index: Option<Index> = serde_json::from_slice(&raw.bytes).ok();
-    let children = index.into_iter().flat_map(|index| index.manifests).filter(|child| child.platform.is_none());
-    children.filter_map(|child| Digest::parse(&child.digest).ok()).collect()
 }

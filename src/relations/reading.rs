@@ -7,9 +7,10 @@ use http::StatusCode;
 use crate::{
     carrier,
     error::Error,
+    oci::Reading,
     referrers::{Claim, ManifestKey, Relation},
     store::Store,
-    upstream::{ReadError, Registry},
+    upstream::Registry,
 };
 
 /// What a manifest says.
@@ -26,11 +27,11 @@ pub enum Fetched {
 
 /// Fetches a manifest and reads whom it refers to.
 pub async fn fetch(registry: &Registry, store: &dyn Store, key: &ManifestKey) -> Result<Fetched, Error> {
-    let (raw, manifest) = match registry.manifest(key).await {
-        Ok(Some(found)) => found,
-        Ok(None) => return Ok(Fetched::Absent),
-        Err(ReadError::Manifest(_)) => return Ok(Fetched::Unreadable),
-        Err(error) => return Err(error.into()),
+    let (raw, manifest) = match registry.manifest(key).await? {
+        Some(Reading::Refers(raw, manifest)) => (raw, manifest),
+        Some(Reading::Plain(_)) => return Ok(Fetched::Plain),
+        Some(Reading::Unreadable(..)) => return Ok(Fetched::Unreadable),
+        None => return Ok(Fetched::Absent),
     };
     let Some(claim) = Claim::of(key.clone(), &raw, &manifest) else { return Ok(Fetched::Plain) };
     let relation = carrier::with_original(registry, store, claim, &raw).await.held(StatusCode::OK);

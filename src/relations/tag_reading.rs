@@ -8,10 +8,10 @@ use super::{confirm::ROUNDS, corroborating::CorroboratingOk, relation_tags::belo
 use crate::{
     carrier::{self, Artifact, CarriedRecord, Lost},
     error::Error,
-    oci::{Algorithm, Digest, RawManifest},
+    oci::{Algorithm, Digest, RawManifest, Reading},
     referrers::{Alias, Claim, ManifestKey, RelationTag},
     store::{Basis, Close, Store, TagVerdict},
-    upstream::{ReadError, Registry, reference_uri},
+    upstream::{Registry, reference_uri},
 };
 
 /// Asks the upstream what a tag is on. `None` where it has no such tag, or not for this caller. A manifest that is known
@@ -29,14 +29,8 @@ pub async fn read_tag(
         StatusCode::NOT_FOUND => return Ok(None),
         status => return Err(Error::unconfirmed(status)),
     }
-    // What can't be read in one way only would not have been taken under it.
-    let (raw, manifest) = match registry.read_manifest(answer).await {
-        Err(ReadError::Manifest(_)) => return Ok(Some(TagVerdict::Off)),
-        read => read?,
-    };
-    if manifest.subject.is_some() {
-        return Ok(Some(TagVerdict::Off));
-    }
+    // What names its subject in its own bytes refers by them, and what may do so is no verdict for the tag's.
+    let Reading::Plain(raw) = registry.read_manifest(answer).await? else { return Ok(Some(TagVerdict::Off)) };
     let is_it = |digest: &&Digest| digest.algorithm().is_some_and(|algorithm| raw.digest(algorithm) == **digest);
     let known = [Some(&key.digest), on].into_iter().flatten().find(is_it);
     let found = key.sibling(known.cloned().unwrap_or_else(|| raw.digest(Algorithm::Sha256)));
@@ -45,7 +39,7 @@ pub async fn read_tag(
     let claim = match alias {
         _ if !named => None,
         Some(alias) => claim_of_carrier(registry, store, &found, raw, &alias, &tag.subject).await?,
-        None => Claim::of_tag(found, &raw, &tag.subject)?,
+        None => Claim::of_tag_leniently(found, &raw, &tag.subject),
     };
     let relation = claim.and_then(|claim| claim.held(StatusCode::OK));
     Ok(Some(relation.map_or(TagVerdict::Off, |relation| TagVerdict::On(Arc::new(relation)))))

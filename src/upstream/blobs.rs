@@ -7,7 +7,7 @@ use super::{
     body::Body,
     error::UpstreamError,
     refusal::ReadError,
-    registry::{Registry, content_length},
+    registry::{Registry, length},
 };
 use crate::{oci::Digest, referrers::ManifestKey};
 
@@ -37,7 +37,7 @@ impl Registry {
     pub async fn blob(&self, key: &ManifestKey, most: usize) -> Result<Blob, ReadError> {
         let ask = |method| self.send(method, blob_uri(key), None, Body::EMPTY);
         let head = ask(Method::HEAD).await?;
-        let length = content_length(head.headers());
+        let length = length(head.headers());
         match (head.status(), length) {
             (StatusCode::NOT_FOUND, _) => return Ok(Blob::Nothing),
             (StatusCode::OK, Some(length)) if length > most => return Ok(Blob::Nothing),

@@ -7,10 +7,10 @@ use super::{
     body::Body,
     paging::{MAX_PAGES, next_page},
     refusal::{ReadError, Refusal},
-    registry::{Registry, media_type},
+    registry::Registry,
 };
 use crate::{
-    oci::{Digest, MediaType, ReferrersList, Repository},
+    oci::{Digest, MediaType, ReferrersList, Repository, header::media_type},
     referrers::ManifestKey,
 };
 

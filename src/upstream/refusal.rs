@@ -6,7 +6,7 @@ use super::{
     error::UpstreamError,
     headers::{Addresses, Side, of_refusal},
 };
-use crate::{budget::Exhausted, oci::ManifestError};
+use crate::budget::Exhausted;
 
 /// Why the upstream lets a caller read nothing.
 #[derive(Clone, Debug)]
@@ -51,8 +51,6 @@ pub enum ReadError {
     Incomplete,
     /// Other bytes than those of the digest that was asked for.
     OtherBytes,
-    /// No manifest that is read in one way only.
-    Manifest(ManifestError),
     /// No memory was free for it.
     Busy(Exhausted),
 }
@@ -66,11 +64,5 @@ impl From<UpstreamError> for ReadError {
 impl From<Exhausted> for ReadError {
     fn from(error: Exhausted) -> Self {
         Self::Busy(error)
-    }
-}
-
-impl From<ManifestError> for ReadError {
-    fn from(error: ManifestError) -> Self {
-        Self::Manifest(error)
     }
 }

@@ -4,7 +4,7 @@
 use std::{fmt::Display, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Limited};
 
@@ -17,12 +17,12 @@ use super::{
 };
 use crate::{
     budget::Reservation,
-    oci::{Digest, MANIFEST_ACCEPT, MAX_MANIFEST, Manifest, MediaType, RawManifest, Repository},
+    oci::{
+        Digest, MANIFEST_ACCEPT, MAX_MANIFEST, RawManifest, Reading, Repository,
+        header::{content_digest, content_length},
+    },
     referrers::ManifestKey,
 };
-
-/// `Docker-Content-Digest`.
-const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
 /// The upstream as one caller may use it: each request goes with that caller's credentials. Cheap to clone.
 #[derive(Clone)]
@@ -101,30 +101,31 @@ impl Registry {
     }
 
     /// A manifest by its digest, its bytes those of the digest; `None`: there is none. Its bytes keep their reservation.
-    pub async fn manifest(&self, key: &ManifestKey) -> Result<Option<(RawManifest, Manifest)>, ReadError> {
+    pub async fn manifest(&self, key: &ManifestKey) -> Result<Option<Reading>, ReadError> {
         let answer = self.get(manifest_uri(key)).await?;
         match answer.status() {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND => return Ok(None),
             status => return Err(ReadError::Refused(Refusal::of(status, answer.headers()))),
         }
-        let (raw, manifest) = self.read_manifest(answer).await?;
+        let reading = self.read_manifest(answer).await?;
+        let raw = reading.raw();
         if key.digest.algorithm().is_none_or(|algorithm| raw.digest(algorithm) != key.digest) {
             return Err(ReadError::OtherBytes);
         }
-        Ok(Some((raw, manifest)))
+        Ok(Some(reading))
     }
 
     /// The manifest in an answer.
-    pub async fn read_manifest(&self, answer: Response<Body>) -> Result<(RawManifest, Manifest), ReadError> {
+    pub async fn read_manifest(&self, answer: Response<Body>) -> Result<Reading, ReadError> {
         let content_type = answer.headers().get(header::CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok().map(str::to_owned));
-        Ok(RawManifest::parse(self.manifest_bytes(answer).await?, content_type.as_deref())?)
+        Ok(RawManifest::read(self.manifest_bytes(answer).await?, content_type.as_deref()))
     }
 
     /// The bytes of the manifest in an answer, up to 4 MiB of them. They keep their reservation.
     pub async fn manifest_bytes(&self, answer: Response<Body>) -> Result<Bytes, ReadError> {
-        let length = content_length(answer.headers()).unwrap_or(MAX_MANIFEST).min(MAX_MANIFEST);
+        let length = length(answer.headers()).unwrap_or(MAX_MANIFEST).min(MAX_MANIFEST);
         let reservation = self.upstream.budget.reserve(length).await?;
         let bytes = self.collect(answer, &reservation).await.ok_or(ReadError::Incomplete)?;
         Ok(reservation.hold(bytes))
@@ -167,7 +168,7 @@ impl Head {
 
     /// The length that it says, in bytes.
     pub fn length(&self) -> Option<usize> {
-        content_length(&self.headers)
+        length(&self.headers)
     }
 
     /// What else than yes and "not there" it said.
@@ -176,19 +177,9 @@ impl Head {
     }
 }
 
-/// `Docker-Content-Digest`, where it is a digest.
-pub(super) fn content_digest(headers: &HeaderMap) -> Option<Digest> {
-    headers.get(CONTENT_DIGEST)?.to_str().ok().and_then(|text| Digest::parse(text).ok())
-}
-
-/// `Content-Length`, in bytes.
-pub(super) fn content_length(headers: &HeaderMap) -> Option<usize> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-/// `Content-Type`, without parameters.
-pub(super) fn media_type(headers: &HeaderMap) -> Option<MediaType> {
-    Some(MediaType::parse(headers.get(header::CONTENT_TYPE)?.to_str().ok()?))
+/// `Content-Length`, in bytes of what can be held in memory.
+pub(super) fn length(headers: &HeaderMap) -> Option<usize> {
+    content_length(headers).and_then(|length| usize::try_from(length).ok())
 }
 
 /// `/v2/<name>/manifests/<reference>`: a digest or a tag.

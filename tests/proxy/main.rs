@@ -19,6 +19,7 @@ mod gate;
 mod limits;
 mod list;
 mod malformed;
+mod manifests_passed;
 mod manifests_refused;
 mod must_exist;
 mod older;

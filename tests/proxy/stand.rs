@@ -7,6 +7,8 @@ use crate::support::{Backref, BackrefOptions, Fake, Holdings, sha256};
 pub(crate) struct Stand {
     pub(crate) backref: Backref,
     pub(crate) fake: Fake,
+    /// What the upstream holds.
+    pub(crate) holdings: Holdings,
     pub(crate) subject: String,
 }
 
@@ -23,8 +25,9 @@ fn with(options: impl FnOnce(BackrefOptions) -> BackrefOptions) -> Stand {
     let holdings = Holdings::default();
     let subject = plain("subject");
     holdings.hold(REPOSITORY, INDEX, &subject);
-    let fake = Fake::start(move |visit| holdings.serve(visit));
-    Stand { backref: options(Backref::of(&fake.url())).start(), fake, subject: sha256(&subject) }
+    let served = holdings.clone();
+    let fake = Fake::start(move |visit| served.serve(visit));
+    Stand { backref: options(Backref::of(&fake.url())).start(), fake, holdings, subject: sha256(&subject) }
 }
 
 impl Stand {
