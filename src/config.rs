@@ -7,6 +7,8 @@ mod sources;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use http::HeaderName;
+
 pub use gate::Gate;
 pub use parse::Origin;
 pub use sources::{Mistake, Sources};
@@ -63,6 +65,7 @@ pub struct Limits {
 pub struct Permit {
     pub ttl: Duration,
     pub entries: u64,
+    pub ignore_headers: Vec<HeaderName>,
 }
 
 /// `[referrers]`
@@ -172,7 +175,7 @@ impl Config {
 
     fn read(s: &mut Sources) -> Self {
         use parse::{
-            address, at_least_one, at_most, buffer_size, count, duration, flag, head_size, log_filter, one_of, origin,
+            address, at_least_one, at_most, buffer_size, count, duration, flag, head_size, header_names, log_filter, one_of, origin,
             path, patience, store, text,
         };
         let minute = Duration::from_mins(1);
@@ -208,6 +211,7 @@ impl Config {
             permit: Permit {
                 ttl: s.or("permit.ttl", at_most(minute), minute),
                 entries: s.or("permit.entries", count, 100_000) as u64,
+                ignore_headers: s.or("permit.ignore_headers", header_names, Vec::new()),
             },
             referrers: Referrers {
                 without_subject: s.or("referrers.without_subject", flag, false),

@@ -50,7 +50,7 @@ impl RepositorySession {
         let key = self.key(digest);
         let probed = self.tokens.with(async |registry| {
             let seen = self.app.store.look(&key).await?;
-            let head = registry.head(manifest_uri(&key)).await?;
+            let head = registry.head(&key).await?;
             let there = match head.status {
                 StatusCode::OK => true,
                 StatusCode::NOT_FOUND => false,
