@@ -65,6 +65,7 @@ async fn metrics(app: &App) -> String {
         }
         Err(error) => tracing::warn!(%error, "how much is pending could not be read"),
     }
+    app.metrics.detached(app.tasks.count());
     app.metrics.render()
 }
 

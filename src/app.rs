@@ -58,7 +58,9 @@ impl App {
     pub fn build(config: Config, purpose: OpenFor, readers: usize) -> Result<Arc<Self>, BuildError> {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store, purpose, readers)?);
         let upstream = Arc::new(upstream(&config)?);
-        let (metrics, tasks) = (Arc::new(Metrics::default()), Tasks::default());
+        // Of clients that left there is no more to do than clients could have done, or the upstream takes at a time.
+        let most_tasks = config.limits.connections.min(config.upstream.connections);
+        let (metrics, tasks) = (Arc::new(Metrics::default()), Tasks::new(most_tasks, config.limits.stall_timeout));
         let tags = Arc::new(ReferrersTags::new(store.clone(), tasks.clone(), config.referrers.recheck));
         let listing = Arc::new(Listing::new(store.clone(), tags.clone(), metrics.clone()));
         let changes =
@@ -82,7 +84,7 @@ pub fn upstream(config: &Config) -> Result<Upstream, TlsError> {
         permits: Permits::new(&config.permit),
         capabilities: Capabilities::default(),
         uploads: Locks::default(),
-        budget: Budget::new(config.limits.buffered),
+        budget: Budget::new(config.limits.buffered, config.limits.stall_timeout),
         settings: settings.clone(),
         rewrite: config.rewrite.clone(),
         referrers: config.referrers.clone(),

@@ -175,8 +175,8 @@ impl Config {
 
     fn read(s: &mut Sources) -> Self {
         use parse::{
-            address, at_least_one, at_most, buffer_size, count, duration, flag, head_size, header_names, log_filter, one_of, origin,
-            path, patience, store, text,
+            address, at_least_one, at_most, buffer_size, count, duration, flag, head_size, header_names, log_filter,
+            one_of, origin, path, patience, store, text,
         };
         let minute = Duration::from_mins(1);
         let url = s.required("upstream.url", origin);

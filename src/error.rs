@@ -11,8 +11,8 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 
 use crate::{
-    budget::Exhausted,
     oci::{ErrorCode, ManifestError, PathError},
+    shares::Exhausted,
     stall::Stalled,
     store::StoreError,
     upstream::{Body, BodyError, NoConnection, ReadError, Refusal, UpstreamError},
@@ -116,6 +116,9 @@ impl Error {
             Self::Path(error) => (StatusCode::BAD_REQUEST, ErrorCode::NameInvalid, error.to_string()),
             Self::Manifest(error) => (StatusCode::BAD_REQUEST, ErrorCode::ManifestInvalid, error.to_string()),
             Self::Body(BodyError::Stalled(Stalled(limit))) => of_upstream(&UpstreamError::ClientStalled(limit)),
+            Self::Body(BodyError::Slow(slow)) => {
+                (StatusCode::REQUEST_TIMEOUT, ErrorCode::SizeInvalid, format!("of the request's body {slow}"))
+            }
             Self::Body(_) => of_upstream(&UpstreamError::ClientLeft),
             Self::Upstream(error) | Self::Refused(Refusal::Failed(error)) => {
                 if matches!(error, UpstreamError::Connect(NoConnection::AllInUse(_))) {

@@ -25,6 +25,7 @@ pub struct Metrics {
     pub connections: Gauge,
     referrers_tags_pending: Gauge,
     unresolved_writes: Gauge,
+    detached_tasks: Gauge,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -101,8 +102,7 @@ impl Default for Metrics {
         let permits = Family::default();
         let gates = Family::default();
         let cascade_deletes = Family::default();
-        let (connections, referrers_tags_pending, unresolved_writes) =
-            (Gauge::default(), Gauge::default(), Gauge::default());
+        let [connections, referrers_tags_pending, unresolved_writes, detached_tasks]: [Gauge; 4] = Default::default();
         let digest_tags = Family::default();
         registry.register("requests", "Requests answered, by route and status", requests.clone());
         registry.register("request_seconds", "Time to the head of the answer", seconds.clone());
@@ -124,6 +124,11 @@ impl Default for Metrics {
             "Pushes and deletes whose outcome is unknown",
             unresolved_writes.clone(),
         );
+        registry.register(
+            "detached_tasks",
+            "Pushes, deletes and reads that go on whether or not their client is there",
+            detached_tasks.clone(),
+        );
         registry.register("connections", "Clients' connections that are open", connections.clone());
         Self {
             registry: Mutex::new(registry),
@@ -136,6 +141,7 @@ impl Default for Metrics {
             connections,
             referrers_tags_pending,
             unresolved_writes,
+            detached_tasks,
         }
     }
 }
@@ -169,6 +175,11 @@ impl Metrics {
     pub fn pending(&self, referrers_tags: i64, writes: i64) {
         self.referrers_tags_pending.set(referrers_tags);
         self.unresolved_writes.set(writes);
+    }
+
+    /// Notes how much detached work is under way, just before it is rendered.
+    pub fn detached(&self, tasks: usize) {
+        self.detached_tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
     }
 
     /// Counts a digest tag that was to be written, by the registry's answer.

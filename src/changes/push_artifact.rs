@@ -116,7 +116,6 @@ impl Changes {
             original.carriers(subject.as_slice(), config_type).find(is_it)
         });
         let carrier = same.unwrap_or_else(|| original.carry(subject.as_ref(), config_type));
-        let _reservation = upstream.budget.reserve(carrier.bytes.len()).await?;
 
         let config = artifact.key.sibling(original.digest().clone());
         let config = registry.upload(&config, original.raw().bytes.clone());

@@ -38,13 +38,14 @@ pub(super) async fn delete(
     let list_of = app.tags.subject_of(&registry, &named).await?;
     let changes = app.changes.clone();
     // A client that leaves changes nothing from here on.
-    let deleting = app.tasks.detached(async move {
+    let place = app.tasks.place(registry.holder()).await?;
+    let deleting = app.tasks.detached(place.clone(), async move {
         if let Some(subject) = list_of {
             return changes.tags.adopt(&registry, request, &subject, None).await;
         }
         let answer = changes.delete(&registry, request, &key).await?;
         if let Some(subjects) = cascade.filter(|_| answer.status().is_success()) {
-            policy::delete_referrers(&changes, &registry, subjects).await;
+            policy::delete_referrers(&changes, &registry, subjects, place).await;
         }
         Ok(answer)
     });
@@ -92,7 +93,8 @@ pub(super) async fn delete_tag(
     let request = Request::from_parts(exchange.head, Body::EMPTY);
     let changes = app.changes.clone();
     // A client that leaves changes nothing from here on.
-    let deleting = app.tasks.detached(async move {
+    let place = app.tasks.place(registry.holder()).await?;
+    let deleting = app.tasks.detached(place, async move {
         if list_of.is_some() {
             return changes.tags.adopt(&registry, request, &subject, None).await;
         }

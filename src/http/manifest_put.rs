@@ -1,26 +1,28 @@
 //! A manifest PUT, from top to bottom: read, parse, judge by the policies, push, answer.
 
-use bytes::{Bytes, BytesMut};
-use http::{Extensions, Request, Response, StatusCode, header, request};
-use http_body_util::BodyExt;
-use hyper::body::{Body as _, Incoming};
+use bytes::Bytes;
+use http::{
+    Request, Response, StatusCode,
+    header::{CONTENT_TYPE, EXPECT},
+    request,
+};
+use hyper::body::Incoming;
 
 use super::exchange::Exchange;
 use crate::{
     app::App,
-    budget::Reservation,
+    budget::{Part, Reservation},
     carrier::{self, Artifact},
     changes::Changes,
     error::Error,
     oci::{
         Algorithm, Digest, ErrorCode, MAX_MANIFEST, Manifest, RawManifest, Reference, ReferrersList, ReferrersTag,
-        Repository,
+        Repository, header,
     },
     policy,
     referrers::{Claim, ManifestKey},
     relations,
-    stall::Stalled,
-    upstream::{Body, BodyError, ClientBody, Registry, Upstream},
+    upstream::{Body, ClientBody, CollectError, Registry, Upstream},
 };
 
 /// Answers `PUT /v2/<name>/manifests/<reference>`.
@@ -32,14 +34,14 @@ pub(super) async fn put(
 ) -> Result<Response<Body>, Error> {
     let registry = exchange.registry();
     let Exchange { mut head, body, upstream, .. } = exchange;
-    let (bytes, reservation) = read(&upstream, body, &head.extensions).await?;
-    let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let (bytes, reservation) = read(&registry, &head, body).await?;
+    let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let (raw, manifest) = RawManifest::parse(bytes, content_type)?;
     let by_digest = reference.digest().is_some();
     let list = list_of(&upstream, &reference, &raw, &manifest);
     let tags = relations::set_by(&reference, head.uri.query());
     let key = upstream.key(repository, digest_of(&raw, &manifest, reference)?);
-    head.headers.remove(header::EXPECT); // all of it is here
+    head.headers.remove(EXPECT); // all of it is here
 
     let pushed = policy::Pushed { key: &key, raw: &raw, manifest: &manifest };
     app.policies.judge(&registry, &tags, &pushed).await?;
@@ -50,7 +52,8 @@ pub(super) async fn put(
         return push_as_it_is(&changes, &registry, head, &key, raw, None).await;
     }
     // A client that leaves changes nothing from here on.
-    let pushing = app.tasks.detached(async move {
+    let place = app.tasks.place(registry.holder()).await?;
+    let pushing = app.tasks.detached(place, async move {
         let _reservation = reservation;
         if taggings.is_empty() {
             return push(&changes, &registry, head, by_digest, &key, raw, kind).await;
@@ -128,33 +131,18 @@ async fn push_as_it_is(
     changes.push(registry, Request::from_parts(head, Body::from(raw.bytes)), claim).await
 }
 
-/// A reservation grows as bytes come, this much at a time: an announcement alone takes none.
-const PIECE: usize = 64 << 10;
-
-/// Takes the whole body: at most [`MAX_MANIFEST`], within the budget, within `limits.stall_timeout`.
-async fn read(upstream: &Upstream, body: Incoming, extensions: &Extensions) -> Result<(Bytes, Reservation), Error> {
-    let (budget, stall_timeout) = (&upstream.budget, upstream.stall_timeout);
-    if body.size_hint().lower() > MAX_MANIFEST as u64 {
-        return Err(too_large());
-    }
-    let mut body = Body::Client(ClientBody::new(body, extensions, stall_timeout, false));
-    let reading = async {
-        let mut bytes = BytesMut::new();
-        let mut reservation = budget.reserve(PIECE).await?;
-        while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(Error::from)?.into_data() else { continue };
-            if bytes.len() + data.len() > MAX_MANIFEST {
-                return Err(too_large());
-            }
-            while bytes.len() + data.len() > reservation.bytes() {
-                reservation.merge(budget.reserve(PIECE).await?);
-            }
-            bytes.extend_from_slice(&data);
-        }
-        Ok((bytes.freeze(), reservation))
-    };
-    let late = |_| Error::from(BodyError::from(Stalled(stall_timeout)));
-    tokio::time::timeout(stall_timeout, reading).await.map_err(late)?
+/// Takes the whole body: at most [`MAX_MANIFEST`], within the budget. What may be an artifact manifest may be in memory
+/// twice: as it is, and as its carrier.
+async fn read(registry: &Registry, head: &request::Parts, body: Incoming) -> Result<(Bytes, Reservation), Error> {
+    let upstream = registry.upstream();
+    let may_be_artifact = || header::media_type(&head.headers).is_none_or(|kind| kind.is_artifact());
+    let copies = if upstream.rewrites() && may_be_artifact() { 2 } else { 1 };
+    let body = Body::Client(ClientBody::new(body, &head.extensions, upstream.stall_timeout, false));
+    registry.collect(body, Part::Body, MAX_MANIFEST, copies).await.map_err(|error| match error {
+        CollectError::Busy(error) => error.into(),
+        CollectError::TooLarge => too_large(),
+        CollectError::Body(error) => error.into(),
+    })
 }
 
 fn too_large() -> Error {

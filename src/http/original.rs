@@ -3,15 +3,13 @@
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request};
 
 use crate::{
+    budget::{Part, SMALL},
     error::Error,
     oci::header::CONTENT_DIGEST,
     referrers::{Alias, ManifestKey},
     store::Store,
-    upstream::{Body, Refusal, Registry},
+    upstream::{Body, HeldBody, Refusal, Registry},
 };
-
-/// Originals up to this size are sent without a place in the budget.
-const SMALL: usize = 64 << 10;
 
 /// The original, if the upstream lets this caller read the carrier: asked each time.
 pub(super) async fn original(
@@ -72,14 +70,13 @@ pub(super) async fn give_original(
     headers.insert(header::CONTENT_TYPE, value(&alias.media_type)?);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(alias.original_size));
     if asked.method == Method::GET {
-        let budget = &registry.upstream().budget;
         let large = alias.original_size > SMALL;
-        let reservation = if large { Some(budget.reserve(alias.original_size).await?) } else { None };
+        let reservation = if large { Some(registry.reserve(Part::Body, alias.original_size).await?) } else { None };
         let bytes = store.original(&key.sibling(alias.original.clone())).await?.ok_or_else(Error::absent)?;
-        *answer.body_mut() = Body::from(match reservation {
-            Some(reservation) => reservation.hold(bytes),
-            None => bytes,
-        });
+        *answer.body_mut() = match reservation {
+            Some(reservation) => Body::Held(HeldBody::new(bytes, reservation)),
+            None => Body::from(bytes),
+        };
     }
     Ok(answer)
 }

@@ -2,24 +2,22 @@
 
 use std::ops::ControlFlow;
 
+use bytes::Bytes;
 use http::Response;
 use percent_encoding::percent_decode_str;
 
 use super::exchange::Exchange;
 use crate::{
     app::App,
-    budget::Reservation,
+    budget::{Part, Reservation, SMALL},
     config::{Form, Referrers},
     dialect::{Dialect, Page, PageWriter},
     error::Error,
     oci::{Digest, ErrorCode, Repository},
     referrers::{Cursor, Query},
     store::{Row, RowSink},
-    upstream::{Body, ReadPermit, Refusal},
+    upstream::{Body, HeldBody, ReadPermit, Refusal, Registry},
 };
-
-/// Pages up to this size are made without a reservation.
-const SMALL: usize = 64 << 10;
 
 /// Artifact types that one query may name.
 const MAX_TYPES: usize = 32;
@@ -39,16 +37,18 @@ pub(super) async fn list(
     let authorised = app.listing.authorise(&registry, &subject).await?;
     query.other_form = authorised.other_form;
     let (page, reservation) = match authorised.permission.permit() {
-        Ok(permit) => read(app, permit, &query, dialect).await?,
+        Ok(permit) => read(app, &registry, permit, &query, dialect).await?,
         Err(Refusal::Absent) => (PageWriter::new(dialect.opening(), query.limit, 0).finish(), None),
         Err(refusal) => return Err(registry.to_client(refusal).into()),
     };
     let answer = dialect.render(page, &query, head.uri.path());
-    Ok(answer.map(|body| {
-        Body::from(match reservation {
-            Some(reservation) => reservation.hold(body),
-            None => body.into(),
-        })
+    Ok(answer.map(|mut body| match reservation {
+        Some(mut reservation) => {
+            body.shrink_to_fit();
+            reservation.shrink_to(body.len());
+            Body::Held(HeldBody::new(body, reservation))
+        }
+        None => Body::from(Bytes::from(body)),
     }))
 }
 
@@ -66,9 +66,11 @@ impl RowSink for Writing {
     }
 }
 
-/// A page of the list. A large one waits for its reservation.
+/// A page of the list. Up to [`SMALL`] bytes of it are made without a reservation; a larger one waits for room for the
+/// largest.
 async fn read(
     app: &App,
+    registry: &Registry,
     permit: &ReadPermit,
     query: &Query,
     dialect: Dialect,
@@ -79,7 +81,7 @@ async fn read(
     if !page.full && page.body.len() <= SMALL + dialect.opening().len() {
         return Ok((page, None));
     }
-    let reservation = app.upstream.budget.reserve(PageWriter::MAX_BYTES).await?;
+    let reservation = registry.reserve(Part::Body, PageWriter::MAX_BYTES).await?;
     let most = PageWriter::MAX_BYTES / dialect.copies();
     let mut large = Writing(PageWriter::new(dialect.opening(), query.limit, most));
     app.store.list(permit, query, &mut large).await?;

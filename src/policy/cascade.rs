@@ -12,6 +12,7 @@ use crate::{
     changes::Changes,
     error::Error,
     referrers::ManifestKey,
+    tasks::Place,
     upstream::{Body, Registry, manifest_uri},
 };
 
@@ -24,15 +25,16 @@ const AT_A_TIME: usize = 4;
 /// How long the client's answer waits for it; it goes on after that.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Deletes the referrers of what was deleted, with the same caller's credentials. `of`: the subject's forms.
-pub async fn delete_referrers(changes: &Changes, registry: &Registry, of: Vec<ManifestKey>) {
+/// Deletes the referrers of what was deleted, with the same caller's credentials. `of`: the subject's forms. `place`: that of
+/// the delete, which this is a part of.
+pub async fn delete_referrers(changes: &Changes, registry: &Registry, of: Vec<ManifestKey>, place: Place) {
     let cascade = Cascade {
         changes: changes.clone(),
         registry: registry.clone(),
         waiting: VecDeque::new(),
         found: HashSet::new(),
     };
-    let deleting = changes.tasks.detached(cascade.delete(of));
+    let deleting = changes.tasks.detached(place, cascade.delete(of));
     if tokio::time::timeout(PATIENCE, deleting).await.is_err() {
         tracing::debug!("the referrers of a deleted subject are deleted after the answer");
     }

@@ -39,18 +39,23 @@ impl ReferrersTags {
         }
         let read_before = self.store.tag(subject).await?.is_some_and(|state| state.checked_at.is_some());
         let (tags, registry, subject) = (self.clone(), registry.clone(), subject.clone());
-        let reading = self.tasks.detached(async move { tags.read_once(&registry, &subject).await });
+        let reading = async {
+            let place = self.tasks.place(registry.holder()).await?;
+            self.tasks
+                .detached(place, async move { tags.read_once(&registry, &subject).await })
+                .await
+                .ok_or(Error::Bug)?
+        };
         let patience = if read_before { AGAIN } else { FIRST };
         match tokio::time::timeout(patience, reading).await {
-            Ok(Some(Ok(_))) => Ok(()),
+            Ok(Ok(_)) => Ok(()),
             // What is known is the answer, as long as the tag can't be looked at.
-            Ok(Some(Err(error))) if read_before => {
+            Ok(Err(error)) if read_before => {
                 tracing::debug!(%error, "a referrers tag was not looked at again");
                 Ok(())
             }
             Err(_) if read_before => Ok(()),
-            Ok(Some(Err(error))) => Err(error),
-            Ok(None) => Err(Error::Bug),
+            Ok(Err(error)) => Err(error),
             Err(_) => Err(Error::Incomplete),
         }
     }

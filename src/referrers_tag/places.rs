@@ -5,15 +5,15 @@ use std::{sync::Arc, time::Duration};
 use moka::future::Cache;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{
-    budget::{Exhausted, PATIENCE},
-    upstream::CallerKey,
-};
+use crate::{shares::Exhausted, upstream::CallerKey};
 
 const IN_ALL: usize = 16;
 /// Of one address: whoever makes up credentials leaves some to others.
 const FOR_ADDRESS: usize = 12;
 const FOR_ONE: usize = 4;
+
+/// How long a place is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How many callers are told apart.
 const CALLERS: u64 = 10_000;

@@ -72,7 +72,7 @@ async fn claim_of_carrier(
     alias: &Alias,
     subject: &Digest,
 ) -> Result<Option<Claim>, Error> {
-    let reservation = registry.upstream().budget.reserve(alias.original_size).await?;
+    let reservation = registry.try_reserve(alias.original_size)?;
     let original = key.sibling(alias.original.clone());
     let Some(bytes) = store.original(&original).await? else { return Ok(None) };
     let artifact = Artifact::by_tag(original, reservation.hold(bytes), subject)?;

@@ -44,12 +44,13 @@ impl Registry {
             (StatusCode::OK, _) => {}
             _ => return Ok(Blob::Unreadable),
         }
-        let reservation = self.upstream().budget.try_reserve(length.unwrap_or(most))?;
+        let most = length.unwrap_or(most);
+        let reservation = self.try_reserve(most)?;
         let answer = ask(Method::GET).await?;
         if answer.status() != StatusCode::OK {
             return Ok(Blob::Unreadable);
         }
-        let Some(bytes) = self.collect(answer, &reservation).await else { return Ok(Blob::Unreadable) };
+        let Some(bytes) = self.collect_up_to(answer, most).await else { return Ok(Blob::Unreadable) };
         let is_it = key.digest.algorithm().is_some_and(|algorithm| Digest::of(algorithm, &bytes) == key.digest);
         Ok(if is_it { Blob::Bytes(reservation.hold(bytes)) } else { Blob::Unreadable })
     }

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use super::{
     connection::InUse,
     error::BodyError,
+    held::HeldBody,
     upload::{ClientBody, Upload},
 };
 use crate::stall::Stall;
@@ -22,6 +23,8 @@ use crate::stall::Stall;
 pub enum Body {
     /// None, or one that was at hand.
     Full(Option<Bytes>),
+    /// One that backref made, with memory that is reserved for it.
+    Held(HeldBody),
     /// A client's, to the upstream.
     Client(ClientBody),
     /// The upstream's, to a client.
@@ -46,6 +49,7 @@ impl HttpBody for Body {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Held(body) => Poll::Ready(body.next().map(|piece| Ok(Frame::data(piece?)))),
             Self::Client(body) => body.poll_frame(cx),
             Self::Upstream(body) => body.poll_frame(cx),
         }
@@ -54,6 +58,7 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Full(bytes) => bytes.is_none(),
+            Self::Held(body) => body.is_at_its_end(),
             Self::Client(body) => body.is_end_stream(),
             Self::Upstream(body) => body.incoming.is_end_stream(),
         }
@@ -62,6 +67,7 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Held(body) => SizeHint::with_exact(body.left() as u64),
             Self::Client(body) => body.size_hint(),
             Self::Upstream(body) => body.incoming.size_hint(),
         }

@@ -41,7 +41,7 @@ impl Client {
         let (upload, length) = match request.body() {
             Body::Client(body) => (Some(body.upload()), None),
             Body::Full(bytes) => (None, Some(bytes.as_ref().map_or(0, Bytes::len))),
-            Body::Upstream(_) => (None, None),
+            Body::Held(_) | Body::Upstream(_) => (None, None),
         };
         if let Some(length) = length {
             // hyper sends the header as it stands. One that announces more than comes would have the upstream take the

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::connection::NoConnection;
-use crate::stall::Stalled;
+use crate::{pace::Slow, stall::Stalled};
 
 /// Why there is no answer.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -34,6 +34,9 @@ pub enum BodyError {
     /// Nothing moved for `limits.stall_timeout`.
     #[error(transparent)]
     Stalled(#[from] Stalled),
+    /// It holds memory, and moved too slowly.
+    #[error(transparent)]
+    Slow(#[from] Slow),
     /// The upstream answered before it accepted the body.
     #[error("the upstream answered before it accepted the body")]
     NotWanted,

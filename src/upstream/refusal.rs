@@ -6,7 +6,7 @@ use super::{
     error::UpstreamError,
     headers::{Addresses, Side, of_refusal},
 };
-use crate::budget::Exhausted;
+use crate::shares::Exhausted;
 
 /// Why the upstream lets a caller read nothing.
 #[derive(Clone, Debug)]

@@ -6,22 +6,23 @@ use std::{fmt::Display, sync::Arc};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body::Body as _;
-use http_body_util::{BodyExt, Limited};
 
 use super::{
     body::Body,
     caller::Caller,
+    collect::{CollectError, Intake, collect_up_to},
     error::UpstreamError,
     fronted::Upstream,
     refusal::{ReadError, Refusal},
 };
 use crate::{
-    budget::Reservation,
+    budget::{Part, Reservation},
     oci::{
         Digest, MANIFEST_ACCEPT, MAX_MANIFEST, RawManifest, Reading, Repository,
         header::{content_digest, content_length, media_type},
     },
     referrers::ManifestKey,
+    shares::{Exhausted, Holder},
 };
 
 /// The upstream as one caller may use it: each request goes with that caller's credentials. Cheap to clone.
@@ -144,22 +145,46 @@ impl Registry {
         if is_coded(answer.headers()) {
             return Err(ReadError::Incomplete);
         }
-        let length = length(answer.headers()).unwrap_or(MAX_MANIFEST).min(MAX_MANIFEST);
-        let reservation = self.upstream.budget.reserve(length).await?;
-        let bytes = self.collect(answer, &reservation).await.ok_or(ReadError::Incomplete)?;
+        let body = answer.into_body();
+        let (bytes, reservation) = match self.collect(body, Part::Read, MAX_MANIFEST, 1).await {
+            Ok(collected) => collected,
+            Err(CollectError::Busy(error)) => return Err(error.into()),
+            Err(CollectError::TooLarge | CollectError::Body(_)) => return Err(ReadError::Incomplete),
+        };
         Ok(reservation.hold(bytes))
     }
 
-    /// A body of at most what was reserved for it. It keeps the reservation no longer than one that a client pushes.
-    pub(super) async fn collect(&self, answer: Response<Body>, reservation: &Reservation) -> Option<Bytes> {
-        self.collect_up_to(answer, reservation.bytes()).await
+    /// By whom memory and places are taken for what this caller asks for.
+    pub fn holder(&self) -> Holder {
+        let (permits, peer) = (&self.upstream.permits, &self.caller.side().peer);
+        Holder { caller: permits.caller(self.caller.headers(), peer), address: permits.address(peer) }
     }
 
-    /// A body of up to `most` bytes, which nothing is reserved for: of a command's.
+    /// All of a body of up to `most` bytes, with a reservation in that part of the budget for so many `copies` of it.
+    pub async fn collect(
+        &self,
+        body: Body,
+        part: Part,
+        most: usize,
+        copies: usize,
+    ) -> Result<(Bytes, Reservation), CollectError> {
+        let (budget, time) = (&self.upstream.budget, self.upstream.stall_timeout);
+        Intake { budget, holder: self.holder(), part, most, copies, time }.collect(body).await
+    }
+
+    /// A reservation, waited for, by a caller who has none in this part of the budget or a later one.
+    pub async fn reserve(&self, part: Part, bytes: usize) -> Result<Reservation, Exhausted> {
+        self.upstream.budget.reserve(part.of_size(bytes), self.holder(), bytes).await
+    }
+
+    /// A reservation for one more thing to read, by a caller who may have any.
+    pub fn try_reserve(&self, bytes: usize) -> Result<Reservation, Exhausted> {
+        self.upstream.budget.try_reserve(self.holder(), bytes)
+    }
+
+    /// A body of up to `most` bytes, which nothing is reserved for, or something already.
     pub(super) async fn collect_up_to(&self, answer: Response<Body>, most: usize) -> Option<Bytes> {
-        let body = Limited::new(answer.into_body(), most).collect();
-        let body = tokio::time::timeout(self.upstream.stall_timeout, body).await;
-        body.ok()?.ok().map(http_body_util::Collected::to_bytes)
+        collect_up_to(answer.into_body(), most, self.upstream.stall_timeout).await
     }
 
     /// `GET` of a page of a list, of up to `most` bytes: its headers and its body.
@@ -195,7 +220,9 @@ impl Head {
     fn is_of_manifest(&self, asked: Option<&Digest>) -> bool {
         let Some(kind) = media_type(&self.headers) else { return asked.is_some() && self.digest().as_ref() == asked };
         match (asked, self.digest()) {
-            (Some(asked), Some(said)) => *asked == said && (kind.is_manifest() || kind.as_str().starts_with("application/")),
+            (Some(asked), Some(said)) => {
+                *asked == said && (kind.is_manifest() || kind.as_str().starts_with("application/"))
+            }
             _ => kind.is_manifest(),
         }
     }

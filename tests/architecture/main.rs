@@ -43,7 +43,7 @@ const DIRECTION: Direction = Direction {
         &["config", "referrers"],
         &["oci"],
     ],
-    leaves: &["budget", "clock", "locks", "tasks", "metrics", "random", "stall", "step"],
+    leaves: &["budget", "clock", "locks", "tasks", "metrics", "pace", "random", "shares", "stall", "step"],
     leaves_may_use: &[("metrics", "oci")],
     names_only: &[("store", "upstream", &["ReadPermit"])],
 };

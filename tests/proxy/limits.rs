@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use crate::support::{Backref, Fake, until};
-use crate::wire::{Wire, ask, error_code, served};
+use crate::support::{Backref, Fake, Gate};
+use crate::wire::{Wire, ask, error_code};
+
+/// Manifests of so many bytes have room of their own.
+const SMALL: usize = 64 << 10;
 
 fn up(config: &str) -> (Backref, Fake) {
     let fake = Fake::start(|visit| {
@@ -165,30 +168,37 @@ fn more_clients_than_allowed_wait_for_their_turn() {
 }
 
 #[test]
-fn manifests_beyond_what_may_be_held_at_once_are_put_off() {
-    // Room for two of the largest.
-    let (backref, fake) = up("[limits]\nbuffered = \"8MiB\"\n");
+fn limits_manifests_beyond_what_may_be_held_at_once_are_put_off() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let fake = Fake::start(move |visit| {
+        if visit.discard() {
+            if visit.head.target().ends_with("/held") {
+                held.pass();
+            }
+            visit.answer("200 OK", &[], "x");
+        }
+    });
+    // Room for one of the largest.
+    let config = "[limits]\nbuffered = \"8MiB\"\nstall_timeout = \"1s\"\n";
+    let backref = Backref::of(&fake.url()).config(config).start();
     let large = 4 << 20;
-    let mut holding: Vec<_> = (0..2)
-        .map(|_| {
-            let mut wire = Wire::to(backref.host());
-            wire.send(format!("PUT /v2/app/manifests/v1 HTTP/1.1\r\nHost: a\r\nContent-Length: {large}\r\n\r\n"));
-            wire.send(" ".repeat(large - 2));
-            wire
-        })
-        .collect();
-    until("both to be read", || (served(backref.host()) == 2).then_some(()));
-    let push = "PUT /v2/app/manifests/v1 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}";
-    let put_off = ask(backref.host(), push);
+    let push = |tag: &str, body: &str| {
+        let length = body.len();
+        format!("PUT /v2/app/manifests/{tag} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}")
+    };
+    let mut holding = Wire::to(backref.host());
+    holding.send(push("held", &" ".repeat(large)));
+    gate.wait_for(1);
+    let put_off = ask(backref.host(), &push("v1", &format!("{}{{}}", " ".repeat(SMALL))));
     assert_eq!((put_off.head.status(), error_code(&put_off.body).as_str()), (503, "TOOMANYREQUESTS"));
     assert!(put_off.head.header("Retry-After").is_some_and(|seconds| seconds.parse::<u32>().is_ok()));
-    // What needs no room passes.
+    assert_eq!(fake.count("PUT"), 1);
+    // What needs little room, or none, passes.
+    assert_eq!(ask(backref.host(), &push("v1", "{}")).head.status(), 200);
     let upload = "PATCH /v2/app/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}";
     assert_eq!(ask(backref.host(), upload).head.status(), 200);
-    assert_eq!(fake.count("PUT"), 0);
-    for wire in &mut holding {
-        wire.send("{}");
-        assert_eq!(wire.answer().head.status(), 200);
-    }
-    assert_eq!(ask(backref.host(), push).head.status(), 200);
+    gate.open();
+    assert_eq!(holding.answer().head.status(), 200);
+    assert_eq!(ask(backref.host(), &push("v1", &" ".repeat(large))).head.status(), 200);
 }

@@ -29,6 +29,7 @@ mod permit;
 mod permit_cache;
 mod push;
 mod requests;
+mod shares;
 mod tags;
 mod tags_written;
 mod unavailable;

@@ -1,8 +1,10 @@
 //! A client that says exactly what it is told, and shows every byte that comes back.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
 use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt};
 
 use serde_json::Value;
 
@@ -25,10 +27,32 @@ pub(crate) struct Answer {
 
 impl Wire {
     pub(crate) fn to(host: &str) -> Self {
-        let stream = TcpStream::connect(host).expect("backref takes connections");
-        stream.set_read_timeout(Some(BOUND)).expect("a timeout");
-        stream.set_nodelay(true).expect("an open socket");
-        Self { stream: BufReader::new(stream) }
+        Self::over(TcpStream::connect(host).expect("backref takes connections"))
+    }
+
+    /// From any address of the loopback network; with room in the system for little of what it has not read, if it is
+    /// to be a slow reader.
+    pub(crate) fn from(address: [u8; 4], host: &str, slow: bool) -> Self {
+        let to: SocketAddr = host.parse().expect("an address");
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+        if slow {
+            sockopt::set_socket_recv_buffer_size(&socket, 4 << 10).expect("a small buffer");
+        }
+        bind(&socket, &SocketAddrV4::new(Ipv4Addr::from(address), 0)).expect("an address of the loopback network");
+        connect(&socket, &to).expect("backref takes connections");
+        Self::over(TcpStream::from(socket))
+    }
+
+    fn over(stream: TcpStream) -> Self {
+        let wire = Self { stream: BufReader::new(stream) }.patient(BOUND);
+        wire.stream.get_ref().set_nodelay(true).expect("an open socket");
+        wire
+    }
+
+    /// What doesn't come within that time doesn't come.
+    pub(crate) fn patient(self, bound: Duration) -> Self {
+        self.stream.get_ref().set_read_timeout(Some(bound)).expect("a timeout");
+        self
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {

@@ -169,6 +169,16 @@ impl Visit {
         body
     }
 
+    /// Reads the whole body and keeps nothing of it. Whether it was whole.
+    pub(crate) fn discard(&mut self) -> bool {
+        let length: u64 = self.head.header("Content-Length").map_or(0, |length| length.parse().expect("a length"));
+        let read = std::io::copy(&mut (&mut self.stream).take(length), &mut std::io::sink());
+        let whole = read.is_ok_and(|read| read == length);
+        self.body = Body::Read(whole.then(Vec::new));
+        self.open &= whole;
+        whole
+    }
+
     /// The next bytes of the body as they come over the wire, framing and all.
     pub(crate) fn raw(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
