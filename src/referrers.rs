@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_comes_back_as_it_went() {
+    fn paging_cursor_is_parsed_as_it_was_rendered() {
         let cursor = Cursor { created: i64::MIN, arrival: -3, digest: Digest::parse("a+b.c:x=_-").unwrap() };
         assert_eq!(Cursor::parse(&cursor.render()), Some(cursor));
         assert_eq!(Cursor::parse("7"), None);

@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_one_hop_stays_there() {
+    fn passthrough_drops_hop_by_hop_headers_and_sets_the_forwarding_headers() {
         let mut headers = HeaderMap::new();
         for (name, value) in [
             ("connection", "close, X-Mine"),

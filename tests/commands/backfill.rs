@@ -22,7 +22,7 @@ fn put_blob(stand: &Stand, repository: &str, blob: &[u8]) {
 }
 
 #[test]
-fn a_deleted_store_is_made_anew_in_the_same_order() {
+fn backfill_restores_a_deleted_database_in_the_same_order() {
     for kind in KINDS {
         let stand = up(kind);
         let pushed: Vec<String> = ["c", "a", "d", "b"].iter().map(|name| stand.push(name)).collect();
@@ -43,7 +43,7 @@ fn a_deleted_store_is_made_anew_in_the_same_order() {
 }
 
 #[test]
-fn every_tag_leads_somewhere() {
+fn backfill_finds_the_referrers_behind_every_kind_of_tag() {
     let stand = up(Kind::Distribution2);
     let registry = stand.registry.url();
     let around: Vec<Vec<u8>> =
@@ -73,7 +73,7 @@ fn every_tag_leads_somewhere() {
 }
 
 #[test]
-fn what_has_the_lists_order_keeps_it_though_a_tag_comes_first() {
+fn backfill_keeps_the_referrers_tags_order_though_another_tag_comes_first() {
     let stand = up(Kind::Distribution2);
     let around: Vec<Vec<u8>> = ["z", "y", "x"].iter().map(|name| stand.push_around(name)).collect();
     put(&stand.registry.url(), "a-tag-of-the-last", &around[2]);
@@ -85,7 +85,7 @@ fn what_has_the_lists_order_keeps_it_though_a_tag_comes_first() {
 }
 
 #[test]
-fn what_stands_under_a_list_s_name_is_looked_at_all_the_same() {
+fn backfill_finds_a_referrer_that_stands_under_the_name_of_a_referrers_tag() {
     let stand = up(Kind::Distribution2);
     put_blob(&stand, "app", b"{}");
     let config = json!({"mediaType": "application/vnd.oci.empty.v1+json", "digest": sha256(b"{}"), "size": 2});
@@ -101,7 +101,7 @@ fn what_stands_under_a_list_s_name_is_looked_at_all_the_same() {
 }
 
 #[test]
-fn without_names_it_goes_through_what_the_registry_lists() {
+fn backfill_without_names_goes_through_the_registrys_catalog() {
     for kind in KINDS {
         let stand = up(kind);
         // distribution lists repositories with layers only.
@@ -136,7 +136,7 @@ fn registry(head: &'static str, catalog: &'static str) -> (Fake, Backref) {
 }
 
 #[test]
-fn what_it_can_not_see_is_named() {
+fn backfill_names_what_it_can_not_read() {
     let (_fake, backref) = registry("403 Forbidden", "200 OK");
     let ran = run(&backref, "backfill");
     assert_eq!(ran.code, Some(1), "{ran:?}");
@@ -149,7 +149,7 @@ fn what_it_can_not_see_is_named() {
 }
 
 #[test]
-fn usage_is_told_apart_from_findings() {
+fn commands_exit_with_2_on_bad_usage_and_create_no_database() {
     let (_fake, backref) = registry("200 OK", "200 OK");
     for line in ["backfill App", "backfill --jobs 0", "prune --yes", "repair --upstream nowhere"] {
         assert_eq!(run(&backref, line).code, Some(2), "{line}");
@@ -161,7 +161,7 @@ fn usage_is_told_apart_from_findings() {
 }
 
 #[test]
-fn carriers_are_known_again() {
+fn backfill_finds_carriers_and_reads_them_once() {
     let stand = up(Kind::Distribution2);
     let artifact_type = "application/vnd.oci.artifact.manifest.v1+json";
     let artifact = json!({
@@ -187,13 +187,13 @@ fn carriers_are_known_again() {
 }
 
 #[test]
-fn a_tag_that_somebody_deletes_meanwhile_is_no_trouble() {
+fn backfill_passes_over_a_tag_that_is_deleted_meanwhile() {
     let (_fake, backref) = registry("404 Not Found", "200 OK");
     assert_eq!(run(&backref, "backfill app").code, Some(0));
 }
 
 #[test]
-fn a_list_whose_page_follows_itself_ends() {
+fn verify_ends_on_a_list_of_tags_whose_next_page_is_itself() {
     let fake = Fake::start(move |visit| match visit.head.target() {
         "/v2/" => visit.answer("200 OK", &[], "{}"),
         _ => visit.answer("200 OK", &["Link: </v2/app/tags/list?last=b>; rel=\"next\""], r#"{"tags":["b"]}"#),

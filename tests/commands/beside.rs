@@ -9,7 +9,7 @@ use crate::stand::{INDEX, list, plain, put, referrer, up};
 use crate::support::{Backref, Kind, http, sha256, until};
 
 #[test]
-fn pushes_and_a_backfill_at_the_same_time_lose_nothing() {
+fn backfill_beside_concurrent_pushes_loses_nothing() {
     let stand = up(Kind::Distribution2);
     let before: Vec<Vec<u8>> = (0..40).map(|number| stand.push_around(&format!("before {number}"))).collect();
     let names: Vec<&[u8]> = before.iter().map(Vec::as_slice).collect();
@@ -41,7 +41,7 @@ fn pushes_and_a_backfill_at_the_same_time_lose_nothing() {
 }
 
 #[test]
-fn serve_notices_the_first_carrier_that_a_command_finds() {
+fn backfill_finds_the_first_carrier_and_a_running_serve_notices() {
     let stand = up(Kind::Distribution2);
     let other = Backref::of(&stand.registry.url()).start();
     let artifact_type = "application/vnd.oci.artifact.manifest.v1+json";
@@ -69,7 +69,7 @@ fn serve_notices_the_first_carrier_that_a_command_finds() {
 }
 
 #[test]
-fn a_command_and_serve_see_what_the_other_wrote() {
+fn backfill_and_a_running_serve_see_what_the_other_wrote() {
     let stand = up(Kind::Distribution3);
     assert_eq!(stand.listed(), [""; 0], "serve has looked, and there was nothing");
     let around = referrer(&stand.subject, "around");

@@ -44,7 +44,7 @@ fn fill(base: &str, repository: &str, authorization: &str) -> (String, String) {
 }
 
 #[test]
-fn a_password_file() {
+fn credentials_for_a_password_file_come_from_dockers_configuration() {
     let registry = Registry::distribution_2().htpasswd(&[("operator", "1")]).start();
     let mut backref = Backref::of(&registry.url()).start();
     let basic = format!("Basic {}", STANDARD.encode("operator:1"));
@@ -72,7 +72,7 @@ const GRANTS: [Grant; 2] = [
 ];
 
 #[test]
-fn a_token_server() {
+fn credentials_for_a_token_server_decide_what_a_command_may_do() {
     for kind in [Kind::Distribution2, Kind::Distribution3] {
         let tokens = TokenServer::start(&USERS, &GRANTS, 300);
         let registry = Registry::of(kind).tokens(&tokens).start();
@@ -104,7 +104,7 @@ fn a_token_server() {
 }
 
 #[test]
-fn tokens_are_renewed_when_they_end() {
+fn credentials_by_token_are_renewed_when_the_token_ends() {
     // Registries allow a minute beyond a token's end, the operator none.
     let tokens = TokenServer::start(&USERS, &GRANTS, 0);
     let registry = Registry::distribution_2().tokens(&tokens).start();
@@ -125,7 +125,7 @@ fn tokens_are_renewed_when_they_end() {
 }
 
 #[test]
-fn a_token_that_is_good_for_ages_is_one() {
+fn credentials_by_token_are_used_whatever_its_lifetime() {
     let fake = Fake::start(|visit| {
         let target = visit.head.target().to_owned();
         let realm = format!(

@@ -67,7 +67,7 @@ fn peak_memory(pid: u32) -> Option<u64> {
 }
 
 #[test]
-fn very_many_are_backfilled_in_order() {
+fn backfill_of_generated_referrers_keeps_their_order() {
     let count = count();
     let mut stand = up(Kind::Distribution2);
     stand.backref.terminate();

@@ -17,7 +17,7 @@ fn end(mut child: Child) -> Option<i32> {
 }
 
 #[test]
-fn an_interrupted_backfill_goes_on_where_it_ended() {
+fn backfill_that_was_interrupted_continues_where_it_ended() {
     let mut stand = up(Kind::Distribution2);
     let registry = stand.registry.url();
     let mut expected = Vec::new();
@@ -58,7 +58,7 @@ fn an_interrupted_backfill_goes_on_where_it_ended() {
 }
 
 #[test]
-fn killed_it_leaves_nothing_that_stands_in_the_way() {
+fn backfill_that_was_killed_leaves_nothing_in_the_way_of_the_next() {
     let mut stand = up(Kind::Distribution2);
     let around: Vec<Vec<u8>> = (0..60).map(|number| stand.push_around(&number.to_string())).collect();
     let names: Vec<&[u8]> = around.iter().map(Vec::as_slice).collect();

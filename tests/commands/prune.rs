@@ -10,7 +10,7 @@ use crate::support::{Backref, Fake, Holdings, Kind, http, sha256};
 const DAY_AGO: &str = "CAST(strftime('%s', 'now', '-2 days') AS INTEGER) * 1000000";
 
 #[test]
-fn what_is_gone_is_listed_no_more_and_dropped_after_a_day() {
+fn prune_unlists_a_deleted_referrer_and_drops_its_record_after_a_day() {
     for kind in KINDS {
         let mut stand = up(kind);
         let pushed: Vec<String> = ["a", "b", "c"].iter().map(|name| stand.push(name)).collect();
@@ -34,7 +34,7 @@ fn what_is_gone_is_listed_no_more_and_dropped_after_a_day() {
 }
 
 #[test]
-fn what_comes_back_is_listed_again() {
+fn prune_lists_a_referrer_again_that_came_back() {
     let mut stand = up(Kind::Distribution2);
     let pushed = stand.push("a");
     stand.push("b");
@@ -47,7 +47,7 @@ fn what_comes_back_is_listed_again() {
 }
 
 #[test]
-fn a_404_for_everything_hides_and_takes_nothing_away() {
+fn prune_keeps_every_record_while_the_registry_answers_404_to_everything() {
     let (holdings, hides) = (Holdings::default(), Arc::new(AtomicBool::new(false)));
     let subject = plain("subject");
     holdings.hold("app", INDEX, &subject);
@@ -76,7 +76,7 @@ fn a_404_for_everything_hides_and_takes_nothing_away() {
 }
 
 #[test]
-fn orphans_are_named_and_deleted_only_when_told_to() {
+fn prune_names_orphans_and_deletes_them_only_with_yes() {
     for kind in KINDS {
         let stand = up(kind);
         let registry = stand.registry.url();
@@ -108,7 +108,7 @@ fn orphans_are_named_and_deleted_only_when_told_to() {
 }
 
 #[test]
-fn what_a_tag_alone_calls_a_referrer_is_no_orphan() {
+fn prune_keeps_an_image_that_only_a_tag_makes_a_referrer() {
     let stand = up(Kind::Distribution2);
     let image = plain("an image that is in use");
     let digest = sha256(&image);
@@ -124,7 +124,7 @@ fn what_a_tag_alone_calls_a_referrer_is_no_orphan() {
 }
 
 #[test]
-fn a_subject_that_is_there_in_a_form_that_is_not_on_record_is_not_gone() {
+fn prune_keeps_referrers_of_a_subject_whose_carrier_is_not_in_the_database() {
     const ARTIFACT: &str = "application/vnd.oci.artifact.manifest.v1+json";
     // 3.1 says 404 of a digest that only a blob has, 2.8 says 500: then nobody knows.
     let mut stand = up(Kind::Distribution3);

@@ -7,7 +7,7 @@ use crate::stand::{INDEX, KINDS, delete, list, plain, put, referrer, up};
 use crate::support::{Backref, Fake, Holdings, Kind, sha256};
 
 #[test]
-fn nothing_is_different_after_pushes() {
+fn verify_finds_no_difference_after_pushes() {
     for kind in KINDS {
         let stand = up(kind);
         for name in ["a", "b"] {
@@ -33,7 +33,7 @@ fn differences(backref: &Backref) -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_planted_difference_is_found() {
+fn verify_finds_every_planted_difference() {
     let stand = up(Kind::Distribution2);
     let registry = stand.registry.url();
     let pushed: Vec<Vec<u8>> = ["a", "b", "c"].iter().map(|name| referrer(&stand.subject, name)).collect();
@@ -70,7 +70,7 @@ fn every_planted_difference_is_found() {
 }
 
 #[test]
-fn a_tag_that_nothing_is_on_record_of_is_compared_too() {
+fn verify_compares_a_referrers_tag_that_the_database_knows_nothing_of() {
     let stand = up(Kind::Distribution3);
     let around = stand.push_around("around");
     put(&stand.registry.url(), &stand.tag(), &list(&[&around]));
@@ -78,7 +78,7 @@ fn a_tag_that_nothing_is_on_record_of_is_compared_too() {
 }
 
 #[test]
-fn rows_of_which_the_registry_shows_nothing_are_named() {
+fn verify_names_rows_of_which_the_registry_shows_nothing() {
     let mut stand = up(Kind::Distribution2);
     let pushed = stand.push("a");
     stand.paid();
@@ -94,7 +94,7 @@ fn rows_of_which_the_registry_shows_nothing_are_named() {
 }
 
 #[test]
-fn a_registry_with_an_api_of_its_own_is_asked() {
+fn verify_asks_a_registry_that_has_a_referrers_api() {
     let holdings = Holdings::default();
     let subject = plain("subject");
     holdings.hold("app", INDEX, &subject);

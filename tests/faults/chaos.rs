@@ -54,12 +54,12 @@ impl Known {
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_in_front_of_distribution_2() {
+fn chaos_loses_nothing_acknowledged_in_front_of_distribution_2() {
     survive(KINDS[0]);
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_in_front_of_distribution_3() {
+fn chaos_loses_nothing_acknowledged_in_front_of_distribution_3() {
     survive(KINDS[1]);
 }
 

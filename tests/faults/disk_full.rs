@@ -51,7 +51,7 @@ impl Drop for Limited {
 }
 
 #[test]
-fn only_recording_stops_and_it_goes_on_when_there_is_room() {
+fn disk_full_stops_recording_alone_until_there_is_space_again() {
     let mut stand = Stand::up(Holdings::serve);
     stand.backref.terminate();
     let limited = Limited::start(&stand.backref);
@@ -90,7 +90,7 @@ fn only_recording_stops_and_it_goes_on_when_there_is_room() {
 }
 
 #[test]
-fn room_that_ends_between_the_upstreams_success_and_the_record_leaves_the_push_open() {
+fn disk_full_after_the_registry_took_a_push_leaves_the_write_unresolved() {
     let put = crate::stand::Hold::new("PUT");
     let hold = put.clone();
     let mut stand = Stand::up(move |holdings, visit| hold.serve(holdings, visit));

@@ -32,7 +32,7 @@ fn held(config: &str) -> (Stand, Hold) {
 }
 
 #[test]
-fn a_push_on_its_way_is_finished() {
+fn drain_a_push_on_its_way_is_finished() {
     for by in [Signal::TERM, Signal::INT] {
         let (mut stand, put) = held("");
         let manifest = stand.referrer("a");
@@ -52,7 +52,7 @@ fn a_push_on_its_way_is_finished() {
 }
 
 #[test]
-fn a_push_whose_client_has_left_is_finished_too() {
+fn drain_a_push_whose_client_has_left_is_finished_too() {
     let (mut stand, put) = held("");
     let manifest = stand.referrer("a");
     let (head, body) = crate::stand::push_request(&manifest);
@@ -74,7 +74,7 @@ fn a_push_whose_client_has_left_is_finished_too() {
 }
 
 #[test]
-fn a_download_on_its_way_is_finished_and_idle_connections_are_closed() {
+fn drain_a_download_on_its_way_is_finished_and_idle_connections_are_closed() {
     let (first, go_on) = (Gate::default(), Gate::default());
     let (begun, rest) = (first.clone(), go_on.clone());
     let mut stand = Stand::up(move |holdings, visit| {
@@ -103,7 +103,7 @@ fn a_download_on_its_way_is_finished_and_idle_connections_are_closed() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn drain_a_second_signal_ends_it_at_once() {
     let (mut stand, put) = held("");
     let manifest = stand.referrer("a");
     let client = stand.push_meanwhile(&manifest);
@@ -119,7 +119,7 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn what_takes_too_long_is_not_waited_for() {
+fn drain_what_takes_too_long_is_not_waited_for() {
     let (mut stand, put) = held("[limits]\ndrain_timeout = \"300ms\"\n");
     let manifest = stand.referrer("a");
     let client = stand.push_meanwhile(&manifest);

@@ -35,7 +35,7 @@ impl Known {
 }
 
 #[test]
-fn nothing_acknowledged_is_lost() {
+fn kill_at_any_time_loses_nothing_acknowledged() {
     let kills: usize = env::var("KILLS").map_or(5, |kills| kills.parse().expect("KILLS: a number"));
     let mut seed = Seed::of_this_run();
     let registry = Registry::of(Kind::Distribution2).start();

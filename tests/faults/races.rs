@@ -95,7 +95,7 @@ fn race(order: &[bool], there_before: bool) {
 }
 
 #[test]
-fn of_a_new_manifest() {
+fn race_of_push_and_delete_of_a_new_manifest_ends_as_the_registry_does() {
     let orders = orders(3, 3);
     assert_eq!(orders.len(), 20);
     for order in orders {
@@ -104,14 +104,14 @@ fn of_a_new_manifest() {
 }
 
 #[test]
-fn of_a_manifest_that_is_there() {
+fn race_of_push_and_delete_of_an_existing_manifest_ends_as_the_registry_does() {
     for order in orders(3, 3) {
         race(&order, true);
     }
 }
 
 #[test]
-fn of_many_at_once() {
+fn race_of_many_pushes_and_deletes_ends_as_the_registry_does() {
     const ROUNDS: usize = 20;
     let stand = Stand::with(Holdings::serve, |backref| backref.config("workers = 4\n"));
     let manifests: Vec<_> = (0..3).map(|number| stand.referrer(&number.to_string())).collect();
@@ -142,7 +142,7 @@ fn of_many_at_once() {
 }
 
 #[test]
-fn of_a_push_and_a_query_that_finds_it_missing() {
+fn race_of_a_push_and_a_query_that_found_the_manifest_missing_lists_it() {
     // The subject is not there, so that a query asks about the referrer, just when it is pushed again.
     let heads = Hold::new("HEAD");
     let race_on = Gate::default();

@@ -15,7 +15,7 @@ fn up(kind: Kind) -> (Backref, Registry) {
 }
 
 #[test]
-fn every_acknowledged_push_of_many_at_once_is_listed() {
+fn push_of_many_referrers_at_once_lists_every_acknowledged_one() {
     for kind in [Kind::Distribution2, Kind::Distribution3] {
         let registry = Registry::of(kind).start();
         let backref = Backref::of(&registry.url()).start();
@@ -36,7 +36,7 @@ fn every_acknowledged_push_of_many_at_once_is_listed() {
 }
 
 #[test]
-fn a_registry_that_is_stopped_and_started_again() {
+fn upstream_that_stops_gives_502_until_it_is_back_and_loses_no_referrer() {
     let (backref, mut registry) = up(Kind::Distribution2);
     let subject = push(backref.host(), &plain("subject"));
     let first = push(backref.host(), &referrer(&subject, "first"));
@@ -59,7 +59,7 @@ fn a_registry_that_is_stopped_and_started_again() {
 }
 
 #[test]
-fn a_registry_that_stands_still_and_goes_on() {
+fn upstream_that_freezes_gives_504_and_a_push_that_lands_later_is_listed() {
     let (backref, registry) = up(Kind::Distribution3);
     let subject = push(backref.host(), &plain("subject"));
     let manifest = referrer(&subject, "stuck");
@@ -82,7 +82,7 @@ fn a_registry_that_stands_still_and_goes_on() {
 }
 
 #[test]
-fn a_manifest_that_was_deleted_around_backref() {
+fn delete_directly_in_the_registry_unlists_the_referrer() {
     let (backref, registry) = up(Kind::Distribution2);
     let subject = push(backref.host(), &plain("subject"));
     let [kept, gone] = ["kept", "gone"].map(|name| push(backref.host(), &referrer(&subject, name)));

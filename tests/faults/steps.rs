@@ -53,17 +53,17 @@ pub(crate) const SHORT: &str = "[upstream]\nanswer_timeout = \"1s\"\nconnect_tim
                                 [referrers]\nrecheck = \"100ms\"\n";
 
 #[test]
-fn of_a_push() {
+fn kill_at_each_step_of_a_push_loses_nothing() {
     kill_at_each(|act| matches!(act, Act::Push | Act::PushBesideAbsent));
 }
 
 #[test]
-fn of_a_delete() {
+fn kill_at_each_step_of_a_delete_loses_nothing() {
     kill_at_each(|act| matches!(act, Act::Delete | Act::DeleteLast | Act::DeleteProtected));
 }
 
 #[test]
-fn of_what_clients_do_to_a_tag_and_of_reading_it() {
+fn kill_at_each_step_of_a_clients_tag_write_and_of_an_import_loses_nothing() {
     kill_at_each(|act| matches!(act, Act::WriteTag | Act::DeleteIndex | Act::Query));
 }
 
@@ -188,7 +188,7 @@ fn is_there(stand: &Stand, digest: &str) -> bool {
 }
 
 #[test]
-fn none_is_left_out() {
+fn kill_steps_include_every_one_that_the_source_names() {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
     let mut named = BTreeSet::new();
     while let Some(folder) = folders.pop() {

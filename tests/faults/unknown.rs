@@ -56,7 +56,7 @@ fn up(takes: bool, then: Put) -> Stand {
 }
 
 #[test]
-fn a_refusal_is_the_clients_to_see_and_nothing_is_left_of_it() {
+fn push_refused_by_the_registry_gives_its_answer_and_leaves_nothing() {
     for status in ["400 Bad Request", "403 Forbidden", "404 Not Found", "413 Too Large", "429 Slow Down"] {
         let stand = up(false, Put::Say(status));
         let manifest = stand.referrer("a");
@@ -71,7 +71,7 @@ fn a_refusal_is_the_clients_to_see_and_nothing_is_left_of_it() {
 }
 
 #[test]
-fn a_manifest_that_the_upstream_took_before_it_failed_is_listed() {
+fn push_of_unknown_outcome_is_listed_where_the_registry_took_it() {
     let cases = [
         (Put::Say("500 Internal Server Error"), 500),
         (Put::Say("503 Service Unavailable"), 503),
@@ -94,7 +94,7 @@ fn a_manifest_that_the_upstream_took_before_it_failed_is_listed() {
 }
 
 #[test]
-fn a_manifest_that_the_upstream_lost_is_not_listed() {
+fn push_of_unknown_outcome_is_not_listed_where_the_registry_lacks_it() {
     for then in [Put::Say("500 Internal Server Error"), Put::Say("504 Gateway Timeout"), Put::Cut, Put::Silence] {
         let stand = up(false, then);
         let manifest = stand.referrer("a");
@@ -107,7 +107,7 @@ fn a_manifest_that_the_upstream_lost_is_not_listed() {
 }
 
 #[test]
-fn a_manifest_that_arrives_late_is_listed_then() {
+fn push_of_unknown_outcome_that_lands_late_is_listed_from_then_on() {
     let stand = up(false, Put::Say("504 Gateway Timeout"));
     let manifest = stand.referrer("late");
     assert_eq!(push_as(stand.backref.host(), "v1", &manifest).status, 504);
@@ -119,7 +119,7 @@ fn a_manifest_that_arrives_late_is_listed_then() {
 }
 
 #[test]
-fn what_can_no_longer_arrive_is_forgotten() {
+fn push_of_unknown_outcome_that_can_no_longer_land_is_asked_for_no_more() {
     let first = Gate::default();
     let stand = Stand::with(
         move |holdings, visit| {
@@ -148,7 +148,7 @@ fn what_can_no_longer_arrive_is_forgotten() {
 }
 
 #[test]
-fn bytes_that_are_not_those_of_the_digest_are_not_listed() {
+fn push_of_unknown_outcome_is_not_listed_where_the_registry_has_other_bytes() {
     let stand = Stand::up(|holdings, visit| {
         if visit.is("PUT") {
             put(holdings, visit, false, Put::Say("500 Internal Server Error"));
@@ -164,7 +164,7 @@ fn bytes_that_are_not_those_of_the_digest_are_not_listed() {
 }
 
 #[test]
-fn a_delete_of_which_nobody_knows_leaves_what_is_there() {
+fn delete_of_unknown_outcome_lists_exactly_what_the_registry_still_has() {
     for (acts, left) in [(true, false), (false, true)] {
         let stand = Stand::with(
             move |holdings, visit| {
@@ -186,7 +186,7 @@ fn a_delete_of_which_nobody_knows_leaves_what_is_there() {
 }
 
 #[test]
-fn a_refused_delete_changes_nothing() {
+fn delete_refused_by_the_registry_changes_nothing() {
     for status in ["405 Method Not Allowed", "403 Forbidden", "401 Unauthorized"] {
         let stand = Stand::up(move |holdings, visit| {
             if visit.is("DELETE") {

@@ -74,7 +74,7 @@ fn leaves(method: &'static str, request: impl Fn(&Stand) -> Vec<u8>, expected: &
 }
 
 #[test]
-fn a_client_that_leaves_while_its_push_is_written_to_the_tag() {
+fn referrers_tag_is_written_though_the_client_disconnects_during_its_push() {
     let push = |stand: &Stand| {
         let manifest = stand.referrer("new");
         put_request(&path(&sha256(&manifest)), &manifest)
@@ -84,7 +84,7 @@ fn a_client_that_leaves_while_its_push_is_written_to_the_tag() {
 }
 
 #[test]
-fn a_client_that_leaves_while_what_it_deletes_is_taken_out_of_the_tag() {
+fn referrers_tag_is_written_though_the_client_disconnects_during_its_delete() {
     let delete = |stand: &Stand| {
         let target = path(&sha256(&stand.referrer("a")));
         format!("DELETE {target} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes()
@@ -94,13 +94,13 @@ fn a_client_that_leaves_while_what_it_deletes_is_taken_out_of_the_tag() {
 }
 
 #[test]
-fn a_client_that_leaves_while_it_writes_the_tag() {
+fn referrers_tag_of_a_client_that_disconnects_is_completed() {
     let write = |stand: &Stand| put_request(&path(&tag(stand)), &tagged::list(&[&stand.referrer("new")]));
     leaves("PUT", write, &["a", "b", "new"]);
 }
 
 #[test]
-fn a_client_that_leaves_while_the_tag_is_read_leaves_no_turn_behind() {
+fn referrers_tag_lock_is_free_after_a_client_disconnects_while_the_tag_is_read() {
     let (stand, hold, on) = held_at("GET");
     let manifest = stand.referrer("before");
     stand.holdings.hold("app", INDEX, &manifest);
@@ -119,7 +119,7 @@ fn a_client_that_leaves_while_the_tag_is_read_leaves_no_turn_behind() {
 }
 
 #[test]
-fn a_registry_that_stands_still_while_clients_push_delete_and_write_the_tag() {
+fn referrers_tag_agrees_with_a_registry_that_froze_during_pushes_and_deletes() {
     for kind in KINDS {
         let stand = tagged::with(Registry::of(kind), |backref| backref.config(SHORT));
         let pushed = ["a", "b", "c"].map(|name| stand.push(name));
@@ -159,7 +159,7 @@ fn a_registry_that_stands_still_while_clients_push_delete_and_write_the_tag() {
 }
 
 #[test]
-fn a_store_that_is_deleted_takes_no_list_with_it() {
+fn referrers_tag_restores_the_referrers_of_a_deleted_database() {
     for kind in KINDS {
         let mut stand = tagged::with(Registry::of(kind), |backref| backref.config(SHORT));
         let mut pushed = ["a", "b"].map(|name| stand.push(name)).to_vec();
@@ -188,7 +188,7 @@ fn a_store_that_is_deleted_takes_no_list_with_it() {
 }
 
 #[test]
-fn a_store_that_is_replaced_by_an_older_copy_of_itself() {
+fn referrers_tag_restores_what_an_older_copy_of_the_database_lacks() {
     let mut stand = tagged::with(Registry::of(KINDS[0]), |backref| backref.config(SHORT));
     let first = stand.push("first");
     stand.paid();
@@ -208,7 +208,7 @@ fn a_store_that_is_replaced_by_an_older_copy_of_itself() {
 }
 
 #[test]
-fn room_that_ends_while_the_tag_is_written_leaves_it_owed() {
+fn disk_full_while_a_referrers_tag_is_written_leaves_it_stale() {
     let (mut stand, hold, on) = held_at("PUT");
     let first = push(stand.backref.host(), &stand.referrer("first"));
     stand.backref.terminate();

@@ -7,9 +7,9 @@ use crate::support::{Home, Kind, Registry, http};
 
 const PUSHES: usize = 40;
 
-on_both_upstreams!(every_one_of_forty_concurrent_attachments_is_listed);
+on_both_upstreams!(oras_forty_concurrent_attachments_are_all_listed);
 
-fn every_one_of_forty_concurrent_attachments_is_listed(kind: Kind) {
+fn oras_forty_concurrent_attachments_are_all_listed(kind: Kind) {
     let stand = Stand::up(kind);
     let image = stand.push_image("app:v1");
     let mut attached = attach_at_once(&stand.at("app:v1"));

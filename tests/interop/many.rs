@@ -12,9 +12,9 @@ use crate::stand::{Stand, json_digest, text};
 use crate::support::{Home, Kind, Registry, http, sha256, until};
 use crate::tagged::{INDEX, metric, put, put_as, referrer, url};
 
-on_both_upstreams!(every_one_is_listed_and_in_the_tag);
+on_both_upstreams!(referrers_tag_has_every_referrer_of_many_concurrent_pushes);
 
-fn every_one_is_listed_and_in_the_tag(kind: Kind) {
+fn referrers_tag_has_every_referrer_of_many_concurrent_pushes(kind: Kind) {
     let count: usize = env::var("PUSHES").map_or(60, |count| count.parse().expect("PUSHES: a number"));
     let stand = Stand::configured(Registry::of(kind).start(), "");
     let subject = stand.push_image("app:v1");

@@ -32,7 +32,7 @@ fn bad(code: &str) -> (u16, String) {
 }
 
 #[test]
-fn a_length_beside_a_transfer_encoding() {
+fn framing_a_length_beside_a_transfer_encoding() {
     let length = "Content-Length: 4\r\n";
     let chunked = "Transfer-Encoding: chunked\r\n";
     for headers in [[length, chunked], [chunked, length]] {
@@ -46,7 +46,7 @@ fn a_length_beside_a_transfer_encoding() {
 }
 
 #[test]
-fn a_length_beside_a_transfer_encoding_behind_another_request() {
+fn framing_a_length_beside_a_transfer_encoding_behind_another_request() {
     let (backref, fake) = up();
     // The parts of the second head come in two pieces, the first of them together with the whole first request.
     let pieces = [
@@ -63,7 +63,7 @@ fn a_length_beside_a_transfer_encoding_behind_another_request() {
 }
 
 #[test]
-fn two_lengths() {
+fn framing_two_lengths() {
     // Refused before it is a request of anybody's: what matters is that it goes no further.
     let (backref, fake) = up();
     for lengths in ["Content-Length: 4\r\nContent-Length: 5", "Content-Length: 4, 5", "Content-Length: +4"] {
@@ -77,7 +77,7 @@ fn two_lengths() {
 }
 
 #[test]
-fn transfer_encodings_other_than_chunked() {
+fn framing_transfer_encodings_other_than_chunked() {
     let (backref, fake) = up();
     for encoding in ["gzip, chunked", "chunked, gzip", "identity", "xchunked", "gzip\r\nTransfer-Encoding: chunked"] {
         let mut wire = Wire::to(backref.host());
@@ -110,13 +110,13 @@ fn upgrades_and_tunnels() {
 }
 
 #[test]
-fn an_http_1_0_request_with_a_body() {
+fn framing_an_http_1_0_request_with_a_body() {
     let body = "POST /v2/app/blobs/uploads/ HTTP/1.0\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}";
     assert_eq!(refusal(body), bad("UNSUPPORTED"));
 }
 
 #[test]
-fn more_than_one_host_or_none() {
+fn framing_more_than_one_host_or_none() {
     let (backref, fake) = up();
     for request in [
         "GET /v2/ HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
@@ -133,7 +133,7 @@ fn more_than_one_host_or_none() {
 }
 
 #[test]
-fn paths_that_some_clean_up_and_others_do_not() {
+fn framing_paths_that_some_clean_up_and_others_do_not() {
     let (backref, fake) = up();
     for path in [
         "/v2/a/%2e%2e/b/manifests/x",
@@ -166,7 +166,7 @@ fn paths_that_some_clean_up_and_others_do_not() {
 }
 
 #[test]
-fn bytes_that_are_no_http() {
+fn framing_bytes_that_are_no_http() {
     let (backref, fake) = up();
     for bytes in [
         "GET /v2/\r\n\r\n",
@@ -186,7 +186,7 @@ fn bytes_that_are_no_http() {
 }
 
 #[test]
-fn a_body_that_nobody_reads_is_never_taken_for_a_request() {
+fn framing_a_body_that_nobody_reads_is_never_taken_for_a_request() {
     let digest = format!("sha256:{}", "0".repeat(64));
     let smuggled = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
     let length = format!("Content-Length: {}\r\n\r\n{smuggled}", smuggled.len());

@@ -23,7 +23,7 @@ fn holding(blobs: BTreeMap<String, Vec<u8>>) -> Fake {
 }
 
 #[test]
-fn a_chain_of_artifacts_costs_little() {
+fn rewrite_lookup_of_a_chain_of_artifacts_costs_few_requests() {
     let mut blobs = BTreeMap::new();
     let mut subject = None;
     for number in 0..12 {
@@ -40,7 +40,7 @@ fn a_chain_of_artifacts_costs_little() {
 }
 
 #[test]
-fn a_blob_is_read_only_where_there_is_room_for_it() {
+fn rewrite_lookup_reads_a_blob_only_with_a_reservation_for_it() {
     let large = artifact(OCI, "a/b", None, &"x".repeat((4 << 20) - 4096));
     let digest = sha256(&large);
     let gate = Gate::default();
@@ -70,7 +70,7 @@ fn a_blob_is_read_only_where_there_is_room_for_it() {
 }
 
 #[test]
-fn manifests_that_are_waited_for_take_little_more_than_their_bytes() {
+fn rewrite_of_waiting_pushes_takes_little_more_memory_than_their_bytes() {
     const PUSHES: usize = 6;
     let gate = Gate::default();
     let held = gate.clone();

@@ -25,7 +25,7 @@ fn upstream(refusing: &Arc<AtomicBool>, lacks: String) -> Fake {
 }
 
 #[test]
-fn a_pusher_cannot_teach_it_on_purpose() {
+fn rewrite_capability_can_not_be_set_by_a_pusher_on_purpose() {
     let absent = descriptor(IMAGE, b"absent");
     let plain: Value = serde_json::from_slice(&artifact(OCI, "a/b", None, "a")).expect("JSON");
     let with = |key: &str, value: Value| {
@@ -62,7 +62,7 @@ fn a_pusher_cannot_teach_it_on_purpose() {
 }
 
 #[test]
-fn what_was_learned_outlives_a_restart_and_not_its_time() {
+fn rewrite_capability_survives_a_restart_and_expires() {
     for (remember, tried) in [("24h", 1), ("1ms", 2)] {
         let refusing = Arc::new(AtomicBool::new(true));
         let fake = upstream(&refusing, "absent".to_owned());

@@ -4,7 +4,7 @@ use crate::stand::{INDEX, KINDS, delete, list, plain, put, put_as, referrer, up,
 use crate::support::{Kind, http, sha256};
 
 #[test]
-fn a_stale_list_takes_nothing_away_and_adds_what_it_has() {
+fn referrers_tag_of_a_client_removes_no_referrer_and_adds_what_it_lists() {
     for kind in KINDS {
         let stand = up(kind);
         let [first, second] = ["first", "second"].map(|name| stand.push(name));
@@ -21,7 +21,7 @@ fn a_stale_list_takes_nothing_away_and_adds_what_it_has() {
 }
 
 #[test]
-fn referrers_tag_that_the_upstream_refuses_of_a_client_is_as_it_was() {
+fn referrers_tag_of_a_client_that_the_registry_refuses_changes_nothing() {
     let stand = up(Kind::Distribution2);
     let there = stand.push_around("there");
     let answer = put_as(&stand.url(), &stand.tag(), &list(&[&there, &referrer(&stand.subject, "absent")]));
@@ -36,7 +36,7 @@ fn referrers_tag_that_the_upstream_refuses_of_a_client_is_as_it_was() {
 }
 
 #[test]
-fn a_list_says_nothing_about_others() {
+fn referrers_tag_of_a_client_says_nothing_about_another_subject() {
     let stand = up(Kind::Distribution2);
     let other = referrer(&sha256(b"another subject"), "other");
     put(&stand.registry.url(), &sha256(&other), &other);
@@ -47,7 +47,7 @@ fn a_list_says_nothing_about_others() {
 }
 
 #[test]
-fn deleting_an_old_index_does_not_take_the_list_away() {
+fn referrers_tag_survives_a_clients_delete_of_an_old_index() {
     for kind in KINDS {
         let stand = up(kind);
         let first = stand.push("first");
@@ -59,7 +59,7 @@ fn deleting_an_old_index_does_not_take_the_list_away() {
 }
 
 #[test]
-fn deleting_the_tag_does_not_take_the_list_away() {
+fn referrers_tag_survives_a_clients_delete_by_tag() {
     let stand = up(Kind::Distribution3);
     let first = stand.push("first");
     assert_eq!(delete(&stand.url(), &stand.tag()), 202);
@@ -67,7 +67,7 @@ fn deleting_the_tag_does_not_take_the_list_away() {
 }
 
 #[test]
-fn a_list_of_another_subjects_is_not_deleted_when_it_is_replaced() {
+fn referrers_tag_index_of_another_subject_is_not_deleted_when_it_is_replaced() {
     let stand = up(Kind::Distribution2);
     let other = sha256(&plain("another"));
     put(&stand.registry.url(), &other, &plain("another"));

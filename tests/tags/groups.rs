@@ -6,7 +6,7 @@ use crate::stand::{INDEX, Stand, metric, plain, put, referrer, up, with};
 use crate::support::{Backref, Fake, Holdings, Kind, Registry, Seen, http, sha256, until};
 
 #[test]
-fn a_push_costs_one_look_and_one_write() {
+fn referrers_tag_of_a_push_costs_one_read_and_one_write() {
     let stand = with(Registry::distribution_2().deletes(false), |backref| backref);
     stand.push("first");
     until("the first to be over", || stand.about_the_tag(0).contains(&"PUT 201".to_owned()).then_some(()));
@@ -19,7 +19,7 @@ fn a_push_costs_one_look_and_one_write() {
 }
 
 #[test]
-fn who_wrote_it_meanwhile_costs_one_more_look() {
+fn referrers_tag_that_another_client_wrote_costs_one_more_read() {
     let stand = with(Registry::distribution_2().deletes(false), |backref| backref);
     let mine = stand.push("mine");
     let around = stand.push_around("around");
@@ -33,7 +33,7 @@ fn who_wrote_it_meanwhile_costs_one_more_look() {
 }
 
 #[test]
-fn pushes_at_once_are_written_together() {
+fn referrers_tag_writes_of_concurrent_pushes_are_combined() {
     const PUSHES: usize = 100;
     let stand = up(Kind::Distribution2);
     let mut pushed = at_once(&stand, PUSHES);
@@ -66,7 +66,7 @@ fn at_once(stand: &Stand, count: usize) -> Vec<String> {
 
 /// One after the other, a thousand pushes could cost the upstream half a million entries.
 #[test]
-fn many_pushes_one_after_the_other_do_not_cost_the_square() {
+fn referrers_tag_writes_of_successive_pushes_grow_less_than_quadratically() {
     const PUSHES: usize = 1000;
     let stand = up(Kind::Distribution2);
     let host = stand.url();
@@ -88,7 +88,7 @@ fn writes(stand: &Stand, since: usize) -> usize {
 
 /// The same in bytes, by an upstream that counts them: written at each push, the list would come to 150 MB.
 #[test]
-fn nor_the_square_in_bytes() {
+fn referrers_tag_bytes_of_successive_pushes_grow_less_than_quadratically() {
     const PUSHES: usize = 1000;
     let holdings = Holdings::default();
     let subject = plain("subject");

@@ -4,7 +4,7 @@ use crate::stand::{KINDS, list, plain, put, referrer, up};
 use crate::support::{Kind, http, sha256};
 
 #[test]
-fn what_clients_listed_before_is_listed_in_their_order() {
+fn referrers_tag_that_clients_wrote_before_is_imported_in_its_order() {
     for kind in KINDS {
         let stand = up(kind);
         let before: Vec<Vec<u8>> = ["c", "a", "b"].iter().map(|name| stand.push_around(name)).collect();
@@ -19,7 +19,7 @@ fn what_clients_listed_before_is_listed_in_their_order() {
 }
 
 #[test]
-fn a_list_is_somebodys_words() {
+fn referrers_tag_import_takes_only_manifests_that_refer_to_the_subject() {
     let stand = up(Kind::Distribution2);
     let mine = stand.push_around("mine");
     let ordinary = plain("ordinary");
@@ -32,7 +32,7 @@ fn a_list_is_somebodys_words() {
 }
 
 #[test]
-fn a_thousand_are_read_at_once() {
+fn referrers_tag_import_takes_a_thousand_referrers_at_once() {
     let stand = up(Kind::Distribution2);
     let manifests: Vec<Vec<u8>> = (0..1000).map(|number| stand.push_around(&number.to_string())).collect();
     let names: Vec<&[u8]> = manifests.iter().map(Vec::as_slice).collect();
@@ -44,7 +44,7 @@ fn a_thousand_are_read_at_once() {
 }
 
 #[test]
-fn a_tag_costs_nothing_until_it_is_due() {
+fn referrers_tag_import_asks_nothing_until_the_recheck_is_due() {
     let stand = up(Kind::Distribution2);
     assert_eq!(stand.listed(), [""; 0]);
     for _ in 0..5 {
@@ -54,7 +54,7 @@ fn a_tag_costs_nothing_until_it_is_due() {
 }
 
 #[test]
-fn of_a_subject_that_is_not_there_as_well() {
+fn referrers_tag_import_works_for_an_absent_subject() {
     let stand = up(Kind::Distribution2);
     let absent = sha256(b"signed before it is pushed");
     let early = referrer(&absent, "early");

@@ -10,7 +10,7 @@ use crate::support::{Backref, Fake, Gate, Holdings, Kind, http, sha256, until};
 
 /// One more than fit into 4 MiB with all their annotations.
 #[test]
-fn the_longest_annotations_are_left_out_of_a_tag_that_would_be_too_large() {
+fn referrers_tag_leaves_out_the_longest_annotations_where_it_would_be_too_large() {
     let stand = up(Kind::Distribution2);
     let large = |name: &str| {
         let mut manifest: Value = serde_json::from_slice(&referrer(&stand.subject, name)).expect("JSON");
@@ -30,7 +30,7 @@ fn the_longest_annotations_are_left_out_of_a_tag_that_would_be_too_large() {
 }
 
 #[test]
-fn whoever_comes_next_may_write_what_the_first_may_not() {
+fn referrers_tag_is_written_by_the_next_pusher_where_the_first_may_not() {
     const MAY: &str = "Basic bWF5OnB1c2g=";
     let holdings = Holdings::default();
     let subject = plain("subject");
@@ -79,7 +79,7 @@ fn whoever_comes_next_may_write_what_the_first_may_not() {
 
 /// zot: 405 for what a list names, and gone by itself once none does.
 #[test]
-fn a_registry_that_keeps_what_a_list_names_deletes_it_once_none_does() {
+fn referrers_tag_is_cleared_first_where_the_registry_keeps_what_a_tag_lists() {
     let holdings = Holdings::default();
     let subject = plain("subject");
     holdings.hold("app", INDEX, &subject);
@@ -113,7 +113,7 @@ fn a_registry_that_keeps_what_a_list_names_deletes_it_once_none_does() {
 
 /// It may name thousands of manifests, and each is read to know that none refers to the subject.
 #[test]
-fn what_is_never_written_is_not_read_at_each_push_and_delete() {
+fn referrers_tag_that_is_never_written_is_not_read_at_each_push_and_delete() {
     const PUSHES: usize = 20;
     let stand = up(Kind::Distribution2);
     let other = plain("other");
@@ -140,7 +140,7 @@ fn what_is_never_written_is_not_read_at_each_push_and_delete() {
 
 /// While the upstream stands still, pushes come and their credentials with them: those who wait are few, and write for all.
 #[test]
-fn few_wait_to_write_one_tag_and_they_write_for_all() {
+fn referrers_tag_has_few_waiting_writers_and_they_write_for_all() {
     const PUSHES: usize = 100;
     let holdings = Holdings::default();
     let subject = plain("subject");

@@ -78,7 +78,7 @@ fn digests(entries: &[serde_json::Value]) -> Vec<String> {
 }
 
 #[test]
-fn a_tag_that_can_be_made_but_not_changed_stays_as_it_was_first_and_costs_no_more_with_every_push() {
+fn referrers_tag_that_can_not_be_changed_stays_as_it_was_first_at_constant_cost() {
     // ECR, Harbor, and others.
     for (status, code) in
         [("400 Bad Request", "TAG_INVALID"), ("412 Precondition Failed", "PRECONDITION"), ("409 Conflict", "CONFLICT")]
@@ -107,7 +107,7 @@ fn a_tag_that_can_be_made_but_not_changed_stays_as_it_was_first_and_costs_no_mor
 }
 
 #[test]
-fn a_registry_that_breaks_off_every_write_for_a_while_is_paid_when_it_is_over() {
+fn referrers_tag_is_flushed_after_a_registry_broke_off_every_write_for_a_while() {
     let down = Arc::new(AtomicBool::new(true));
     let is_down = Arc::clone(&down);
     let stand = with(move |_, visit| {
@@ -128,7 +128,7 @@ fn a_registry_that_breaks_off_every_write_for_a_while_is_paid_when_it_is_over() 
 
 /// Out of the tag by a write that nobody knows of, and not deleted after all: the tag is owed.
 #[test]
-fn a_refused_delete_leaves_no_referrer_out_of_the_tag_unnoticed() {
+fn referrers_tag_lacks_no_referrer_unnoticed_after_a_refused_delete() {
     let strange = Arc::new(AtomicBool::new(false));
     let is_strange = Arc::clone(&strange);
     let stand = with(move |holdings, visit| {
@@ -157,7 +157,7 @@ fn a_refused_delete_leaves_no_referrer_out_of_the_tag_unnoticed() {
 }
 
 #[test]
-fn an_entry_that_can_not_be_read_now_makes_the_first_answer_wait() {
+fn referrers_tag_entry_that_can_not_be_read_now_makes_the_first_answer_wait() {
     let busy = Arc::new(AtomicBool::new(true));
     let is_busy = Arc::clone(&busy);
     let later = sha256(&referrer(&sha256(&plain("subject")), "later"));
@@ -187,7 +187,7 @@ fn an_entry_that_can_not_be_read_now_makes_the_first_answer_wait() {
 }
 
 #[test]
-fn a_list_that_changes_while_it_is_read_is_read_again() {
+fn referrers_tag_that_changes_while_it_is_read_is_read_again() {
     let manifests = ["first", "second"].map(|name| referrer(&sha256(&plain("subject")), name));
     let [first, second] = manifests.clone();
     let changed = AtomicBool::new(false);
@@ -209,7 +209,7 @@ fn a_list_that_changes_while_it_is_read_is_read_again() {
 }
 
 #[test]
-fn an_ordinary_image_under_that_tag_is_left_alone() {
+fn referrers_tag_name_with_an_ordinary_image_is_left_alone() {
     let stand = with(|_, _| false);
     let kind = "application/vnd.oci.image.manifest.v1+json";
     let image = json!({
@@ -229,7 +229,7 @@ fn an_ordinary_image_under_that_tag_is_left_alone() {
 }
 
 #[test]
-fn a_tag_that_a_client_deletes_by_its_name_is_written_again() {
+fn referrers_tag_that_a_client_deletes_by_name_is_written_again() {
     let stand = up(Kind::Distribution3);
     let pushed = ["a", "b"].map(|name| stand.push(name));
     assert_eq!(delete(&stand.url(), &stand.tag()), 202);
@@ -246,7 +246,7 @@ fn a_tag_that_a_client_deletes_by_its_name_is_written_again() {
 
 /// Anybody may name any tag.
 #[test]
-fn what_the_registry_does_not_let_a_client_do_leaves_nothing_on_record() {
+fn referrers_tag_requests_that_the_registry_refuses_leave_no_rows() {
     let stand = with(|_, visit| {
         if !visit.is("PUT") && !visit.is("DELETE") {
             return false;

@@ -131,7 +131,7 @@ fn stranger_deletes_nothing_and_leaves_no_trace() {
 }
 
 #[test]
-fn stranger_deletes_change_no_tag_that_the_owner_writes_meanwhile() {
+fn stranger_deletes_change_no_referrers_tag_that_the_owner_writes_meanwhile() {
     for strangers in ALL {
         let stand = up(strangers);
         let victim = stand.push("victim");
@@ -164,7 +164,7 @@ fn stranger_deletes_change_no_tag_that_the_owner_writes_meanwhile() {
 }
 
 #[test]
-fn stranger_list_costs_the_upstream_few_requests() {
+fn stranger_referrers_tag_costs_the_registry_few_requests() {
     for strangers in ALL {
         let stand = up(strangers);
         let only = stand.push("only");
@@ -197,7 +197,7 @@ fn stranger_delete_on_a_registry_that_hides_ends_at_the_first_404() {
 }
 
 #[test]
-fn delete_whose_connection_is_lost_leaves_its_referrer_listed_and_in_the_tag() {
+fn delete_whose_connection_is_lost_leaves_its_referrer_in_list_and_referrers_tag() {
     let stand = up_with(|_, visit| {
         if visit.is("DELETE") && visit.head.target().contains("/manifests/sha256:") {
             visit.body();
@@ -225,7 +225,7 @@ fn protects(holdings: &Holdings, visit: &mut Visit) -> bool {
 }
 
 #[test]
-fn delete_of_what_the_registry_protects_takes_it_out_of_the_tag_first() {
+fn delete_of_a_protected_referrer_takes_it_out_of_the_referrers_tag_first() {
     let stand = up_with(protects);
     let [gone, kept] = ["gone", "kept"].map(|name| stand.push(name));
     stand.settled();
@@ -239,7 +239,7 @@ fn delete_of_what_the_registry_protects_takes_it_out_of_the_tag_first() {
 }
 
 #[test]
-fn delete_that_is_refused_once_more_puts_its_referrer_back() {
+fn delete_that_is_refused_twice_puts_its_referrer_back_into_the_referrers_tag() {
     let stand = up_with(|_, visit| {
         if visit.is("DELETE") && visit.head.target().contains("/manifests/sha256:") {
             visit.answer("405 Method Not Allowed", &[], "{}");

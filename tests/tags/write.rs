@@ -4,7 +4,7 @@ use crate::stand::{INDEX, KINDS, delete, put, put_as, referrer, up, url, with};
 use crate::support::{Kind, Registry, http, sha256};
 
 #[test]
-fn the_tag_has_what_the_api_lists_in_the_same_order() {
+fn referrers_tag_has_what_the_api_lists_in_the_same_order() {
     for kind in KINDS {
         let stand = up(kind);
         let pushed: Vec<String> = (0..5).map(|number| stand.push(&number.to_string())).collect();
@@ -20,7 +20,7 @@ fn the_tag_has_what_the_api_lists_in_the_same_order() {
 }
 
 #[test]
-fn a_deleted_store_is_made_anew_from_it() {
+fn referrers_tag_restores_a_deleted_database() {
     for kind in KINDS {
         let stand = up(kind);
         let pushed: Vec<String> = (0..5).map(|number| stand.push(&number.to_string())).collect();
@@ -31,7 +31,7 @@ fn a_deleted_store_is_made_anew_from_it() {
 }
 
 #[test]
-fn replaced_indexes_go_where_they_may() {
+fn referrers_tag_indexes_that_were_replaced_are_deleted_where_that_is_allowed() {
     for (deletes, left) in [(true, 1), (false, 4)] {
         let stand = with(Registry::distribution_2().deletes(deletes), |backref| backref);
         for name in ["a", "b", "c", "d"] {
@@ -70,7 +70,7 @@ fn index_of(subject: &str, names: &[&str]) -> String {
 }
 
 #[test]
-fn a_vanished_referrer_does_not_block_the_tag() {
+fn referrers_tag_is_written_without_a_referrer_that_vanished() {
     for kind in KINDS {
         let stand = up(kind);
         let [gone, kept] = ["gone", "kept"].map(|name| stand.push(name));
@@ -83,7 +83,7 @@ fn a_vanished_referrer_does_not_block_the_tag() {
 }
 
 #[test]
-fn what_is_no_list_is_never_written() {
+fn referrers_tag_name_with_a_foreign_index_is_never_written() {
     let stand = up(Kind::Distribution2);
     let around = crate::stand::plain("an ordinary index, tagged like a list");
     let child = put(&stand.registry.url(), &sha256(&around), &around);
@@ -96,7 +96,7 @@ fn what_is_no_list_is_never_written() {
 }
 
 #[test]
-fn the_tag_of_a_subject_that_is_tagged_so_itself_is_never_written() {
+fn referrers_tag_name_of_the_subject_itself_is_never_written() {
     let stand = up(Kind::Distribution2);
     put(&stand.registry.url(), &stand.tag(), &crate::stand::plain("subject"));
     let pushed = stand.push("a");
@@ -105,7 +105,7 @@ fn the_tag_of_a_subject_that_is_tagged_so_itself_is_never_written() {
 }
 
 #[test]
-fn switched_off_nothing_is_written() {
+fn referrers_tag_off_writes_nothing() {
     let stand = with(Registry::distribution_2(), crate::support::BackrefOptions::without_tags);
     stand.push("a");
     assert_eq!(stand.index(), None);

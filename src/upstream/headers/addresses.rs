@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_the_upstream_become_the_clients() {
+    fn addresses_of_the_upstream_become_the_one_that_the_client_uses() {
         let plain = ("http://up:5000", "http://proxy:5080");
         let tls = ("https://up", "https://reg.example");
         let v6 = ("http://[::1]:5000", "http://[::2]");
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_elsewhere_stay() {
+    fn addresses_of_other_hosts_stay() {
         let plain = ("http://up:5000", "http://proxy:5080");
         let tls = ("https://up", "https://reg.example");
         for ((upstream, client), elsewhere) in [
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_have_a_path_where_they_are_the_upstreams() {
+    fn addresses_give_a_path_where_they_are_the_upstreams() {
         let (upstream, client) = (origin("http://up:5000"), side(&origin("http://proxy:5080")));
         let path = |address| Addresses { upstream: &upstream, realm: true }.path(address, &client);
         for ours in ["/v2/a?b", "https://up:5000/v2/a?b", "http://proxy:5080/v2/a?b"] {

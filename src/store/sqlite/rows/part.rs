@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn store_a_list_goes_along_an_index_and_sorts_nothing() {
+    fn store_query_follows_an_index_and_sorts_nothing() {
         let db = store(3);
         for query in every() {
             let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {}", sql(&query))).unwrap();
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn store_a_page_costs_the_same_however_long_the_list_is() {
+    fn store_query_page_costs_the_same_however_many_referrers_there_are() {
         let cost = |many, query: &Query| {
             let db = store(many);
             let mut statement = db.prepare(&sql(query)).unwrap();

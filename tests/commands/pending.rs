@@ -8,7 +8,7 @@ use crate::stand::{INDEX, delete, list, plain, put, referrer, up};
 use crate::support::{Backref, Fake, Holdings, Kind, http, sha256};
 
 #[test]
-fn what_was_refused_is_owed_until_it_is_written() {
+fn repair_writes_a_referrers_tag_that_was_refused_and_doctor_names_it_until_then() {
     let (holdings, refuses) = (Holdings::default(), Arc::new(AtomicBool::new(true)));
     let subject = plain("subject");
     holdings.hold("app", INDEX, &subject);
@@ -50,7 +50,7 @@ fn what_was_refused_is_owed_until_it_is_written() {
 }
 
 #[test]
-fn a_foreign_tag_stays_owed_and_as_it_is() {
+fn repair_leaves_a_foreign_index_under_a_referrers_tags_name_as_it_is() {
     let stand = up(Kind::Distribution2);
     let ordinary = list(&[&plain("subject")]);
     put(&stand.registry.url(), &stand.tag(), &ordinary);
@@ -62,7 +62,7 @@ fn a_foreign_tag_stays_owed_and_as_it_is() {
 }
 
 #[test]
-fn what_a_crash_left_open_is_settled() {
+fn repair_resolves_a_delete_that_a_crash_left_unresolved() {
     let mut stand = up(Kind::Distribution2);
     let gone = stand.push("gone");
     let kept = stand.push("kept");

@@ -9,7 +9,7 @@ use crate::support::{Backref, Fake, Gate, Holdings, Kind, http, sha256, until};
 const INDEX: &str = crate::stand::INDEX;
 
 #[test]
-fn a_list_that_somebody_overwrites_around_backref_is_owed_once_that_is_seen() {
+fn referrers_tag_that_another_client_overwrote_is_stale_once_that_is_seen() {
     let stand = up(Kind::Distribution2);
     let pushed = ["a", "b"].map(|name| stand.push(name));
     put(&stand.registry.url(), &stand.tag(), &list(&[&referrer(&stand.subject, "b")]));
@@ -38,7 +38,7 @@ fn refusing(status: &'static str) -> (Fake, Holdings, String, Arc<AtomicBool>) {
 }
 
 #[test]
-fn a_refused_tag_never_fails_the_push_and_is_paid_by_the_next() {
+fn referrers_tag_refusal_never_fails_the_push_and_the_next_push_flushes() {
     for status in ["403 Forbidden", "400 Bad Request", "409 Conflict", "401 Unauthorized"] {
         let (fake, holdings, subject, refuses) = refusing(status);
         let backref = Backref::of(&fake.url()).start();
@@ -56,7 +56,7 @@ fn a_refused_tag_never_fails_the_push_and_is_paid_by_the_next() {
 }
 
 #[test]
-fn a_slow_tag_does_not_hold_the_push_and_is_written_all_the_same() {
+fn referrers_tag_write_that_is_slow_does_not_hold_the_push_and_completes() {
     let holdings = Holdings::default();
     let subject = plain("subject");
     holdings.hold("app", INDEX, &subject);
@@ -84,7 +84,7 @@ fn a_slow_tag_does_not_hold_the_push_and_is_written_all_the_same() {
 
 /// A write that was given up may land after a later one: until it can't any more, the tag counts as owed.
 #[test]
-fn a_write_that_lands_late_takes_nothing_away() {
+fn referrers_tag_write_that_lands_late_loses_no_referrer() {
     let holdings = Holdings::default();
     let subject = plain("subject");
     holdings.hold("app", INDEX, &subject);
@@ -132,7 +132,7 @@ fn a_write_that_lands_late_takes_nothing_away() {
 }
 
 #[test]
-fn a_deleter_who_may_not_push_deletes_and_the_tag_is_owed() {
+fn referrers_tag_is_stale_after_a_delete_by_a_caller_who_may_not_push() {
     let (fake, _, subject, refuses) = refusing("403 Forbidden");
     refuses.store(false, Ordering::SeqCst);
     let backref = Backref::of(&fake.url()).start();
