@@ -1,8 +1,8 @@
-//! The store made from the upstream.
+//! `backref backfill`: the database is made from what the registry holds.
 
 use serde_json::json;
 
-use crate::run::{forget_store, on_record, run, sqlite3};
+use crate::run::{forget_store, in_database, run, sqlite3};
 use crate::stand::{INDEX, KINDS, Stand, list, plain, put, referrer, up};
 use crate::support::{Backref, Fake, Holdings, Kind, http, sha256};
 
@@ -28,13 +28,13 @@ fn backfill_restores_a_deleted_database_in_the_same_order() {
         let pushed: Vec<String> = ["c", "a", "d", "b"].iter().map(|name| stand.push(name)).collect();
         let chained = referrer(&pushed[0], "about a referrer");
         put(&stand.url(), &sha256(&chained), &chained);
-        stand.paid();
+        stand.flushed();
         let tagged = stand.tagged();
         let stand = without_store(stand);
         let ran = run(&stand.backref, "backfill app --json");
         assert_eq!((ran.code, ran.kinds()), (Some(0), vec![]), "{kind:?}: {ran:?}");
-        assert_eq!(on_record(&stand, "app", &stand.subject), pushed, "{kind:?}");
-        assert_eq!(on_record(&stand, "app", &pushed[0]), [sha256(&chained)], "{kind:?}");
+        assert_eq!(in_database(&stand, "app", &stand.subject), pushed, "{kind:?}");
+        assert_eq!(in_database(&stand, "app", &pushed[0]), [sha256(&chained)], "{kind:?}");
         assert_eq!((stand.tagged(), tagged), (pushed.clone(), pushed), "and the tag stays as it was: {kind:?}");
         let ran = run(&stand.backref, "doctor --json");
         assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -58,7 +58,7 @@ fn backfill_finds_the_referrers_behind_every_kind_of_tag() {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let mut expected = vec![sha256(&around[0]), sha256(&around[1])];
     expected.sort();
-    let mut found = on_record(&stand, "app", &stand.subject);
+    let mut found = in_database(&stand, "app", &stand.subject);
     found.sort();
     assert_eq!(found, expected, "what no tag leads to can't be found");
     assert!(ran.stdout.contains("What no tag leads to can't be found"), "{ran:?}");
@@ -81,7 +81,7 @@ fn backfill_keeps_the_referrers_tags_order_though_another_tag_comes_first() {
     let stand = without_store(stand);
     assert_eq!(run(&stand.backref, "backfill app --jobs 1").code, Some(0));
     let expected: Vec<String> = around.iter().map(|one| sha256(one)).collect();
-    assert_eq!(on_record(&stand, "app", &stand.subject), expected);
+    assert_eq!(in_database(&stand, "app", &stand.subject), expected);
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn backfill_finds_a_referrer_that_stands_under_the_name_of_a_referrers_tag() {
     assert_eq!(http::send("PUT", &url, &[("Content-Type", IMAGE)], &other).status, 201);
     let stand = without_store(stand);
     assert_eq!(run(&stand.backref, "backfill app").code, Some(0));
-    assert_eq!(on_record(&stand, "app", &stand.subject), [sha256(&other)]);
+    assert_eq!(in_database(&stand, "app", &stand.subject), [sha256(&other)]);
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn backfill_without_names_goes_through_the_registrys_catalog() {
     }
 }
 
-/// A registry that lists one tag, and what it says to a HEAD of that.
+/// A registry that lists one tag; `head` is its answer to a HEAD of that, `catalog` the one to the catalog.
 fn registry(head: &'static str, catalog: &'static str) -> (Fake, Backref) {
     let holdings = Holdings::default();
     let fake = Fake::start(move |visit| match visit.head.target() {
@@ -157,7 +157,7 @@ fn commands_exit_with_2_on_bad_usage_and_create_no_database() {
     forget_store(&backref.database());
     let ran = run(&backref, "verify");
     assert_eq!(ran.code, Some(2), "{ran:?}");
-    assert!(!backref.database().exists(), "no store is made to be compared");
+    assert!(!backref.database().exists(), "no database is made to be compared");
 }
 
 #[test]
@@ -172,11 +172,11 @@ fn backfill_finds_carriers_and_reads_them_once() {
     let headers = [("Content-Type", artifact_type)];
     let url = crate::stand::url(&stand.url(), &sha256(&artifact));
     assert_eq!(http::send("PUT", &url, &headers, &artifact).status, 201);
-    stand.paid();
+    stand.flushed();
     let carriers = stand.listed();
     let stand = without_store(stand);
     assert_eq!(run(&stand.backref, "backfill app").code, Some(0));
-    assert_eq!(on_record(&stand, "app", &stand.subject), carriers);
+    assert_eq!(in_database(&stand, "app", &stand.subject), carriers);
     let originals = sqlite3(&stand.backref.database(), "SELECT original FROM alias");
     assert_eq!(originals.trim(), sha256(&artifact));
     // And nothing is read a second time.

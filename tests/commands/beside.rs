@@ -1,4 +1,4 @@
-//! Beside a running `serve`, on the same file.
+//! Commands beside a running `serve`, on the same database.
 
 use std::thread;
 
@@ -55,14 +55,14 @@ fn backfill_finds_the_first_carrier_and_a_running_serve_notices() {
     assert_eq!(pushed.status, 201, "{pushed:?}");
     drop(other);
     let pulled = plain("anything");
-    put(&stand.url(), "v1", &pulled); // so that serve has looked, and there was none
+    put(&stand.url(), "v1", &pulled); // so that serve looks for carriers, and finds none
     http::get(&crate::stand::url(&stand.url(), &sha256(&pulled)), &[]);
     assert_eq!(run(&stand.backref, "backfill app").code, Some(0));
-    until("serve to know the original from the record", || {
+    until("serve to give the original from the database", || {
         let before = stand.registry.requests().len();
         let got = http::get(&path(&stand.url()), &[("Accept", artifact_type)]);
         assert_eq!((got.status, got.body), (200, artifact.clone()));
-        // What it doesn't know it asks the registry for as a blob.
+        // Without the original in the database, serve asks the registry for it as a blob.
         let asked = stand.registry.requests().split_off(before);
         (!asked.is_empty() && asked.iter().all(|one| !one.contains("/blobs/"))).then_some(())
     });
@@ -77,7 +77,7 @@ fn backfill_and_a_running_serve_see_what_the_other_wrote() {
     assert_eq!(run(&stand.backref, "backfill app").code, Some(0));
     assert_eq!(stand.listed(), [sha256(&around)]);
     let pushed = stand.push("pushed");
-    stand.paid();
+    stand.flushed();
     assert_eq!(stand.tagged(), [sha256(&around), pushed.clone()]);
     assert_eq!(stand.listed(), [sha256(&around), pushed]);
 }

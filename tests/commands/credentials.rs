@@ -31,7 +31,7 @@ fn put(base: &str, path: &str, authorization: &str, manifest: &[u8]) {
     assert_eq!(answer.status, 201, "{answer:?}");
 }
 
-/// A subject, one who refers to it, and a list that names it, around backref.
+/// Pushes a subject, one referrer and the referrers tag that lists it directly to the registry.
 fn fill(base: &str, repository: &str, authorization: &str) -> (String, String) {
     let subject = plain("subject");
     let one = referrer(&sha256(&subject), "one");
@@ -84,7 +84,7 @@ fn credentials_for_a_token_server_decide_what_a_command_may_do() {
         let around = referrer(&subject, "two");
         put(&registry.url(), "team/app/manifests/v1", &bearer, &around);
 
-        // Who may only read fills the store, and owes the tag.
+        // A user who may only read fills the database, and the referrers tag stays stale.
         let reader = home(registry.host(), "reader", "2");
         let ran = run(&backref, &reader, "backfill team/app");
         assert_eq!((ran.code, ran.kinds()), (Some(1), vec!["pending-tag".to_owned()]), "{kind:?}: {ran:?}");
@@ -92,7 +92,7 @@ fn credentials_for_a_token_server_decide_what_a_command_may_do() {
         assert_eq!((ran.code, ran.kinds()), (Some(0), vec![]), "{kind:?}: {ran:?}");
         let ran = run(&backref, &reader, "doctor");
         assert!(ran.code == Some(1) && ran.kinds().contains(&"pending-tag".to_owned()), "{kind:?}: {ran:?}");
-        // The catalog is nobody's here, and repair needs none.
+        // Nobody may read the catalog here, and repair needs none.
         let ran = run(&backref, &home(registry.host(), "operator", "1"), "repair");
         assert_eq!((ran.code, ran.kinds()), (Some(0), vec![]), "{kind:?}: {ran:?}");
         let tag = format!("{}/v2/team/app/manifests/{}", registry.url(), subject.replace(':', "-"));
@@ -121,7 +121,11 @@ fn credentials_by_token_are_renewed_when_the_token_ends() {
     let mut backref = Backref::of(&registry.url()).start();
     backref.terminate();
     let ran = run(&backref, &home(registry.host(), "operator", "1"), "backfill team/app");
-    assert_eq!((ran.code, ran.kinds()), (Some(1), vec!["unseen-repository".to_owned()]), "and it ends: {ran:?}");
+    assert_eq!(
+        (ran.code, ran.kinds()),
+        (Some(1), vec!["unseen-repository".to_owned()]),
+        "and the command ends: {ran:?}"
+    );
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! Interrupted, and taken up again.
+//! Commands that are interrupted or killed, and run again.
 
 use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::run::{on_record, run};
+use crate::run::{in_database, run};
 use crate::stand::{list, plain, put, referrer, up};
 use crate::support::{Kind, sha256, until};
 
@@ -53,7 +53,7 @@ fn backfill_that_was_interrupted_continues_where_it_ended() {
     assert_eq!(first.len() + second.len(), MANY);
     assert!(second.iter().all(|one| !first.contains(one)), "each referrer was read once");
     for (subject, one) in expected.iter().step_by(40) {
-        assert_eq!(on_record(&stand, "app", subject), std::slice::from_ref(one));
+        assert_eq!(in_database(&stand, "app", subject), std::slice::from_ref(one));
     }
 }
 
@@ -73,5 +73,5 @@ fn backfill_that_was_killed_leaves_nothing_in_the_way_of_the_next() {
     let ran = run(&stand.backref, "backfill app");
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let digests: Vec<String> = around.iter().map(|one| sha256(one)).collect();
-    assert_eq!(on_record(&stand, "app", &stand.subject), digests);
+    assert_eq!(in_database(&stand, "app", &stand.subject), digests);
 }

@@ -1,4 +1,4 @@
-//! Differences, each by its name.
+//! `backref verify`: each difference has a name.
 
 use serde_json::json;
 
@@ -13,7 +13,7 @@ fn verify_finds_no_difference_after_pushes() {
         for name in ["a", "b"] {
             stand.push(name);
         }
-        stand.paid();
+        stand.flushed();
         let ran = run(&stand.backref, "verify");
         assert_eq!(ran.code, Some(0), "{kind:?}: {ran:?}");
         assert!(ran.stdout.contains("subjects compared: 1; differences: 0"), "{kind:?}: {ran:?}");
@@ -40,7 +40,7 @@ fn verify_finds_every_planted_difference() {
     for one in &pushed {
         put(&stand.url(), &sha256(one), one);
     }
-    stand.paid();
+    stand.flushed();
     let around = stand.push_around("around");
     let untrue = plain("refers to nobody");
     put(&registry, &sha256(&untrue), &untrue);
@@ -64,7 +64,7 @@ fn verify_finds_every_planted_difference() {
 
     delete(&registry, &sha256(&untrue));
     assert!(differences(&stand.backref).contains(&found("gone-from-registry", &sha256(&untrue))));
-    // What backfill and repair make of it.
+    // After a backfill nothing differs.
     assert_eq!(run(&stand.backref, "backfill").code, Some(0));
     assert_eq!(differences(&stand.backref), []);
 }
@@ -81,12 +81,12 @@ fn verify_compares_a_referrers_tag_that_the_database_knows_nothing_of() {
 fn verify_names_rows_of_which_the_registry_shows_nothing() {
     let mut stand = up(Kind::Distribution2);
     let pushed = stand.push("a");
-    stand.paid();
+    stand.flushed();
     stand.backref.terminate();
     for digest in [&stand.subject, &pushed] {
         delete(&stand.registry.url(), digest);
     }
-    // The tag as well: nothing is left.
+    // The referrers tag as well: nothing is left.
     let index = stand.index().expect("a list").to_string();
     let tagged = sqlite3(&stand.backref.database(), "SELECT tag_digest FROM subject");
     assert_eq!(delete(&stand.registry.url(), tagged.trim()), 202, "{index}");

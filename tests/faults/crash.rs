@@ -32,7 +32,7 @@ fn crash_under_load_keeps_acknowledged_pushes_listed() {
                 let (host, subject, acknowledged) =
                     (stand.backref.host().to_owned(), stand.subject.clone(), Arc::clone(&acknowledged));
                 thread::spawn(move || {
-                    // Until backref is no more.
+                    // Until backref is killed.
                     for number in 0.. {
                         let manifest = referrer(&subject, &format!("{round}-{client}-{number}"));
                         let digest = sha256(&manifest);
@@ -128,7 +128,7 @@ fn crash_in_the_middle_of_a_delete_leaves_the_referrer_unlisted() {
     client.join().expect_err("no answer came");
     stand.backref.start();
     assert!(!stand.holdings.holds(&path(&digest)));
-    // It may still be on its way until its time is over; a query after that finds the digest gone.
+    // The delete may land until its time is over; a query after that finds the digest gone.
     until("the delete to be settled", || stand.listed().is_empty().then_some(()));
     deletes.answer.open();
 }

@@ -1,4 +1,4 @@
-//! What registries and SQLite really do, on which ARCHITECTURE.md's rules rest. One that fails is a rule to think over.
+//! What registries and SQLite do, on which ARCHITECTURE.md's rules rest. Where a test fails, a rule no longer holds.
 
 use std::fs;
 use std::io::Write;
@@ -40,7 +40,7 @@ fn facts_a_put_that_nobody_waits_for_lands_after_a_later_one() {
             let mut wire = TcpStream::connect(registry.host()).expect("a registry");
             wire.write_all(&[head.as_bytes(), large.as_bytes()].concat()).expect("it reads");
             drop(wire);
-            // That nobody else wrote meanwhile is no condition to it.
+            // The condition that nobody else wrote meanwhile is ignored.
             let wish = [("Content-Type", INDEX), ("If-Match", "\"sha256:1\"")];
             assert_eq!(http::send("PUT", &url(&registry.url(), TAG), &wish, &small).status, 201, "{kind:?}");
             until("both to be over", || {

@@ -23,7 +23,7 @@ fn disconnect_before_the_whole_manifest_was_sent_has_no_effect() {
         wire.send(&whole[..sent]);
         leave(&stand, wire);
     }
-    // Another's push shows that backref had its chance to do more.
+    // A later push shows that backref had time to act on the earlier ones.
     let other = push(stand.backref.host(), &stand.referrer("other"));
     assert_eq!(stand.listed(), [other]);
     assert_eq!(stand.fake.count("PUT"), 1);
@@ -37,7 +37,7 @@ fn disconnect_before_the_last_chunk_of_a_manifest_has_no_effect() {
     let (target, length) = (path(&sha256(&manifest)), manifest.len());
     wire.send(format!("PUT {target} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n"));
     wire.send(&manifest);
-    // All of it, but not the word that it is.
+    // The whole manifest, without the chunk that ends the body.
     wire.send("\r\n");
     leave(&stand, wire);
     assert_eq!(stand.listed(), [""; 0]);
@@ -122,7 +122,7 @@ fn disconnect_in_the_middle_of_an_answer_disturbs_no_other_request() {
     assert_eq!(wire.head().status(), 200);
     wire.take(1000);
     leave(&stand, wire);
-    // The upstream's connection with the rest on it is nobody's any more.
+    // No other request gets the upstream connection that has the rest of that answer on it.
     for _ in 0..3 {
         assert_eq!(stand.listed(), [""; 0]);
     }

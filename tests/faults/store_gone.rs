@@ -1,5 +1,5 @@
-//! The store's file is deleted, moved or replaced under a running backref: it stops recording, says so, and goes on
-//! with all the rest.
+//! The database file is deleted, moved or replaced under a running backref: backref stops recording, reports that, and
+//! serves everything else.
 
 use std::fs;
 use std::thread;
@@ -60,7 +60,7 @@ fn readiness(stand: &Stand) -> (u16, String) {
 }
 
 fn assert_not_ready(stand: &Stand) {
-    // An answer stands for a second.
+    // An answer of /readyz is cached for a second.
     let text = until("backref to say that it is not ready", || {
         let (status, text) = readiness(stand);
         (status == 503).then_some(text)

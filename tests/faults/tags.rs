@@ -1,4 +1,4 @@
-//! Tags that say who refers to whom, when things break or happen at once: the list ends up as the upstream's tags do.
+//! Digest tags and cosign's tags when requests fail or race: the relations end up as the upstream's tags say.
 
 use std::thread::{self, JoinHandle};
 
@@ -95,7 +95,7 @@ fn race_with_a_delete(reference: impl Fn(&[u8], &str) -> String, there_before: b
         }
         let there = stand.holdings.holds(&path(&tag));
         let expected = if there { vec![sha256(&manifest)] } else { vec![] };
-        assert_eq!(stand.known(), expected, "{order:?} (true: the push's turn), there before: {there_before}");
+        assert_eq!(stand.known(), expected, "{order:?} (true: the push's event), there before: {there_before}");
     }
 }
 

@@ -39,7 +39,7 @@ fn asked(stand: &Stand, manifest: &[u8]) -> usize {
     stand.fake.seen().iter().filter(|seen| seen.head.target() == path && seen.head.method() != "PUT").count()
 }
 
-/// In front of an upstream that does so with the first PUT, and as a registry does with all others.
+/// In front of an upstream that treats the first PUT so, and serves all others as a registry does.
 fn up(takes: bool, then: Put) -> Stand {
     let first = Gate::default();
     Stand::with(
@@ -66,7 +66,7 @@ fn push_refused_by_the_registry_gives_its_answer_and_leaves_nothing() {
         assert_eq!((answer.header("X-Odd"), answer.header("Retry-After")), ("1", "3"));
         assert_eq!(answer.headers.get("OCI-Subject"), None, "{status}");
         assert_eq!(stand.listed(), [""; 0]);
-        assert_eq!(asked(&stand, &manifest), 0, "{status}: the query found something open");
+        assert_eq!(asked(&stand, &manifest), 0, "{status}: the query found an unresolved write");
     }
 }
 
@@ -86,7 +86,7 @@ fn push_of_unknown_outcome_is_listed_where_the_registry_took_it() {
         assert_eq!(answer.status, status, "{then:?}: {answer:?}");
         assert_eq!(answer.headers.get("OCI-Subject"), None, "{then:?}");
         assert_eq!(stand.listed(), [sha256(&manifest)], "{then:?}");
-        // Settled once and for all.
+        // The write is settled: no other query asks about it.
         let before = asked(&stand, &manifest);
         assert_eq!(stand.listed(), [sha256(&manifest)], "{then:?}");
         assert_eq!(asked(&stand, &manifest), before, "{then:?}");
@@ -138,9 +138,9 @@ fn push_of_unknown_outcome_that_can_no_longer_land_is_asked_for_no_more() {
     // Twice as long as any request of this configuration is waited for.
     until("the push to be over", || (pushed.elapsed() > Duration::from_secs(1)).then_some(()));
     assert_eq!(stand.listed(), [""; 0]);
-    assert_eq!(asked(&stand, &manifest), 1, "it was open until then");
+    assert_eq!(asked(&stand, &manifest), 1, "the write was unresolved until then");
     let settled = Instant::now();
-    until("another query to ask again, if it were open", || {
+    until("another query to ask again, if the write were unresolved", || {
         (settled.elapsed() > Duration::from_millis(2500)).then_some(())
     });
     assert_eq!(stand.listed(), [""; 0]);

@@ -27,7 +27,7 @@ fn auth_password_of_one_caller_shows_nothing_to_the_next(kind: Kind) {
     let path = format!("/v2/app/referrers/{image}");
     let url = format!("{}{path}", stand.backref.url());
     let right = basic("alice", "secret");
-    // Twice over: the right person's answer, kept for them, must not serve the next one.
+    // Twice over: the right person's permit, cached for them, must not serve the next one.
     for _ in 0..2 {
         let answer = http::get(&url, &[("Authorization", &right)]);
         assert_eq!(answer.status, 200, "{answer:?}");

@@ -69,7 +69,7 @@ fn auth_token_without_pull_is_shown_nothing_right_after_one_with_it(kind: Kind) 
         Some(impostor.token("puller", PULL, MINUTES)),
         Some("nonsense".to_owned()),
     ];
-    // Twice over: the right person's answer, kept for them, must not serve the next one.
+    // Twice over: the right person's permit, cached for them, must not serve the next one.
     for _ in 0..2 {
         let answer = team.ask(Some(&right));
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -104,7 +104,7 @@ fn auth_token_challenge_is_the_registrys(kind: Kind) {
 fn auth_token_for_one_repository_shows_nothing_of_another(kind: Kind) {
     let team = Team::up(kind);
     let token = team.tokens.token("stranger", "repository:elsewhere/app:pull", MINUTES);
-    // What the stranger may read is no way to what they may not, though they know the subject's digest.
+    // The stranger may read this repository, knows the subject's digest, and sees no referrer of the other repository.
     let url = format!("{}/v2/elsewhere/app/referrers/{}", team.stand.backref.url(), team.image);
     let answer = get(&url, Some(&token));
     assert_eq!(answer.status, 200, "{answer:?}");

@@ -29,7 +29,7 @@ fn conformance_cases_that_pass_directly_pass_through_backref(kind: Kind) {
     println!("{kind:?}, directly: {}", direct.counts());
     println!("{kind:?}, through backref: {}", through.counts());
 
-    // A name may stand for several cases, and their order is not told.
+    // A name may stand for several cases, and their order is not reported.
     let (before, after) = (direct.passed(), through.passed());
     let fewer = |(name, count): &(&&str, &usize)| after.get(*name).unwrap_or(&0) < *count;
     let lost: Vec<_> = before.iter().filter(fewer).map(|(name, _)| *name).collect();

@@ -88,7 +88,7 @@ fn cosign_signature_that_is_deleted_verifies_no_more(kind: Kind) {
     refuse(&stand.home, "", "ours", &image, "no signatures found");
 }
 
-/// cosign writes the second signature into a longer manifest under the same tag: the first manifest is none any more.
+/// cosign writes the second signature into a longer manifest under the same tag: the first manifest then has no tag.
 fn cosign_signatures_by_tag_are_listed_where_cosign_tags_is_set(kind: Kind) {
     let (stand, image) = configured(kind, "cosign_tags = true\nwithout_subject = true\n");
     let held = |kind: &str| {
@@ -163,7 +163,7 @@ fn verification(flags: &str, pair: &str, image: &str) -> String {
 }
 
 fn cosign(home: &Home, line: &str) -> String {
-    // The key's password; and its leave to use the 1.1 referrers API.
+    // The key's password; and the switch without which cosign does not ask the 1.1 referrers API.
     home.run_with(&format!("cosign {line}"), &[("COSIGN_PASSWORD", ""), ("COSIGN_EXPERIMENTAL", "1")])
 }
 

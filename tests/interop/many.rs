@@ -61,7 +61,7 @@ fn referrers_tag_has_every_referrer_of_many_concurrent_pushes(kind: Kind) {
 
 fn home(number: usize) -> Home {
     let home = Home::new();
-    // A file of each one's own: distribution itself loses track of a blob that several push at the same time.
+    // A file for each client: distribution itself loses a blob that several clients push at the same time.
     home.write("signature.txt", &number.to_string());
     home
 }
@@ -71,7 +71,7 @@ fn attach(home: &Home, image: &str) -> String {
     json_digest(&home.run(&format!("oras attach {flags} {image} signature.txt")))
 }
 
-/// As clients do that know no API: without a lock.
+/// Writes the referrers tag without a lock, as clients do that know no API.
 fn push_and_write_the_tag(base: &str, tag: &str, manifest: &[u8]) -> String {
     let digest = put(base, &sha256(manifest), manifest);
     let mut manifests = until("the tag", || {

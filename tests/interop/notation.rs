@@ -54,7 +54,7 @@ fn notation_signers_who_write_the_referrers_tag_lose_nothing_of_each_other(kind:
     let signatures = listed.iter().filter(|one| one["artifactType"] == SIGNATURE).count();
     assert_eq!((signatures, listed.len()), (SIGNERS, SIGNERS + 1), "{listed:#?}");
     assert!(listed.iter().any(|one| one["digest"] == attached.as_str()));
-    until("the tag to have them all", || (tagged(&stand.registry, &digest) == listed).then_some(()));
+    until("the referrers tag to have them all", || (tagged(&stand.registry, &digest) == listed).then_some(()));
 }
 
 fn notation_finds_and_verifies_a_signature_with_and_without_backref(kind: Kind) {

@@ -34,7 +34,7 @@ fn oras_2022_lists_what_it_attached(kind: Kind) {
     let attached = [(SBOM, "1"), (SIGNATURE, "2"), (SBOM, "3")].map(|(artifact_type, content)| {
         format!("{} {artifact_type}", attach(&stand, "app:v1", artifact_type, content))
     });
-    // Its created annotation knows seconds: of one second, the last to arrive comes first, as of two.
+    // The created annotation has whole seconds: of two in one second, the last to arrive comes first.
     let newest_first = |kept: &[usize]| -> Vec<String> { kept.iter().rev().map(|at| attached[*at].clone()).collect() };
     assert_eq!(discover(&stand, "app:v1"), newest_first(&[0, 1, 2]), "two pages");
     assert_eq!(discover(&stand, &format!("app:v1 {SBOM}")), newest_first(&[0, 2]));
@@ -85,7 +85,7 @@ fn oras_2022_discovers_the_extension(kind: Kind) {
     assert!(said.lines().any(|line| line == "_oras [_oras/artifacts/referrers]"), "{said}");
 }
 
-/// Attaches a file with that content. The digest.
+/// Attaches a file with that content, and returns the digest of the referrer.
 fn attach(stand: &Stand, reference: &str, artifact_type: &str, content: &str) -> String {
     stand.home.write("attached.txt", content);
     let line = format!("oras-2022 attach {} {artifact_type} attached.txt", stand.at(reference));

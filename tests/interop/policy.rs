@@ -50,7 +50,7 @@ fn guarded(registry: Registry) -> Stand {
     Stand::configured(registry, &format!("[[gate]]\nrepositories = [\"team/*\"]\nrequire = [\"{BUNDLE}\"]\n"))
 }
 
-/// By tag the gate is closed. What is pushed by digest can't be tagged yet; it is returned.
+/// A push by tag is refused. Returns the image that is pushed by digest, which can't be tagged yet.
 fn push_untagged(stand: &Stand, home: &Home) -> String {
     home.write("layer.txt", "layer");
     let repository = stand.at("team/app");

@@ -25,7 +25,7 @@ on_both_upstreams!(
     regctl_04_copy_from_a_plain_registry_needs_no_tag_for_each_referrer,
 );
 
-/// That the other scenarios find no tag says something only because of this.
+/// The control for the scenarios that find no such tag.
 fn regctl_04_without_the_api_keeps_a_tag_for_each_referrer(kind: Kind) {
     let plain = Registry::of(kind).start();
     let home = Home::new();
@@ -69,7 +69,7 @@ fn regctl_04_gets_what_it_put_unchanged(kind: Kind) {
     let sbom = stand.at(&format!("app@{}", put(&stand.home, &stand.at("app:v1"), SBOM)));
 
     assert_eq!(stand.home.run(&format!("regctl-0.4 artifact get {sbom}")), SBOM);
-    // Today's clients read it too, and what it refers to stands where Proposal E has it.
+    // Today's clients read the manifest too, with its subject where Proposal E has it.
     let manifest = json(&stand.home.run(&format!("crane manifest {sbom}")));
     assert_eq!(manifest["refers"]["digest"], image.as_str());
     assert_eq!(manifest["subject"], Value::Null);
@@ -139,7 +139,7 @@ fn regctl_04_lists_what_todays_clients_attach(kind: Kind) {
         stand.home.run(&format!("regctl artifact put {flags} --artifact-type {SCAN} --subject {}", stand.at("app:v1")));
 
     let mut listed = digests(&list(&stand.home, &stand.at("app:v1")));
-    // oras says when it attached, regctl doesn't: the order is not by arrival.
+    // oras writes a created annotation, regctl does not: the order is not by arrival.
     listed.sort();
     let mut attached = [by_oras, by_regctl];
     attached.sort();

@@ -59,7 +59,7 @@ fn skopeo_deletes_a_referrer_and_it_is_unlisted(kind: Kind) {
 }
 
 fn copy(stand: &Stand, from: &str, to: &str) {
-    // Whose signatures to ask for is the policy of the machine it runs on, and no matter here.
+    // The signature policy of the machine does not matter here.
     let flags = "--insecure-policy copy --preserve-digests --src-tls-verify=false --dest-tls-verify=false";
     stand.home.run(&format!("skopeo {flags} docker://{from} docker://{to}"));
 }

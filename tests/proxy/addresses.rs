@@ -1,4 +1,4 @@
-//! Addresses in answers: the upstream's become the client's, all others stay.
+//! Addresses in answers: the upstream's become backref's, as the client knows it; all others stay.
 
 use crate::support::{Backref, Fake};
 use crate::wire::{Answer, ask};

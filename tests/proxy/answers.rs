@@ -1,4 +1,4 @@
-//! Answers on their way down: what the upstream said, byte for byte, but for what belongs to one hop.
+//! Answers: what the upstream sends, byte for byte, without the hop-by-hop headers.
 
 use crate::support::{Backref, Fake, Visit};
 use crate::wire::{Wire, ask};

@@ -1,4 +1,4 @@
-//! Logins: what passes between clients and the upstream, and what is bound to a connection and so can't.
+//! Challenges and credentials: all pass but those of logins that are bound to one connection.
 
 use crate::support::{Backref, Fake};
 use crate::wire::ask;

@@ -1,4 +1,4 @@
-//! Connections that the upstream is done with: none of them costs another request its answer.
+//! Connections that the upstream has finished with: no other request loses its answer on one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

@@ -133,7 +133,7 @@ fn framing_more_than_one_host_or_none() {
 }
 
 #[test]
-fn framing_paths_that_some_clean_up_and_others_do_not() {
+fn paths_that_some_clean_up_and_others_do_not() {
     let (backref, fake) = up();
     for path in [
         "/v2/a/%2e%2e/b/manifests/x",

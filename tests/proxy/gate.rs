@@ -37,7 +37,7 @@ impl Stand {
         push(self.backref.host(), &referrer(&sha256(subject), "signature"))
     }
 
-    /// Refused, with what is missing; the upstream was asked to take nothing.
+    /// Asserts that the push is refused, the answer names what is missing, and nothing is sent to the upstream.
     fn assert_closed(&self, reference: &str, manifest: &[u8]) {
         let puts = self.fake.count("PUT");
         let answer = self.push_as(reference, manifest);
@@ -180,7 +180,7 @@ fn gate_exempts_a_referrers_tag_where_every_entry_refers_to_its_subject() {
     let tag = sha256(&image).replace(':', "-");
     stand.assert_open(&tag, &list(&[&sbom, &report]));
     stand.assert_open(&format!("{}?tag={tag}", sha256(&list(&[&sbom]))), &list(&[&sbom]));
-    // Of a sha512 digest the tag has the beginning.
+    // The referrers tag of a sha512 digest has only the beginning of its hex.
     let long = sha512(&image);
     let about_long = push(stand.backref.host(), &referrer(&long, "sbom"));
     stand.assert_open(&long[..7 + 64].replace(':', "-"), &list(&[&about_long]));

@@ -1,4 +1,4 @@
-//! The referrers list: what is in it, in which order, and how it looks.
+//! Referrers queries by the OCI 1.1 API: what they list, in which order, and how the answer looks.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! `subject.must_exist`: what refers to nothing that is there is refused before anything is written.
+//! `subject.must_exist`: a manifest whose subject is absent is refused before anything is written.
 
 use serde_json::json;
 

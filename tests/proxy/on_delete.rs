@@ -158,10 +158,10 @@ fn on_delete_referrers_answers_before_all_are_deleted_and_deletes_few_at_a_time(
     });
     let referrers: Vec<_> = (0..9).map(|n| stand.attach(&stand.subject, &format!("n{n}"))).collect();
     assert_eq!(delete(stand.backref.host(), &stand.subject).status, 202);
-    // The answer is here while the first of them are still under way.
+    // The answer comes while the first deletes of referrers are still under way.
     assert!(!gate.is_open() && referrers.iter().all(|one| stand.holds(one)));
     assert_eq!(stand.fake.count("DELETE"), 1 + 4);
-    // They are waited for when it ends.
+    // backref waits for these deletes when it is terminated.
     let pid = i32::try_from(stand.backref.pid()).ok().and_then(Pid::from_raw).expect("a process id");
     kill_process(pid, Signal::TERM).expect("it runs");
     until("new connections to be refused", || TcpStream::connect(stand.backref.host()).is_err().then_some(()));

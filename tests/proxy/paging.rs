@@ -1,4 +1,4 @@
-//! Lists in pages: by number and by size, all of it once, also while it changes.
+//! Referrers queries in pages, by number and by size: each referrer once, also while referrers come and go.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Who may read a list: whoever the upstream says, asked by that caller's own words, just now.
+//! The permit before a list is shown: the upstream's yes to a request with this caller's own headers, just now.
 
 use crate::manifests::{INDEX, REPOSITORY, path, plain, referrer};
 use crate::support::http::{self, Answer};
@@ -10,7 +10,7 @@ const WRONG: (&str, &str) = ("Authorization", "Basic d3Jvbmc6d3Jvbmc=");
 const STRANGER: (&str, &str) = ("Authorization", "Bearer of.another.repository");
 const CHALLENGE: &str = "Basic realm=\"the registry's\"";
 
-/// An upstream that knows one user; another it knows and lets into nothing.
+/// An upstream that lets one user do everything, answers 403 to a second one, and 401 to all others.
 fn decide(holdings: &Holdings, visit: &mut Visit) {
     match visit.head.header("Authorization") {
         Some(value) if value == RIGHT.1 => holdings.serve(visit),
@@ -40,7 +40,7 @@ fn up(decide: impl Fn(&Holdings, &mut Visit) + Send + Sync + 'static) -> Stand {
     let subject_path = holdings.hold(REPOSITORY, INDEX, &subject);
     let held = holdings.clone();
     let fake = Fake::start(move |visit| decide(&held, visit));
-    // Without memory, so that each query shows what the upstream says now; the memory has a file of its own.
+    // Without the cache, so that each query shows what the upstream answers now; the cache has a file of its own.
     let backref = Backref::of(&fake.url()).config("[permit]\nttl = \"0\"\n").start();
     Stand { backref, fake, holdings, subject: sha256(&subject), subject_path }
 }
@@ -66,7 +66,7 @@ impl Stand {
 
 #[test]
 fn permit_of_one_caller_shows_nothing_to_the_next() {
-    // With memory: it is the right one's alone.
+    // With the cache: an entry is one caller's alone.
     let mut stand = up(decide);
     stand.backref = Backref::of(&stand.fake.url()).start();
     let digest = stand.push("a");
@@ -105,7 +105,7 @@ fn permit_refused_by_404_gives_an_empty_list() {
     let answer = stand.ask(&[WRONG]);
     assert_eq!((answer.status, answer.json()["manifests"].as_array().map(Vec::len)), (200, Some(0)));
     assert_eq!(answer.headers.get("X-Reason"), None);
-    // And the stranger's 404 takes nothing from the list.
+    // The stranger's 404 makes no referrer missing.
     assert_eq!(stand.listed(), [digest]);
 }
 
@@ -122,7 +122,7 @@ fn permit_comes_from_another_referrer_where_one_is_gone_and_that_one_is_unlisted
     let stand = up(Holdings::serve);
     let [living, gone] = ["living", "gone"].map(|name| stand.push(name));
     stand.holdings.forget(&stand.subject_path);
-    // Around backref.
+    // Deleted directly in the registry.
     stand.holdings.forget(&path(&gone));
     assert_eq!(stand.listed(), [living.as_str()]);
     assert_eq!(stand.listed(), [living.as_str()]);
@@ -176,7 +176,7 @@ fn permit_is_not_given_while_the_registry_can_not_answer() {
 
 #[test]
 fn permit_is_not_given_where_the_registry_fails_on_everything() {
-    // 500 for a digest is what distribution 2.8 says of one that is only a blob: it counts as not there.
+    // distribution 2.8 answers 500 to a digest that only a blob has: it counts as absent.
     let stand = up(|holdings, visit| match visit.head.method() {
         "HEAD" => visit.answer("500 Internal Server Error", &[], ""),
         _ => holdings.serve(visit),

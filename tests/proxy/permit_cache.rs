@@ -1,4 +1,4 @@
-//! How long a yes stands, and for whom.
+//! How long a permit is cached, and for whom.
 
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -58,7 +58,7 @@ fn permit_is_cached_for_one_repository_and_one_caller() {
         }
     }
     assert_eq!(fake.count("HEAD"), 2 * callers.len());
-    // What no upstream decides by makes no other caller.
+    // Headers by which no upstream decides make no other caller.
     ask(&backref, "app", &[("User-Agent", "other"), ("Accept", "a/b")]);
     assert_eq!(fake.count("HEAD"), 2 * callers.len());
 }
@@ -88,7 +88,7 @@ fn permit_without_a_cache_is_asked_for_at_every_query() {
 fn permit_of_an_expired_token_is_not_cached() {
     let fake = everything_is_there();
     let backref = Backref::of(&fake.url()).without_tags().start();
-    // The upstream may allow for clocks that differ: its word counts, but only now.
+    // The upstream may allow for clocks that differ: its answer counts, but is not cached.
     for end in [now() - 1, 0] {
         let before = fake.count("HEAD");
         for _ in 0..3 {

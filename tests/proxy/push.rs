@@ -12,7 +12,7 @@ const ARTIFACT: &str = "application/vnd.oci.artifact.manifest.v1+json";
 
 #[test]
 fn push_without_a_subject_passes_byte_for_byte() {
-    // What an upstream with the API of its own would say: clients would take it for backref's word.
+    // What an upstream with the API of its own would answer: clients would take it for backref's.
     let fake = Fake::start(|visit| {
         visit.body();
         let headers =

@@ -1,4 +1,4 @@
-//! Tags that say who refers to whom: read on push, ended by whatever moves or removes them.
+//! Digest tags and cosign's tags: read on push, ended by whatever moves or deletes them.
 
 use serde_json::json;
 
@@ -43,7 +43,7 @@ fn digest_tag_makes_its_manifest_a_referrer() {
     assert_eq!(seen.body.as_deref(), Some(&manifest[..]), "as it came");
     assert_eq!(stand.fake.count("PUT"), 3);
     let asked = stand.fake.seen().iter().filter(|seen| seen.head.target().contains("manifests/sha256-")).count();
-    assert_eq!(asked, 3, "the upstream's yes to a push is all that is needed");
+    assert_eq!(asked, 3, "the upstream's success is all that is needed");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn digest_tag_that_is_deleted_ends_its_relation() {
     assert_eq!(delete(stand.backref.host(), &typed).status, 202);
     assert_eq!(stand.known(), [""; 0]);
     assert_eq!(delete(stand.backref.host(), &typed).status, 404);
-    // The manifest itself is there, and refers again.
+    // The manifest is still there, and pushed under the tag it refers again.
     stand.push_under(&tag, &manifest);
     assert_eq!(stand.known(), [digest.as_str()]);
     assert_eq!(delete(stand.backref.host(), &digest).status, 202);

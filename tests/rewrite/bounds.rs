@@ -1,4 +1,4 @@
-//! What a client can have backref do, by asking for digests or pushing much: all of it is bounded.
+//! What a client can make backref do by asking for digests or pushing much: all of it is bounded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -58,10 +58,10 @@ fn rewrite_lookup_reads_a_blob_only_with_a_reservation_for_it() {
     thread::scope(|scope| {
         let first = [(); 2].map(|()| scope.spawn(|| get(&url, &digest, &[OCI])));
         gate.wait_for(2);
-        // Another would not fit, and it isn't said that there is none.
+        // A third would not fit: 503, and not 404 as if there were none.
         let refused = get(&url, &digest, &[OCI]);
         assert_eq!((refused.status, refused.header("retry-after")), (503, "5"), "{refused:?}");
-        assert_eq!(get(&url, "absent", &[OCI]).status, 404, "what needs no room goes on");
+        assert_eq!(get(&url, "absent", &[OCI]).status, 404, "what needs no reservation goes on");
         gate.open();
         for first in first {
             assert_eq!(first.join().expect("an answer").status, 404, "it has no carrier");

@@ -75,7 +75,8 @@ fn rewrite_pages_span_the_referrers_of_original_and_carrier() {
     assert_eq!(listed, pushed);
 }
 
-/// Who pushes to one form writes the tag of the other as well: in one order for all, or two would wait for each other.
+/// A push to one form writes the referrers tag of the other as well. The locks are taken in one order, or two pushes
+/// would wait for each other.
 #[test]
 fn rewrite_pushes_to_original_and_carrier_at_once_are_in_both_referrers_tags() {
     const PUSHES: usize = 24;
@@ -97,7 +98,7 @@ fn rewrite_pushes_to_original_and_carrier_at_once_are_in_both_referrers_tags() {
         }
     });
     for form in [&original, &carrier] {
-        crate::support::until("the tag to name all", || {
+        crate::support::until("the referrers tag to list all", || {
             let index = get(&stand.registry.url(), &form.replace(':', "-"), &[INDEX]);
             (index.json()["manifests"].as_array().map_or(0, Vec::len) == PUSHES).then_some(())
         });

@@ -59,7 +59,7 @@ fn digest_tag_may_name_the_carrier() {
         assert_eq!(put(&stand.url(), &tag(&stand, &carrier), OCI, &manifest).status, 201);
         let subject = digest(&stand.subject);
         assert_eq!(digest(&stand.originals(subject)[0]), sha256(&manifest));
-        // And pushed as it is, by a client that copies what the upstream has, to a backref that has never seen it.
+        // The carrier pushed as an image manifest, as by a copying client, to a backref with a new database.
         let Stand { backref, registry, subject } = stand;
         drop(backref);
         let backref = crate::support::Backref::of(&registry.url()).config(WITHOUT_SUBJECT).start();

@@ -1,4 +1,4 @@
-//! What goes wrong between a push and its record, and what registries do beside the specification.
+//! Artifact pushes of unknown outcome, and registries that deviate from the specification.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -102,14 +102,14 @@ fn rewrite_of_one_manifest_pushed_and_deleted_at_once_ends_as_the_registry_does(
                     } else {
                         put(&stand.url(), &sha256(manifest), OCI, manifest)
                     };
-                    // distribution 2.8 says 400 and 500 of a manifest that another is just writing or deleting.
+                    // distribution 2.8 answers 400 and 500 for a manifest that another request writes or deletes just then.
                     assert!(matches!(answer.status, 201 | 202 | 404 | 400 | 503), "{answer:?}");
                 }
             });
         }
     });
     let there = usize::from(get(&stand.url(), &sha256(&manifest), &[OCI]).status == 200);
-    until("what was in doubt to be settled", || (stand.originals(digest(&stand.subject)).len() == there).then_some(()));
+    until("unresolved writes to be settled", || (stand.originals(digest(&stand.subject)).len() == there).then_some(()));
     assert_eq!(stand.carriers(digest(&stand.subject)).len(), there);
 }
 

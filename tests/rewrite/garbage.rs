@@ -39,7 +39,7 @@ fn collected(kind: crate::support::Kind, config: &str) -> Collected {
 }
 
 impl Collected {
-    /// How many are there yet.
+    /// How many of the pushed manifests are still there.
     fn left(&self) -> usize {
         let is_there = |(_, media_type, manifest): &&(String, &'static str, Vec<u8>)| {
             get(&self.stand.url(), &sha256(manifest), &[*media_type]).status == 200
@@ -69,7 +69,7 @@ fn garbage_collection_keeps_every_referrer_that_has_a_digest_tag() {
     }
 }
 
-/// That the other finds them says something only because of these.
+/// The control: without digest tags the collection does take them.
 #[test]
 fn garbage_collection_takes_every_referrer_without_a_digest_tag() {
     for kind in KINDS {

@@ -1,4 +1,4 @@
-//! The forms are on record no more: another backref, a store deleted, a carrier copied.
+//! The two forms are not in the database: another backref, a deleted database, a copied carrier.
 
 use crate::stand::{IMAGE, KINDS, OCI, Stand, artifact, descriptor, digest, get, put, up};
 use crate::support::{Backref, http, sha256};

@@ -81,7 +81,7 @@ fn subject_must_exist_accepts_a_subject_by_original_or_carrier() {
         let about_blob = artifact(OCI, "a/b", Some(&blob), "about a blob");
         assert_eq!(put(&stand.url(), &sha256(&about_blob), OCI, &about_blob).status, 400, "{kind:?}");
 
-        // The record is lost, the carrier is there.
+        // The database is new, the carrier is there.
         let Stand { backref, registry, .. } = stand;
         drop(backref);
         let config = "[subject]\nmust_exist = true\n";

@@ -1,4 +1,4 @@
-//! A pull: by either digest, and by tag as the client accepts it.
+//! Pulls of rewritten artifact manifests: by either digest, and by tag as the client accepts it.
 
 use crate::stand::{IMAGE, INDEX, KINDS, OCI, Stand, artifact, digest, get, head, header, manifest_url, put, up};
 use crate::support::{Kind, http, sha256};

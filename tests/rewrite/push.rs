@@ -1,4 +1,4 @@
-//! A push: what the client is told, what the upstream holds, what lists say.
+//! Pushes of artifact manifests: what the client is answered, what the upstream holds, what queries list.
 
 use serde_json::Value;
 

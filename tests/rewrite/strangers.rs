@@ -1,5 +1,5 @@
-//! Originals are served from the record: only to whom the upstream lets read their carrier, and nobody else learns that
-//! they are there.
+//! Originals are served from the database: only to callers whom the upstream lets read the carrier, and nobody else can
+//! tell that they are there.
 
 use crate::stand::{IMAGE, KINDS, OCI, artifact, descriptor, digest, get, head, manifest_url, put, up};
 use crate::support::http::{self, Answer};
@@ -7,7 +7,7 @@ use crate::support::{Backref, Fake, Visit, sha256};
 
 const KNOWN: (&str, &str) = ("Authorization", "Basic cmlnaHQ6cmlnaHQ=");
 
-/// An upstream that takes anything of one user's, and turns all others away.
+/// An upstream that takes anything of one user's, and refuses all others.
 fn upstream(turned_away: &'static str) -> Fake {
     Fake::start(move |visit: &mut Visit| {
         visit.body();
@@ -62,7 +62,7 @@ fn rewrite_original_of_one_repository_is_not_given_in_another() {
         let other = format!("{}/v2/other/manifests/{original}", stand.url());
         assert_eq!(http::get(&other, &[("Accept", OCI)]).status, 404, "{kind:?}");
         let carrier = stand.only_carrier(digest(&stand.subject));
-        // Gone around backref: it is on record, and not given.
+        // Deleted directly in the registry: the original is in the database, and not given.
         let around = format!("{}/v2/app/manifests/{carrier}", stand.registry.url());
         assert_eq!(http::send("DELETE", &around, &[], b"").status, 202);
         for asked in [get(&stand.url(), &original, &[OCI]), head(&stand.url(), &original, &[OCI])] {

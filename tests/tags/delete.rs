@@ -1,4 +1,4 @@
-//! A referrer that is deleted leaves the tag, and the last one takes it along.
+//! A deleted referrer is taken out of the referrers tag; with the last one the referrers tag is deleted.
 
 use crate::stand::{KINDS, delete, up, with};
 use crate::support::{Kind, Registry};
@@ -10,7 +10,7 @@ fn referrers_tag_and_query_lose_a_deleted_referrer() {
         let [gone, kept] = ["gone", "kept"].map(|name| stand.push(name));
         assert_eq!(delete(&stand.url(), &gone), 202, "{kind:?}");
         assert_eq!((stand.listed(), stand.tagged()), (vec![kept.clone()], vec![kept]));
-        stand.paid();
+        stand.flushed();
         assert_eq!(delete(&stand.url(), &gone), 404);
     }
 }
@@ -22,7 +22,7 @@ fn referrers_tag_is_deleted_with_its_last_referrer() {
         let last = stand.push("last");
         assert_eq!(delete(&stand.url(), &last), 202);
         assert_eq!((stand.listed(), stand.index()), (vec![], None), "{kind:?}");
-        stand.paid();
+        stand.flushed();
         assert_eq!(stand.push("last"), last);
         assert_eq!((stand.listed(), stand.tagged()), (vec![last.clone()], vec![last]));
     }
@@ -34,7 +34,7 @@ fn referrers_tag_gets_back_a_referrer_that_the_registry_does_not_delete() {
     let pushed = ["a", "b"].map(|name| stand.push(name));
     assert_eq!(delete(&stand.url(), &pushed[0]), 405);
     assert_eq!((stand.listed(), stand.tagged()), (pushed.to_vec(), pushed.to_vec()));
-    stand.paid();
+    stand.flushed();
 }
 
 #[test]

@@ -9,13 +9,19 @@ use crate::support::{Backref, Fake, Holdings, Kind, Registry, Seen, http, sha256
 fn referrers_tag_of_a_push_costs_one_read_and_one_write() {
     let stand = with(Registry::distribution_2().deletes(false), |backref| backref);
     stand.push("first");
-    until("the first to be over", || stand.about_the_tag(0).contains(&"PUT 201".to_owned()).then_some(()));
+    until("the first push's write of the referrers tag", || {
+        stand.about_the_tag(0).contains(&"PUT 201".to_owned()).then_some(())
+    });
     let since = stand.registry.requests().len();
     for name in ["a", "b", "c"] {
         stand.push(name);
     }
     until("three writes", || (writes(&stand, since) == 3).then_some(()));
-    assert_eq!(stand.about_the_tag(since), ["HEAD 200", "PUT 201"].repeat(3), "and no look at what it wrote itself");
+    assert_eq!(
+        stand.about_the_tag(since),
+        ["HEAD 200", "PUT 201"].repeat(3),
+        "backref does not read what it wrote itself"
+    );
 }
 
 #[test]
@@ -38,7 +44,7 @@ fn referrers_tag_writes_of_concurrent_pushes_are_combined() {
     let stand = up(Kind::Distribution2);
     let mut pushed = at_once(&stand, PUSHES);
     assert_eq!(stand.listed().len(), PUSHES);
-    stand.paid();
+    stand.flushed();
     let mut tagged = stand.tagged();
     pushed.sort();
     tagged.sort();
@@ -74,7 +80,7 @@ fn referrers_tag_writes_of_successive_pushes_grow_less_than_quadratically() {
         let manifest = referrer(&stand.subject, &number.to_string());
         put(&host, &sha256(&manifest), &manifest);
     }
-    stand.paid();
+    stand.flushed();
     assert_eq!(stand.tagged().len(), PUSHES);
     assert_eq!(http::referrers(stand.backref.host(), "app", &stand.subject, &[]).len(), PUSHES);
     let writes = writes(&stand, 0);
@@ -86,7 +92,7 @@ fn writes(stand: &Stand, since: usize) -> usize {
     stand.about_the_tag(since).iter().filter(|request| *request == "PUT 201").count()
 }
 
-/// The same in bytes, by an upstream that counts them: written at each push, the list would come to 150 MB.
+/// The same in bytes, by an upstream that counts them: written at each push, the referrers tags would come to 150 MB.
 #[test]
 fn referrers_tag_bytes_of_successive_pushes_grow_less_than_quadratically() {
     const PUSHES: usize = 1000;
@@ -100,7 +106,9 @@ fn referrers_tag_bytes_of_successive_pushes_grow_less_than_quadratically() {
         let manifest = referrer(&subject, &number.to_string());
         put(&backref.url(), &sha256(&manifest), &manifest);
     }
-    until("what is owed to be paid", || (metric(&backref, "backref_referrers_tags_pending") == 0).then_some(()));
+    until("the stale referrers tag to be flushed", || {
+        (metric(&backref, "backref_referrers_tags_pending") == 0).then_some(())
+    });
     let is_tag = |seen: &Seen| seen.head.method() == "PUT" && seen.head.target().contains("/manifests/sha256-");
     let written: Vec<usize> =
         fake.seen().into_iter().filter(is_tag).map(|seen| seen.body.map_or(0, |body| body.len())).collect();

@@ -1,4 +1,4 @@
-//! What was in the registry before backref, or is pushed around it.
+//! Referrers that were in the registry before backref, or are pushed directly to it.
 
 use crate::stand::{KINDS, list, plain, put, referrer, up};
 use crate::support::{Kind, http, sha256};
@@ -13,8 +13,11 @@ fn referrers_tag_that_clients_wrote_before_is_imported_in_its_order() {
         let digests: Vec<String> = before.iter().map(|one| sha256(one)).collect();
         assert_eq!(stand.listed(), digests, "{kind:?}");
         let listed = http::referrers(stand.backref.host(), "app", &stand.subject, &[]);
-        assert_eq!(listed[0]["artifactType"], "application/vnd.test", "from the manifest, not from the list");
-        stand.paid();
+        assert_eq!(
+            listed[0]["artifactType"], "application/vnd.test",
+            "from the manifest, not from the entry in the referrers tag"
+        );
+        stand.flushed();
     }
 }
 
@@ -60,7 +63,7 @@ fn referrers_tag_import_works_for_an_absent_subject() {
     let early = referrer(&absent, "early");
     put(&stand.registry.url(), &sha256(&early), &early);
     let listed = |stand: &crate::stand::Stand| http::referrers(stand.backref.host(), "app", &absent, &[]).len();
-    assert_eq!(listed(&stand), 0, "nothing names it");
+    assert_eq!(listed(&stand), 0, "no referrers tag lists it");
     put(&stand.registry.url(), &absent.replace(':', "-"), &list(&[&early]));
     assert_eq!(listed(&stand), 1);
 }

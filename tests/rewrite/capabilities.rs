@@ -1,4 +1,4 @@
-//! That an upstream refuses artifact manifests is learned from what can have been refused for nothing else.
+//! That an upstream refuses artifact manifests is recorded only after a refusal that can have no other reason.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,7 +57,7 @@ fn rewrite_capability_can_not_be_set_by_a_pusher_on_purpose() {
         let seen = fake.seen();
         let puts: Vec<_> = seen.iter().filter(|seen| seen.head.method() == "PUT").collect();
         let last = puts.last().and_then(|put| put.head.header("Content-Type"));
-        assert_eq!(last, Some(OCI), "{what} taught backref that the upstream refuses them all");
+        assert_eq!(last, Some(OCI), "{what}: backref recorded that the upstream refuses them all");
     }
 }
 
