@@ -102,7 +102,7 @@ fn rewrite_of_one_manifest_pushed_and_deleted_at_once_ends_as_the_registry_does(
                     } else {
                         put(&stand.url(), &sha256(manifest), OCI, manifest)
                     };
-                    // distribution 2.8 answers 400 and 500 for a manifest that another request writes or deletes just then.
+                    // distribution 2.8 answers 400 and 500 for a manifest that is just being written or deleted.
                     assert!(matches!(answer.status, 201 | 202 | 404 | 400 | 503), "{answer:?}");
                 }
             });
