@@ -9,9 +9,7 @@ use crate::support::{Backref, Fake, Holdings, Kind, Registry, Seen, http, sha256
 fn referrers_tag_of_a_push_costs_one_read_and_one_write() {
     let stand = with(Registry::distribution_2().deletes(false), |backref| backref);
     stand.push("first");
-    until("the first push's write of the referrers tag", || {
-        stand.about_the_tag(0).contains(&"PUT 201".to_owned()).then_some(())
-    });
+    until("the first to be written", || stand.about_the_tag(0).contains(&"PUT 201".to_owned()).then_some(()));
     let since = stand.registry.requests().len();
     for name in ["a", "b", "c"] {
         stand.push(name);
