@@ -104,7 +104,7 @@ fn referrers_tag_bytes_of_successive_pushes_grow_less_than_quadratically() {
         let manifest = referrer(&subject, &number.to_string());
         put(&backref.url(), &sha256(&manifest), &manifest);
     }
-    until("the stale referrers tag to be flushed", || {
+    until("the referrers tag to be flushed", || {
         (metric(&backref, "backref_referrers_tags_pending") == 0).then_some(())
     });
     let is_tag = |seen: &Seen| seen.head.method() == "PUT" && seen.head.target().contains("/manifests/sha256-");
