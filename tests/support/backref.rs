@@ -53,7 +53,7 @@ impl BackrefOptions {
 
     /// Without a look at referrers tags: what the upstream is asked is then about the rest alone.
     pub(crate) fn without_tags(self) -> Self {
-        self.environment("BACKREF_REFERRERS_FALLBACK_TAG", "off")
+        self.environment("BACKREF_REFERRERS_TAG", "off")
     }
 
     pub(crate) fn start(self) -> Backref {
