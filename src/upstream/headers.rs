@@ -22,8 +22,8 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// RFC 9110, 7.6.1, and what proxies of before it put there.
-const HOP_BY_HOP: [HeaderName; 7] = [
+/// RFC 9110, 7.6.1, and what proxies of before it put there. HTTP2-Settings goes with an `Upgrade: h2c` (RFC 7540, 3.2.1).
+const HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -31,6 +31,7 @@ const HOP_BY_HOP: [HeaderName; 7] = [
     header::PROXY_AUTHORIZATION,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
+    HeaderName::from_static("http2-settings"),
 ];
 
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
