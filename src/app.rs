@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use moka::future::Cache;
 use tokio::sync::{AcquireError, Mutex, OnceCell, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     admin::Metrics,
@@ -44,6 +44,8 @@ pub struct App {
     pub uploads: Uploads,
     /// Pushes and deletes on their way: they go on when their client has gone, and a drain waits for them.
     pub tasks: TaskTracker,
+    /// Cancelled when draining begins: what only waits for a better moment stops waiting.
+    pub stop: CancellationToken,
     /// How to reach the upstream.
     pub connector: Connector,
     /// The upstream's `Host`.
@@ -85,6 +87,7 @@ impl App {
             imports: Imports::default(),
             uploads: Uploads(Cache::builder().max_capacity(ASKED).time_to_idle(TURN_KEPT).build()),
             tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
             // Invariant: an authority that parsed is made of visible ASCII.
             upstream_host: HeaderValue::from_str(authority).unwrap_or(HeaderValue::from_static("upstream")),
             public_side: public_side(config.public_url.as_ref()),

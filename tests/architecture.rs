@@ -106,9 +106,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "upstream",
         ],
     ),
-    ("admin", &["app", "config", "handler", "store", "upstream"]),
-    ("server", &["app", "config", "error", "handler", "oci", "stall", "upstream"]),
-    ("commands", &["admin", "app", "cli", "config", "handler", "oci", "server", "store", "upstream"]),
+    ("admin", &["app", "config", "handler", "server", "store", "upstream"]),
+    ("server", &["config", "stall", "upstream"]),
+    ("commands", &["admin", "app", "cli", "config", "error", "handler", "oci", "server", "store", "upstream"]),
 ];
 
 #[test]

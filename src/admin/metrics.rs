@@ -27,6 +27,7 @@ pub struct Metrics {
     stranded: Family<StrandedLabels, Counter>,
     /// Clients' connections that are open.
     pub connections: Gauge,
+    upstream_up: Gauge,
     owed_tags: Gauge,
     open_attempts: Gauge,
 }
@@ -106,6 +107,7 @@ impl Default for Metrics {
         let gates = Family::default();
         let stranded = Family::default();
         let (connections, owed_tags, open_attempts) = (Gauge::default(), Gauge::default(), Gauge::default());
+        let upstream_up = Gauge::default();
         let digest_tags = Family::default();
         registry.register("requests", "Requests answered, by route and status", requests.clone());
         registry.register("request_seconds", "Time to the head of the answer", seconds.clone());
@@ -115,6 +117,11 @@ impl Default for Metrics {
         registry.register("stranded", "Referrers of deleted subjects, by what became of them", stranded.clone());
         registry.register("owed_tags", "Referrers tags that are behind what is on record", owed_tags.clone());
         registry.register("open_attempts", "Pushes and deletes without an outcome", open_attempts.clone());
+        registry.register(
+            "upstream_up",
+            "1 if the upstream answered when it was last asked, else 0",
+            upstream_up.clone(),
+        );
         registry.register("connections", "Clients' connections that are open", connections.clone());
         Self {
             registry: Mutex::new(registry),
@@ -125,6 +132,7 @@ impl Default for Metrics {
             gates,
             stranded,
             connections,
+            upstream_up,
             owed_tags,
             open_attempts,
         }
@@ -161,6 +169,11 @@ impl Metrics {
         for (outcome, count) in [(StrandedOutcome::deleted, deleted), (StrandedOutcome::kept, kept)] {
             self.stranded.get_or_create(&StrandedLabels { outcome }).inc_by(count as u64);
         }
+    }
+
+    /// Notes whether the upstream answers.
+    pub fn upstream_up(&self, up: bool) {
+        self.upstream_up.set(i64::from(up));
     }
 
     /// Notes what is open, just before it is rendered.

@@ -1,14 +1,30 @@
 //! `backref serve`: from the configuration to a served registry, until a signal.
 
+mod service;
+mod signals;
+
 use std::{
     io::Write,
     net::{SocketAddr, TcpListener},
+    process,
+    sync::Arc,
+    time::Duration,
 };
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use super::{ExitStatus, log_to_stderr};
-use crate::{admin, app::App, cli::Serve, config::Config, handler::Handler, server::Server, store::OpenFor};
+use crate::{
+    admin,
+    app::App,
+    cli::Serve,
+    config::Config,
+    handler::Handler,
+    server::{AcceptFailures, Acceptor, Options, PlainTcp, Server, raise_descriptor_limit},
+    store::OpenFor,
+};
+use service::RegistryService;
+use signals::{EndSignals, outlive_others};
 
 pub(super) fn run(args: &Serve) -> ExitStatus {
     let config = match Config::load(args.sources()) {
@@ -31,32 +47,66 @@ pub(super) fn run(args: &Serve) -> ExitStatus {
 }
 
 fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Tasks and sockets are the runtime's from here on.
+    let _entered = runtime.enter();
+    outlive_others()?;
     let listener = bind("listen", config.listen)?;
     let admin = bind("admin", config.admin)?;
     let app = App::build(config, OpenFor::Serving)?;
-    let server = Server::start(&app, &listener)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let leaving = CancellationToken::new();
+    let failures = AcceptFailures::default();
+    let options = options(&app, &failures, &leaving);
+    let server = Server::start(&options, &listener, &PlainTcp, || RegistryService::new(app.clone()))?;
     runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut end = EndSignals::listen()?;
         announce(&app, &listener, &admin)?;
         // The socket closes with its last holder: the workers, when they stop.
         drop(listener);
-        let handler = Handler::new(app.clone());
-        tokio::spawn(admin::serve(tokio::net::TcpListener::from_std(admin)?, handler));
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("ending: requests on their way are finished; a second signal ends at once");
+        let admin = Acceptor::new("admin", tokio::net::TcpListener::from_std(admin)?, failures);
+        tokio::spawn(admin::serve(admin, Handler::new(app.clone()), leaving.clone()));
+        end.next().await;
+        // Not ready first, so that load balancers send no more; then nothing new is taken.
+        leaving.cancel();
+        wait_for_load_balancers(app.config.limits.drain_delay, &mut end).await;
+        tracing::info!("shutting down: draining requests; a second signal stops at once");
         let mut stopping = tokio::task::spawn_blocking(|| server.stop());
         tokio::select! {
             stopped = &mut stopping => stopped?,
-            _ = terminate.recv() => std::process::exit(1),
-            _ = interrupt.recv() => std::process::exit(1),
+            () = end.next() => process::exit(1),
         }
         Ok(())
     })
+}
+
+fn options(app: &Arc<App>, failures: &AcceptFailures, leaving: &CancellationToken) -> Options {
+    let limits = &app.config.limits;
+    let descriptors = raise_descriptor_limit();
+    if let Some(warning) = descriptors.warning(limits.connections) {
+        tracing::warn!("{warning}");
+    }
+    Options {
+        workers: app.config.workers,
+        connections: descriptors.connections(limits.connections),
+        limits: limits.clone(),
+        open: app.metrics.connections.clone(),
+        failures: failures.clone(),
+        tasks: app.tasks.clone(),
+        leaving: leaving.clone(),
+        stop: app.stop.clone(),
+    }
+}
+
+/// For `delay`, everything goes on, while `/readyz` says that it won't.
+async fn wait_for_load_balancers(delay: Duration, end: &mut EndSignals) {
+    if delay.is_zero() {
+        return;
+    }
+    tracing::info!("shutting down: not ready any more; new connections are taken for another {delay:?}");
+    tokio::select! {
+        () = tokio::time::sleep(delay) => {}
+        () = end.next() => process::exit(1),
+    }
 }
 
 fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, String> {
