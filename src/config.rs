@@ -56,6 +56,7 @@ pub struct Limits {
     pub buffered: usize,
     pub head_timeout: Duration,
     pub stall_timeout: Duration,
+    pub drain_delay: Duration,
     pub drain_timeout: Duration,
 }
 
@@ -175,8 +176,8 @@ impl Config {
 
     fn read(s: &mut Sources) -> Self {
         use parse::{
-            address, at_least_one, at_most, buffer_size, count, duration, flag, head_size, header_names, log_filter, one_of, origin,
-            path, patience, store, text,
+            address, at_least_one, at_most, buffer_size, count, duration, flag, head_size, header_names, log_filter,
+            one_of, origin, path, patience, store, text,
         };
         let minute = Duration::from_mins(1);
         let url = s.required("upstream.url", origin);
@@ -206,6 +207,7 @@ impl Config {
                 buffered: s.or("limits.buffered", buffer_size, 32 << 20),
                 head_timeout: s.or("limits.head_timeout", duration, minute),
                 stall_timeout: s.or("limits.stall_timeout", duration, minute),
+                drain_delay: s.or("limits.drain_delay", at_most(10 * minute), Duration::ZERO),
                 drain_timeout: s.or("limits.drain_timeout", duration, minute / 2),
             },
             permit: Permit {

@@ -61,7 +61,9 @@ impl Changes {
         let store = &*self.store;
         let deleted = match answer.status() {
             status if status.is_success() => true,
-            StatusCode::NOT_FOUND if relations::is_definite(answer) => self.is_gone(registry, key, (seen, absent)).await,
+            StatusCode::NOT_FOUND if relations::is_definite(answer) => {
+                self.is_gone(registry, key, (seen, absent)).await
+            }
             _ => false,
         };
         if !deleted {

@@ -56,7 +56,8 @@ pub(super) async fn give_original(
 ) -> Result<Response<Body>, Error> {
     let mut answer = Response::new(Body::EMPTY);
     let etag = headers.contains_key(header::ETAG);
-    *answer.headers_mut() = headers.into_iter().filter_map(|(name, value)| Some((name?, value))).filter(is_kept).collect();
+    *answer.headers_mut() =
+        headers.into_iter().filter_map(|(name, value)| Some((name?, value))).filter(is_kept).collect();
     let headers = answer.headers_mut();
     let value = |text: &str| HeaderValue::from_str(text).map_err(|_| Error::Bug);
     headers.insert(CONTENT_DIGEST, value(alias.original.as_str())?);
@@ -92,7 +93,12 @@ fn is_kept((name, _): &(HeaderName, HeaderValue)) -> bool {
     let name = name.as_str();
     matches!(
         name,
-        "docker-distribution-api-version" | "cache-control" | "date" | "server" | "warning" | "strict-transport-security"
+        "docker-distribution-api-version"
+            | "cache-control"
+            | "date"
+            | "server"
+            | "warning"
+            | "strict-transport-security"
     ) || name.contains("ratelimit")
         || name.starts_with("access-control-")
 }

@@ -195,7 +195,9 @@ impl Head {
     fn is_of_manifest(&self, asked: Option<&Digest>) -> bool {
         let Some(kind) = media_type(&self.headers) else { return asked.is_some() && self.digest().as_ref() == asked };
         match (asked, self.digest()) {
-            (Some(asked), Some(said)) => *asked == said && (kind.is_manifest() || kind.as_str().starts_with("application/")),
+            (Some(asked), Some(said)) => {
+                *asked == said && (kind.is_manifest() || kind.as_str().starts_with("application/"))
+            }
             _ => kind.is_manifest(),
         }
     }

@@ -17,7 +17,7 @@ fn refusing(status: &'static str, code: &'static str, carriers_too: bool) -> Fak
         let body = json!({"errors": [{"code": code, "message": "no"}]}).to_string();
         match visit.head.method() {
             "PUT" if manifest && (kind == OCI || carriers_too) => visit.answer(status, &["X-Said: it"], body),
-            "HEAD" => visit.answer("200 OK", &[], ""),
+            "HEAD" => visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], ""),
             _ => visit.answer("201 Created", &[], ""),
         }
     })
@@ -106,7 +106,7 @@ fn what_keeps_the_carrier_from_being_taken_is_said_where_it_is_something_else() 
                 match visit.head.method() {
                     "PUT" if kind == OCI => visit.answer("400 Bad Request", &[], said("MANIFEST_INVALID")),
                     "HEAD" if uploads => visit.answer("404 Not Found", &[], ""),
-                    "HEAD" => visit.answer("200 OK", &[], ""),
+                    "HEAD" => visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], ""),
                     _ => visit.answer(status, &["X-Said: it"], said(code)),
                 }
             });
@@ -150,7 +150,7 @@ fn a_registry_that_knows_few_config_types_gets_one_of_them() {
                 "PUT" if visit.head.target().contains("/manifests/") && !known => {
                     visit.answer("400 Bad Request", &[], said);
                 }
-                "HEAD" => visit.answer("200 OK", &[], ""),
+                "HEAD" => visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], ""),
                 _ => visit.answer("201 Created", &[], ""),
             }
         })
