@@ -11,6 +11,7 @@ pub mod headers;
 mod login;
 mod paging;
 mod remote;
+mod repeat;
 mod upload;
 
 pub use access::{Access, CallerKey, Permission, Permits, ReadPermit, Refusal, manifest_uri, reference_uri};
