@@ -158,7 +158,7 @@ fn an_index_is_explained_to_whom_the_upstream_shows_the_carrier() {
             ("PUT", OCI) => visit.answer("415 Unsupported Media Type", &[], ""),
             ("PUT", INDEX) => visit.answer("400 Bad Request", &["X-Said: it"], &refusal),
             ("HEAD", _) if is_known => {
-                visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], "")
+                visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], "");
             }
             ("HEAD", _) => visit.answer("404 Not Found", &[], ""),
             _ => visit.answer("201 Created", &[], ""),
