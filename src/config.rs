@@ -7,6 +7,8 @@ mod sources;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use http::HeaderName;
+
 pub use gate::Gate;
 pub use parse::Origin;
 pub use sources::{Mistake, Sources};
@@ -54,6 +56,7 @@ pub struct Limits {
     pub buffered: usize,
     pub head_timeout: Duration,
     pub stall_timeout: Duration,
+    pub drain_delay: Duration,
     pub drain_timeout: Duration,
 }
 
@@ -63,6 +66,7 @@ pub struct Limits {
 pub struct Permit {
     pub ttl: Duration,
     pub entries: u64,
+    pub ignore_headers: Vec<HeaderName>,
 }
 
 /// `[referrers]`
@@ -172,8 +176,8 @@ impl Config {
 
     fn read(s: &mut Sources) -> Self {
         use parse::{
-            address, at_least_one, at_most, buffer_size, count, duration, flag, head_size, log_filter, one_of, origin,
-            path, patience, store, text,
+            address, at_least_one, at_most, buffer_size, count, duration, flag, head_size, header_names, log_filter,
+            one_of, origin, path, patience, store, text,
         };
         let minute = Duration::from_mins(1);
         let url = s.required("upstream.url", origin);
@@ -203,11 +207,13 @@ impl Config {
                 buffered: s.or("limits.buffered", buffer_size, 32 << 20),
                 head_timeout: s.or("limits.head_timeout", duration, minute),
                 stall_timeout: s.or("limits.stall_timeout", duration, minute),
+                drain_delay: s.or("limits.drain_delay", at_most(10 * minute), Duration::ZERO),
                 drain_timeout: s.or("limits.drain_timeout", duration, minute / 2),
             },
             permit: Permit {
                 ttl: s.or("permit.ttl", at_most(minute), minute),
                 entries: s.or("permit.entries", count, 100_000) as u64,
+                ignore_headers: s.or("permit.ignore_headers", header_names, Vec::new()),
             },
             referrers: Referrers {
                 without_subject: s.or("referrers.without_subject", flag, false),

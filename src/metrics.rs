@@ -23,6 +23,7 @@ pub struct Metrics {
     cascade_deletes: Family<CascadeLabels, Counter>,
     /// Clients' connections that are open.
     pub connections: Gauge,
+    upstream_up: Gauge,
     referrers_tags_pending: Gauge,
     unresolved_writes: Gauge,
 }
@@ -103,7 +104,7 @@ impl Default for Metrics {
         let cascade_deletes = Family::default();
         let (connections, referrers_tags_pending, unresolved_writes) =
             (Gauge::default(), Gauge::default(), Gauge::default());
-        let digest_tags = Family::default();
+        let (digest_tags, upstream_up) = (Family::default(), Gauge::default());
         registry.register("requests", "Requests answered, by route and status", requests.clone());
         registry.register("request_seconds", "Time to the head of the answer", seconds.clone());
         registry.register("access_checks", "Access checks of callers that read lists, by outcome", permits.clone());
@@ -124,6 +125,11 @@ impl Default for Metrics {
             "Pushes and deletes whose outcome is unknown",
             unresolved_writes.clone(),
         );
+        registry.register(
+            "upstream_up",
+            "1 if the upstream answered when it was last asked, else 0",
+            upstream_up.clone(),
+        );
         registry.register("connections", "Clients' connections that are open", connections.clone());
         Self {
             registry: Mutex::new(registry),
@@ -134,6 +140,7 @@ impl Default for Metrics {
             gates,
             cascade_deletes,
             connections,
+            upstream_up,
             referrers_tags_pending,
             unresolved_writes,
         }
@@ -163,6 +170,11 @@ impl Metrics {
         for (outcome, count) in [(CascadeOutcome::deleted, deleted), (CascadeOutcome::kept, kept)] {
             self.cascade_deletes.get_or_create(&CascadeLabels { outcome }).inc_by(count as u64);
         }
+    }
+
+    /// Notes whether the upstream answers.
+    pub fn upstream_up(&self, up: bool) {
+        self.upstream_up.set(i64::from(up));
     }
 
     /// Notes how much is pending, just before it is rendered.

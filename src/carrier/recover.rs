@@ -14,7 +14,7 @@ use crate::{
     oci::{Algorithm, Digest, MAX_MANIFEST, MediaType, RawManifest},
     referrers::{Alias, Claim, ManifestKey},
     store::{Basis, Close, Store, Verdict},
-    upstream::{Blob, Registry, manifest_uri},
+    upstream::{Blob, Registry},
 };
 
 /// How many artifact manifests, each the subject of the one before, are followed, and how large each may be. Whoever may
@@ -51,7 +51,7 @@ pub async fn recover(registry: &Registry, store: &dyn Store, key: &ManifestKey) 
     for carrier in artifact.original.carriers(&forms, config_type(registry)) {
         let carrier_key = key.sibling(carrier.digest(Algorithm::Sha256));
         let seen = store.look(&carrier_key).await?;
-        match registry.head(manifest_uri(&carrier_key)).await?.status {
+        match registry.head(&carrier_key).await?.status {
             StatusCode::OK => {
                 let carried = artifact.carried(carrier)?;
                 return record_again(store, carried, seen.version).await.map(Lost::Found);

@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use http::uri::{Authority, Scheme, Uri};
+use http::{
+    HeaderName,
+    uri::{Authority, Scheme, Uri},
+};
 
 type Parsed<T> = Result<T, String>;
 
@@ -134,6 +137,12 @@ pub(super) fn patience(text: &str) -> Parsed<Duration> {
 pub(super) fn log_filter(text: &str) -> Parsed<String> {
     tracing_subscriber::EnvFilter::try_new(text).map_err(|error| error.to_string())?;
     Ok(text.to_owned())
+}
+
+/// Names of headers, with commas between them.
+pub(super) fn header_names(text: &str) -> Parsed<Vec<HeaderName>> {
+    let name = |text: &str| text.trim().parse().map_err(|_| format!("{:?} is no name of a header", text.trim()));
+    text.split(',').filter(|text| !text.trim().is_empty()).map(name).collect()
 }
 
 /// One of a few words, each with what it stands for.

@@ -102,7 +102,7 @@ impl RepositorySession {
     }
 
     async fn import_tagged(&self, registry: &Registry, tag: &str) -> Result<Imported, Error> {
-        let head = registry.head(reference_uri(self.repository(), &tag)).await?;
+        let head = registry.head_tag(reference_uri(self.repository(), &tag)).await?;
         match head.status {
             StatusCode::OK => {}
             // Deleted since the tags were listed.

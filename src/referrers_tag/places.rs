@@ -11,6 +11,8 @@ use crate::{
 };
 
 const IN_ALL: usize = 16;
+/// Of one address: whoever makes up credentials leaves some to others.
+const FOR_ADDRESS: usize = 12;
 const FOR_ONE: usize = 4;
 
 /// How many callers are told apart.
@@ -29,14 +31,17 @@ impl Default for Places {
 }
 
 impl Places {
-    /// A place for this caller, until it is dropped; waited for up to [`PATIENCE`]. Nobody waits for one of all while
-    /// another of the same caller's could be used.
-    pub(super) async fn take(&self, caller: CallerKey) -> Result<[OwnedSemaphorePermit; 2], Exhausted> {
-        let each = self.each.get_with(caller, async { Arc::new(Semaphore::new(FOR_ONE)) }).await;
-        let places = async {
-            let own = each.acquire_owned().await.map_err(|_| Exhausted)?;
-            Ok([own, self.all.clone().acquire_owned().await.map_err(|_| Exhausted)?])
-        };
+    /// A place for this caller at this address, until it is dropped; waited for up to [`PATIENCE`]. Who waits for the
+    /// caller's own place holds none of the others'.
+    pub(super) async fn take(
+        &self,
+        caller: CallerKey,
+        address: CallerKey,
+    ) -> Result<[OwnedSemaphorePermit; 3], Exhausted> {
+        let own = self.each.get_with(caller, async { Arc::new(Semaphore::new(FOR_ONE)) }).await;
+        let near = self.each.get_with(address, async { Arc::new(Semaphore::new(FOR_ADDRESS)) }).await;
+        let place = async |places: Arc<Semaphore>| places.acquire_owned().await.map_err(|_| Exhausted);
+        let places = async { Ok([place(own).await?, place(near).await?, place(self.all.clone()).await?]) };
         tokio::time::timeout(PATIENCE, places).await.map_err(|_| Exhausted)?
     }
 }

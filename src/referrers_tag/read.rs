@@ -29,7 +29,7 @@ pub async fn find(
     subject: &ManifestKey,
     known: Option<&Digest>,
 ) -> Result<Found, Error> {
-    let head = registry.head(tag_uri(subject)).await?;
+    let head = registry.head_tag(tag_uri(subject)).await?;
     match (head.status, head.digest()) {
         (StatusCode::NOT_FOUND, _) => return Ok(Found::Nothing),
         (StatusCode::OK, Some(digest)) if Some(&digest) == known => return Ok(Found::Known(digest)),

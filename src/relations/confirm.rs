@@ -8,7 +8,7 @@ use crate::{
     error::Error,
     referrers::ManifestKey,
     store::{Applied, AttemptId, Basis, Close, Seen, Store, StoreError, Verdict},
-    upstream::{Body, Registry, manifest_uri},
+    upstream::{Body, Registry},
 };
 
 /// How often the upstream is asked again while others change the same digest; each time one of them has come through.
@@ -63,7 +63,7 @@ async fn apply(
 
 /// Whether the upstream holds a manifest. An error where it can't say, or not to this caller.
 pub async fn holds(registry: &Registry, key: &ManifestKey) -> Result<bool, Error> {
-    match registry.head(manifest_uri(key)).await?.status {
+    match registry.head(key).await?.status {
         StatusCode::OK => Ok(true),
         StatusCode::NOT_FOUND => Ok(false),
         status => Err(Error::unconfirmed(status)),

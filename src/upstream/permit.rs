@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, StatusCode, Uri};
+use http::{HeaderMap, StatusCode};
 
 use super::{
     permits::CallerKey,
     refusal::Refusal,
-    registry::{Head, Registry, manifest_uri, reference_uri},
+    registry::{Head, Registry, reference_uri},
 };
 use crate::{
     oci::{Digest, ReferrersTag, Repository},
@@ -92,9 +92,14 @@ impl Registry {
         Permission::Asked(round)
     }
 
-    /// Who asks, whatever it is about: what is bounded for each caller is counted by this.
+    /// Who asks, by credentials and address: what is bounded for each caller is counted by this.
     pub fn caller_key(&self) -> CallerKey {
-        self.upstream().permits.caller(self.caller().headers())
+        self.upstream().permits.caller(self.caller().headers(), &self.caller().side().peer)
+    }
+
+    /// From which address: credentials can be made up, so that this bounds as well.
+    pub fn address_key(&self) -> CallerKey {
+        self.upstream().permits.address(&self.caller().side().peer)
     }
 
     /// Asks the upstream about the subject, then about referrers of it, last about its referrers tag, until it says yes.
@@ -102,7 +107,8 @@ impl Registry {
         let mut answers = Vec::new();
         let permit = || ReadPermit::for_repository_of(subject);
         let answer = async {
-            if self.shows(subject).await?.status == StatusCode::OK {
+            let of_subject = self.shows(subject).await?.status;
+            if of_subject == StatusCode::OK {
                 return Ok(permit());
             }
             let mut unclear = None;
@@ -116,11 +122,24 @@ impl Registry {
                     return Ok(permit());
                 }
             }
-            let tag = || reference_uri(&subject.repository, &ReferrersTag::from(&subject.digest));
-            if self.upstream().keeps_tags() && self.look(tag()).await?.status == StatusCode::OK {
-                return Ok(permit());
+            if self.upstream().keeps_tags() {
+                let tag = reference_uri(&subject.repository, &ReferrersTag::from(&subject.digest));
+                let head = self.head_tag(tag).await.map_err(Refusal::Failed)?;
+                match head.status {
+                    StatusCode::OK => return Ok(permit()),
+                    StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST => {}
+                    _ => return Err(head.refusal()),
+                }
             }
-            Err(unclear.map_or(Refusal::Absent, |status| Refusal::Unclear(status, HeaderMap::new())))
+            if let Some(status) = unclear {
+                return Err(Refusal::Unclear(status, HeaderMap::new()));
+            }
+            // distribution 2.8 says so of a digest that only a blob has; of any other it is a failure.
+            let failed = of_subject == StatusCode::INTERNAL_SERVER_ERROR;
+            if failed && !self.has_blob(subject).await.map_err(Refusal::Failed)? {
+                return Err(Refusal::Unclear(of_subject, HeaderMap::new()));
+            }
+            Err(Refusal::Absent)
         };
         Round { answer: answer.await, answers }
     }
@@ -128,11 +147,7 @@ impl Registry {
     /// Whether the upstream shows a manifest to this caller: 200, 404, or what counts as one: 500, which distribution 2.8
     /// gives for a digest that is only a blob, and 400, for an algorithm that an upstream doesn't know.
     pub async fn shows(&self, key: &ManifestKey) -> Result<Head, Refusal> {
-        self.look(manifest_uri(key)).await
-    }
-
-    async fn look(&self, uri: Uri) -> Result<Head, Refusal> {
-        let head = self.head(uri).await.map_err(Refusal::Failed)?;
+        let head = self.head(key).await.map_err(Refusal::Failed)?;
         match head.status {
             StatusCode::OK | StatusCode::NOT_FOUND | StatusCode::INTERNAL_SERVER_ERROR => Ok(head),
             StatusCode::BAD_REQUEST => Ok(Head { status: StatusCode::NOT_FOUND, headers: HeaderMap::new() }),

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use moka::{Expiry, future::Cache, policy::EvictionPolicy};
 use ring::hmac;
 
@@ -13,6 +13,8 @@ use crate::{config, oci::Digest, referrers::ManifestKey};
 pub struct Permits {
     key: hmac::Key,
     ttl: Duration,
+    /// Headers that the settings say no upstream decides by.
+    ignored: Vec<HeaderName>,
     granted: Cache<CallerKey, Duration>,
     /// Nothing is kept in it: it joins those who ask the same at the same time.
     pub(super) flights: Cache<(CallerKey, Digest), ()>,
@@ -27,6 +29,7 @@ impl Permits {
         Self {
             key: hmac::Key::new(hmac::HMAC_SHA256, &crate::random::bytes::<32>()),
             ttl: config.ttl,
+            ignored: config.ignore_headers.clone(),
             granted: Cache::builder()
                 .max_capacity(config.entries)
                 .eviction_policy(EvictionPolicy::lru())
@@ -41,9 +44,16 @@ impl Permits {
         self.hash(caller, &[subject.upstream.as_bytes(), subject.repository.as_str().as_bytes()])
     }
 
-    /// Who asks, whatever it is about.
-    pub(super) fn caller(&self, caller: &HeaderMap) -> CallerKey {
-        self.hash(caller, &[])
+    /// Who asks, whatever it is about: by credentials and address alone, so that no made-up header makes another caller.
+    pub(super) fn caller(&self, caller: &HeaderMap, address: &HeaderValue) -> CallerKey {
+        let credentials = [header::AUTHORIZATION, header::COOKIE];
+        let given = credentials.iter().flat_map(|name| caller.get_all(name)).map(HeaderValue::as_bytes);
+        self.key_of(given.chain([address.as_bytes(), b"caller"]))
+    }
+
+    /// The same by address alone.
+    pub(super) fn address(&self, address: &HeaderValue) -> CallerKey {
+        self.key_of([address.as_bytes(), b"address"])
     }
 
     /// Whether the upstream said yes not long ago.
@@ -64,48 +74,76 @@ impl Permits {
         }
     }
 
+    /// Of everything by which an upstream could decide about this caller.
     fn hash(&self, caller: &HeaderMap, about: &[&[u8]]) -> CallerKey {
-        let mut hash = hmac::Context::with_key(&self.key);
-        let mut part = |bytes: &[u8]| {
-            hash.update(&(bytes.len() as u64).to_ne_bytes());
-            hash.update(bytes);
-        };
-        for text in about {
-            part(text);
-        }
         // In one order, whatever the map's is: it changes when a header is removed.
-        let mut deciding: Vec<_> = caller.iter().filter(|(name, _)| decides(name)).collect();
+        let mut deciding: Vec<_> = caller.iter().filter(|(name, _)| self.decides(name)).collect();
         deciding.sort_by_key(|(name, _)| name.as_str());
-        for (name, value) in deciding {
-            part(name.as_str().as_bytes());
-            part(value.as_bytes());
+        let headers = deciding.into_iter().flat_map(|(name, value)| [name.as_str().as_bytes(), value.as_bytes()]);
+        self.key_of(about.iter().copied().chain(headers))
+    }
+
+    fn key_of<'a>(&self, parts: impl IntoIterator<Item = &'a [u8]>) -> CallerKey {
+        let mut hash = hmac::Context::with_key(&self.key);
+        for part in parts {
+            hash.update(&(part.len() as u64).to_ne_bytes());
+            hash.update(part);
         }
         let mut key = [0; 32];
         key.copy_from_slice(hash.sign().as_ref());
         key
     }
+
+    /// Whether an upstream could decide by this header who may read. All count but those known not to, and those that
+    /// the settings name.
+    fn decides(&self, name: &HeaderName) -> bool {
+        let text = name.as_str();
+        !(UNDECIDING.contains(name)
+            || TRACES.contains(&text)
+            || TRACE_PREFIXES.iter().any(|prefix| text.starts_with(prefix))
+            || self.ignored.contains(name))
+    }
 }
 
-/// Whether an upstream could decide by this header who may read. All count but those known not to.
-fn decides(name: &HeaderName) -> bool {
-    !matches!(
-        *name,
-        header::ACCEPT
-            | header::ACCEPT_ENCODING
-            | header::ACCEPT_LANGUAGE
-            | header::USER_AGENT
-            | header::CACHE_CONTROL
-            | header::PRAGMA
-            | header::RANGE
-            | header::CONTENT_LENGTH
-            | header::CONTENT_TYPE
-            | header::DATE
-            | header::IF_MATCH
-            | header::IF_NONE_MATCH
-            | header::IF_MODIFIED_SINCE
-            | header::IF_UNMODIFIED_SINCE
-    ) && !matches!(name.as_str(), "traceparent" | "tracestate" | "x-request-id")
-}
+/// What says how to answer, not to whom.
+const UNDECIDING: [HeaderName; 14] = [
+    header::ACCEPT,
+    header::ACCEPT_ENCODING,
+    header::ACCEPT_LANGUAGE,
+    header::USER_AGENT,
+    header::CACHE_CONTROL,
+    header::PRAGMA,
+    header::RANGE,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::DATE,
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_UNMODIFIED_SINCE,
+];
+
+/// By which requests are followed through systems: another value with each request, made by clients, load balancers and
+/// meshes.
+const TRACES: [&str; 16] = [
+    "traceparent",
+    "tracestate",
+    "baggage",
+    "b3",
+    "uber-trace-id",
+    "sentry-trace",
+    "x-request-id",
+    "x-correlation-id",
+    "x-request-start",
+    "x-amzn-trace-id",
+    "x-amz-cf-id",
+    "x-cloud-trace-context",
+    "x-ot-span-context",
+    "x-client-trace-id",
+    "cf-ray",
+    "via",
+];
+const TRACE_PREFIXES: [&str; 3] = ["x-b3-", "x-datadog-", "x-envoy-"];
 
 /// How long each permit stands.
 struct Lifetime;
@@ -136,7 +174,7 @@ mod tests {
     use http::HeaderValue;
 
     fn permits() -> Permits {
-        Permits::new(&config::Permit { ttl: Duration::from_mins(1), entries: 10 })
+        Permits::new(&config::Permit { ttl: Duration::from_mins(1), entries: 10, ignore_headers: Vec::new() })
     }
 
     fn subject(repository: &str) -> ManifestKey {

@@ -19,7 +19,7 @@ use crate::{
     budget::Reservation,
     oci::{
         Digest, MANIFEST_ACCEPT, MAX_MANIFEST, RawManifest, Reading, Repository,
-        header::{content_digest, content_length},
+        header::{content_digest, content_length, media_type},
     },
     referrers::ManifestKey,
 };
@@ -86,13 +86,29 @@ impl Registry {
     async fn ask_for_manifest(&self, method: Method, uri: Uri) -> Result<Response<Body>, UpstreamError> {
         let mut headers = self.caller.headers().clone();
         headers.insert(header::ACCEPT, HeaderValue::from_static(MANIFEST_ACCEPT));
+        // Read here, so in no coding.
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         self.upstream.client.ask(method, uri, headers).await
     }
 
-    /// `HEAD` of a manifest.
-    pub async fn head(&self, uri: Uri) -> Result<Head, UpstreamError> {
+    /// `HEAD` of a manifest by its digest.
+    pub async fn head(&self, key: &ManifestKey) -> Result<Head, UpstreamError> {
+        self.head_of(manifest_uri(key), Some(&key.digest)).await
+    }
+
+    /// `HEAD` of a manifest by a tag.
+    pub async fn head_tag(&self, uri: Uri) -> Result<Head, UpstreamError> {
+        self.head_of(uri, None).await
+    }
+
+    async fn head_of(&self, uri: Uri, digest: Option<&Digest>) -> Result<Head, UpstreamError> {
         let (head, _) = self.ask_for_manifest(Method::HEAD, uri).await?.into_parts();
-        Ok(Head { status: head.status, headers: head.headers })
+        let mut head = Head { status: head.status, headers: head.headers };
+        if head.status == StatusCode::OK && !head.is_of_manifest(digest) {
+            // A page for people, say: it shows that somebody answers, not that the manifest is there for this caller.
+            head.status = StatusCode::BAD_GATEWAY;
+        }
+        Ok(head)
     }
 
     /// `GET` of a manifest, whatever is answered.
@@ -125,6 +141,9 @@ impl Registry {
 
     /// The bytes of the manifest in an answer, up to 4 MiB of them. They keep their reservation.
     pub async fn manifest_bytes(&self, answer: Response<Body>) -> Result<Bytes, ReadError> {
+        if is_coded(answer.headers()) {
+            return Err(ReadError::Incomplete);
+        }
         let length = length(answer.headers()).unwrap_or(MAX_MANIFEST).min(MAX_MANIFEST);
         let reservation = self.upstream.budget.reserve(length).await?;
         let bytes = self.collect(answer, &reservation).await.ok_or(ReadError::Incomplete)?;
@@ -171,10 +190,27 @@ impl Head {
         length(&self.headers)
     }
 
+    /// Whether it can be a manifest's: of the right digest where it says one, and of a type that a manifest can have. One
+    /// that says the right digest may have any type that is for machines.
+    fn is_of_manifest(&self, asked: Option<&Digest>) -> bool {
+        let Some(kind) = media_type(&self.headers) else { return asked.is_some() && self.digest().as_ref() == asked };
+        match (asked, self.digest()) {
+            (Some(asked), Some(said)) => {
+                *asked == said && (kind.is_manifest() || kind.as_str().starts_with("application/"))
+            }
+            _ => kind.is_manifest(),
+        }
+    }
+
     /// What else than yes and "not there" it said.
     pub fn refusal(&self) -> Refusal {
         Refusal::of(self.status, &self.headers)
     }
+}
+
+/// Whether a body is in another coding than was asked for (RFC 9110, 8.4).
+fn is_coded(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 /// `Content-Length`, in bytes of what can be held in memory.

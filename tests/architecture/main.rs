@@ -27,7 +27,8 @@ const DIRECTION: Direction = Direction {
     layers: &[
         &["main"],
         &["commands"],
-        &["cli", "admin", "server"],
+        &["cli", "admin"],
+        &["server"],
         &["http", "operator"],
         &["app"],
         &["policy"],

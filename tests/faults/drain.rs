@@ -1,11 +1,13 @@
 //! The end on request: what is on its way is finished, nothing new is taken, and a second request ends it at once.
 
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::stand::{Hold, Stand};
-use crate::support::{Backref, Gate, sha256, until};
+use crate::support::http;
+use crate::support::{Backref, Gate, Holdings, sha256, until};
 use crate::wire::{Wire, served};
 
 fn signal(backref: &Backref, signal: Signal) {
@@ -129,4 +131,60 @@ fn drain_what_takes_too_long_is_not_waited_for() {
     stand.backref.terminate();
     client.join().expect_err("no answer came");
     put.answer.open();
+}
+
+fn ready(backref: &Backref) -> (u16, String) {
+    let answer = http::get(&format!("{}/readyz", backref.admin_url()), &[]);
+    (answer.status, answer.text())
+}
+
+#[test]
+fn drain_for_a_while_it_is_not_ready_and_still_takes_connections() {
+    let mut stand = Stand::with(Holdings::serve, |backref| backref.config("[limits]\ndrain_delay = \"3s\"\n"));
+    let get = "GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut kept = Wire::to(stand.backref.host());
+    kept.send(get);
+    assert_eq!(kept.answer().head.values("Connection"), [""; 0]);
+    let asked = Instant::now();
+    signal(&stand.backref, Signal::TERM);
+    let text = until("backref to say that it is not ready", || {
+        let (status, text) = ready(&stand.backref);
+        (status == 503).then_some(text)
+    });
+    assert!(text.starts_with("process: shutting down\nstore: ready\n"), "{text}");
+    assert_eq!(http::get(&format!("{}/livez", stand.backref.admin_url()), &[]).status, 200);
+    // Old connections and new ones are served, and end with their answer: the next one is opened elsewhere.
+    for wire in [&mut kept, &mut Wire::to(stand.backref.host())] {
+        wire.send(get);
+        assert_eq!(wire.answer().head.values("Connection"), ["close"]);
+        assert_eq!(wire.rest(), b"");
+    }
+    assert!(stand.backref.log().contains("not ready any more"), "{}", stand.backref.log());
+    assert!(!stand.backref.log().contains("draining requests"), "{}", stand.backref.log());
+    until("the end", || has_ended(&stand.backref).then_some(()));
+    assert!(asked.elapsed() >= Duration::from_secs(3), "{:?}", asked.elapsed());
+    assert!(stand.backref.log().contains("shutting down: draining requests"), "{}", stand.backref.log());
+    assert_eq!(stand.backref.terminate().code(), Some(0));
+}
+
+#[test]
+fn drain_while_a_push_is_finished_it_is_not_ready() {
+    let (mut stand, put) = held("");
+    let client = stand.push_meanwhile(&stand.referrer("a"));
+    put.answer.wait_for(1);
+    signal(&stand.backref, Signal::TERM);
+    until("new connections to be refused", || refuses_connections(&stand.backref).then_some(()));
+    assert_eq!(ready(&stand.backref).0, 503);
+    put.answer.open();
+    assert_eq!(client.join().expect("an answer").status, 201);
+    until("the end", || has_ended(&stand.backref).then_some(()));
+    assert_eq!(stand.backref.terminate().code(), Some(0));
+}
+
+#[test]
+fn drain_a_second_signal_ends_the_delay_too() {
+    let mut stand = Stand::with(Holdings::serve, |backref| backref.config("[limits]\ndrain_delay = \"10m\"\n"));
+    signal(&stand.backref, Signal::TERM);
+    until("backref to say that it is not ready", || (ready(&stand.backref).0 == 503).then_some(()));
+    assert_eq!(stand.backref.terminate().code(), Some(1));
 }

@@ -12,7 +12,7 @@ const GET: &str = "GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n";
 fn connections_many_requests_use_one_connection_on_each_side() {
     let fake = Fake::start(|visit| {
         let body = visit.body().expect("a whole body");
-        visit.answer("200 OK", &[], body);
+        visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], body);
     });
     let backref = Backref::of(&fake.url()).without_tags().start();
     let mut wire = Wire::to(backref.host());

@@ -92,20 +92,43 @@ fn framing_transfer_encodings_other_than_chunked() {
 }
 
 #[test]
-fn upgrades_and_tunnels() {
-    let upgrade = "GET /v2/ HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+fn framing_an_upgrade_is_ignored_and_goes_no_further() {
     let (backref, fake) = up();
-    for (request, status) in [
-        (upgrade, 400),
-        ("GET /v2/ HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n", 400),
-        ("GET /v2/ HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\r\n", 400),
-        ("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 405),
-    ] {
-        let mut wire = Wire::to(backref.host());
-        wire.send(request);
-        let answer = wire.answer();
-        assert_eq!((answer.head.status(), error_code(&answer.body).as_str()), (status, "UNSUPPORTED"), "{request}");
+    let lines = [
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n",
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n",
+        "Connection: HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n",
+        "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n",
+        "Connection: upgrade\r\nUpgrade: TLS/1.0, HTTP/1.1\r\nUpgrade: h2c\r\n",
+    ];
+    let mut wire = Wire::to(backref.host());
+    for line in lines {
+        // As if the header were not there (RFC 9110, 7.8), and the connection goes on with the next request.
+        wire.send(format!("GET /first HTTP/1.1\r\nHost: a\r\n{line}\r\nGET /second HTTP/1.1\r\nHost: a\r\n\r\n"));
+        for target in ["/first", "/second"] {
+            let answer = wire.answer();
+            assert_eq!((answer.head.status(), answer.text().as_str()), (200, target), "{line}");
+            assert_eq!(answer.head.values("Upgrade"), [""; 0], "{line}");
+        }
+        // Nor does a body change that.
+        wire.send(format!("PATCH /v2/x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n{line}\r\n{{}}"));
+        assert_eq!(wire.answer().text(), "/v2/x", "{line}");
     }
+    assert_eq!(fake.seen().len(), 3 * lines.len());
+    for seen in fake.seen() {
+        for name in ["Upgrade", "HTTP2-Settings", "Connection"] {
+            assert_eq!(seen.head.values(name), [""; 0], "{:?}", seen.head);
+        }
+    }
+}
+
+#[test]
+fn framing_a_tunnel_is_refused() {
+    let (backref, fake) = up();
+    let mut wire = Wire::to(backref.host());
+    wire.send("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n");
+    let answer = wire.answer();
+    assert_eq!((answer.head.status(), error_code(&answer.body).as_str()), (405, "UNSUPPORTED"));
     assert_eq!(fake.seen().len(), 0);
 }
 
@@ -133,7 +156,30 @@ fn framing_more_than_one_host_or_none() {
 }
 
 #[test]
-fn paths_that_some_clean_up_and_others_do_not() {
+fn framing_a_host_that_is_no_host() {
+    let (backref, fake) = up();
+    for host in [
+        "a b", "a/b", "a@b", "a?b", "a#b", "a\\b", "a\"b", "<a>", "a,b c", "a:b", "a:80:80", "[::1", "::1", "[]",
+        "[a b]:80", "h\u{e9}",
+    ] {
+        let mut wire = Wire::to(backref.host());
+        wire.send(format!("GET /v2/ HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        let answer = wire.answer();
+        assert_eq!((answer.head.status(), error_code(&answer.body).as_str()), (400, "UNSUPPORTED"), "{host}");
+    }
+    assert_eq!(fake.seen().len(), 0);
+    let hosts =
+        ["a", "registry.example.com:5000", "127.0.0.1:80", "[::1]:5000", "[::1]", "a_b-c.~d", "a%20b", "a:", ""];
+    for host in hosts {
+        let mut wire = Wire::to(backref.host());
+        wire.send(format!("GET /v2/ HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        assert_eq!(wire.answer().head.status(), 200, "{host}");
+    }
+    assert_eq!(fake.seen().len(), hosts.len());
+}
+
+#[test]
+fn framing_paths_that_some_clean_up_and_others_do_not() {
     let (backref, fake) = up();
     for path in [
         "/v2/a/%2e%2e/b/manifests/x",

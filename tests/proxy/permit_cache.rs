@@ -11,7 +11,7 @@ use crate::support::{Backref, Fake, Gate, http, sha256, until};
 use crate::wire::{Wire, served};
 
 fn everything_is_there() -> Fake {
-    Fake::start(|visit| visit.answer("200 OK", &[], ""))
+    Fake::start(|visit| visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], ""))
 }
 
 fn ask(backref: &Backref, repository: &str, headers: &[(&str, &str)]) {
@@ -119,7 +119,7 @@ fn permit_refusal_is_never_cached() {
     let open = opened.clone();
     let fake = Fake::start(move |visit| {
         if open.is_open() {
-            visit.answer("200 OK", &[], "");
+            visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], "");
         } else {
             visit.answer("401 Unauthorized", &[], "");
         }
@@ -140,7 +140,7 @@ fn permit_asked_for_by_many_at_once_costs_the_registry_one_request() {
         visit.body();
         if visit.is("HEAD") {
             held.pass();
-            visit.answer("200 OK", &[], "");
+            visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], "");
         } else {
             visit.answer("201 Created", &[], "");
         }
@@ -172,7 +172,7 @@ fn permit_reaches_the_other_callers_though_the_first_disconnects() {
     let held = answer.clone();
     let fake = Fake::start(move |visit| {
         held.pass();
-        visit.answer("200 OK", &[], "");
+        visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], "");
     });
     let backref = Backref::of(&fake.url()).without_tags().start();
     let target = format!("/v2/{REPOSITORY}/referrers/{}", sha256(b"subject"));

@@ -17,7 +17,9 @@ const REQUESTS: [&str; 5] = [
 
 #[test]
 fn upstream_that_is_down_gives_502_until_it_is_back() {
-    let fake = Fake::start(|visit| visit.answer("200 OK", &[], "back"));
+    let fake = Fake::start(|visit| {
+        visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], "back");
+    });
     let host = fake.host();
     let backref = Backref::of(&fake.url()).config("[permit]\nttl = \"0\"\n").start();
     // Connections to it are kept when it goes.
@@ -28,7 +30,9 @@ fn upstream_that_is_down_gives_502_until_it_is_back() {
         assert_eq!((answer.head.status(), error_code(&answer.body).as_str()), (502, "UNAVAILABLE"), "{request}");
         assert_eq!(answer.head.values("Content-Type"), ["application/json"]);
     }
-    let _back = Fake::start_at(&host, |visit| visit.answer("200 OK", &[], "back"));
+    let _back = Fake::start_at(&host, |visit| {
+        visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], "back");
+    });
     for request in REQUESTS {
         assert_eq!(ask(backref.host(), request).head.status(), 200, "{request}");
     }

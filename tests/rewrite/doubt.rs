@@ -140,7 +140,7 @@ fn rewrite_never_asks_for_an_original_of_unknown_outcome_as_a_manifest() {
         match visit.head.method() {
             "PUT" if artifact && tries.fetch_add(1, Ordering::SeqCst) == 0 => visit.answer("502 Bad Gateway", &[], ""),
             "PUT" if artifact => visit.answer("400 Bad Request", &[], body),
-            "HEAD" => visit.answer("200 OK", &[], ""),
+            "HEAD" => visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], ""),
             _ => visit.answer("201 Created", &[], ""),
         }
     });

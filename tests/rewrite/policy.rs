@@ -157,7 +157,9 @@ fn rewrite_original_in_a_refused_index_is_explained_only_to_readers_of_the_carri
         match (visit.head.method(), kind.as_str()) {
             ("PUT", OCI) => visit.answer("415 Unsupported Media Type", &[], ""),
             ("PUT", INDEX) => visit.answer("400 Bad Request", &["X-Said: it"], &refusal),
-            ("HEAD", _) if is_known => visit.answer("200 OK", &[], ""),
+            ("HEAD", _) if is_known => {
+                visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], "");
+            }
             ("HEAD", _) => visit.answer("404 Not Found", &[], ""),
             _ => visit.answer("201 Created", &[], ""),
         }

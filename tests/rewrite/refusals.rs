@@ -17,7 +17,7 @@ fn refusing(status: &'static str, code: &'static str, carriers_too: bool) -> Fak
         let body = json!({"errors": [{"code": code, "message": "no"}]}).to_string();
         match visit.head.method() {
             "PUT" if manifest && (kind == OCI || carriers_too) => visit.answer(status, &["X-Said: it"], body),
-            "HEAD" => visit.answer("200 OK", &[], ""),
+            "HEAD" => visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], ""),
             _ => visit.answer("201 Created", &[], ""),
         }
     })
@@ -106,7 +106,7 @@ fn rewrite_passes_on_the_refusal_of_a_carrier_for_another_reason() {
                 match visit.head.method() {
                     "PUT" if kind == OCI => visit.answer("400 Bad Request", &[], said("MANIFEST_INVALID")),
                     "HEAD" if uploads => visit.answer("404 Not Found", &[], ""),
-                    "HEAD" => visit.answer("200 OK", &[], ""),
+                    "HEAD" => visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], ""),
                     _ => visit.answer(status, &["X-Said: it"], said(code)),
                 }
             });
@@ -150,7 +150,7 @@ fn rewrite_uses_the_configured_config_type_where_the_registry_knows_few() {
                 "PUT" if visit.head.target().contains("/manifests/") && !known => {
                     visit.answer("400 Bad Request", &[], said);
                 }
-                "HEAD" => visit.answer("200 OK", &[], ""),
+                "HEAD" => visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], ""),
                 _ => visit.answer("201 Created", &[], ""),
             }
         })

@@ -18,7 +18,7 @@ fn upstream(turned_away: &'static str) -> Fake {
                 visit.answer(turned_away, &headers, "<html>no</html>");
             }
             "PUT" => visit.answer("201 Created", &[], ""),
-            _ => visit.answer("200 OK", &[], ""),
+            _ => visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], ""),
         }
     })
 }

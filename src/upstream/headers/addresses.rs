@@ -38,15 +38,16 @@ impl Addresses<'_> {
     /// The upstream's headers as the client is to see them. Addresses elsewhere, such as presigned ones of a storage,
     /// and everything behind the origin stay as they are.
     pub fn to_client(&self, headers: &mut HeaderMap, client: &Side) {
-        hop_by_hop::strip(headers);
+        hop_by_hop::strip(headers, |_| false);
+        if !headers.keys().any(has_addresses) {
+            return;
+        }
+        strip_connection_bound(headers);
         for (name, opening) in [(header::LOCATION, ""), (header::LINK, "<")] {
             self.rewrite(headers, &name, opening, client);
         }
-        if headers.contains_key(header::WWW_AUTHENTICATE) {
-            strip_connection_bound(headers);
-            if self.realm {
-                self.rewrite(headers, &header::WWW_AUTHENTICATE, "realm=\"", client);
-            }
+        if self.realm {
+            self.rewrite(headers, &header::WWW_AUTHENTICATE, "realm=\"", client);
         }
     }
 
@@ -104,6 +105,11 @@ impl Addresses<'_> {
         let names = [self.upstream.authority.as_str().as_bytes(), client.host.as_bytes()];
         names.iter().any(|name| is_same_host(host, name)).then_some(url.len() - rest.len() + end)
     }
+}
+
+/// Most answers have none.
+fn has_addresses(name: &HeaderName) -> bool {
+    matches!(name.as_str(), "location" | "link" | "www-authenticate")
 }
 
 /// Leaves out challenges that can't be met through backref.
