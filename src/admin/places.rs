@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn admin_connection_that_waited_for_longest_makes_room() {
+    fn admin_connection_that_was_idle_longest_is_closed_for_a_new_one() {
         let places = Places::new(3);
         let [first, second, third] = [(); 3].map(|()| places.take());
         let is_evicted = |place: &Place| place.connection.evicted.is_cancelled();

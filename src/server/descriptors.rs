@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn listener_leaves_descriptors_for_what_is_no_clients() {
+    fn listener_leaves_file_descriptors_for_more_than_client_connections() {
         for (limit, wanted, connections) in [
             (None, 10_000, 10_000),
             (Some(1_000_000), 10_000, 10_000),
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn listener_warns_of_more_connections_than_two_descriptors_each_are_there_for() {
+    fn listener_warns_where_connections_could_need_too_many_file_descriptors() {
         let warned = |limit, wanted| Descriptors(limit).warning(wanted).is_some();
         assert!(!warned(None, 10_000) && !warned(Some(20_256), 10_000) && warned(Some(20_255), 10_000));
         let text = Descriptors(Some(1024)).warning(10_000).unwrap();

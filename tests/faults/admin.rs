@@ -60,7 +60,7 @@ fn limit(backref: &Backref, files: u64) {
 }
 
 #[test]
-fn admin_accepts_without_a_descriptor_left_and_failures_are_a_line_a_second() {
+fn admin_accepts_without_a_free_file_descriptor_and_logs_one_line_a_second() {
     let stand = Stand::up(Holdings::serve);
     assert_alive(&stand.backref);
     let started = Instant::now();

@@ -1,4 +1,4 @@
-//! The limit of open files: raised as far as it goes, and said where that isn't enough.
+//! The limit on open files: raised as far as the system allows, and logged where that is not enough.
 
 use crate::support::{Backref, BackrefOptions, Fake, until};
 use crate::wire::{Wire, served};
@@ -18,7 +18,7 @@ fn open_files(backref: &Backref) -> (String, String) {
 }
 
 #[test]
-fn limits_open_files_are_raised_to_what_the_system_allows() {
+fn limits_on_open_files_are_raised_to_what_the_system_allows() {
     let (backref, _fake) = start(|backref| backref.shell("ulimit -S -n 300").config("[limits]\nconnections = 200\n"));
     let (soft, hard) = open_files(&backref);
     assert_eq!(soft, hard);
@@ -27,7 +27,7 @@ fn limits_open_files_are_raised_to_what_the_system_allows() {
 }
 
 #[test]
-fn limits_more_connections_than_there_are_descriptors_for_wait_and_the_log_says_so() {
+fn limits_on_open_files_make_further_connections_wait_and_are_logged() {
     let (backref, _fake) = start(|backref| backref.shell("ulimit -n 300").config("workers = 1\n"));
     assert!(backref.log().contains("limits.connections is 10000"), "{}", backref.log());
     let mut wires: Vec<_> = (0..120).map(|_| Wire::to(backref.host())).collect();

@@ -1,4 +1,4 @@
-//! The end on request: what is on its way is finished, nothing new is taken, and a second request ends it at once.
+//! The drain: requests on their way are finished, no new ones are taken, and a second signal ends backref at once.
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ fn held(config: &str) -> (Stand, Hold) {
 }
 
 #[test]
-fn drain_a_push_on_its_way_is_finished() {
+fn drain_finishes_a_push_on_its_way() {
     for by in [Signal::TERM, Signal::INT] {
         let (mut stand, put) = held("");
         let manifest = stand.referrer("a");
@@ -54,7 +54,7 @@ fn drain_a_push_on_its_way_is_finished() {
 }
 
 #[test]
-fn drain_a_push_whose_client_has_left_is_finished_too() {
+fn drain_finishes_a_push_whose_client_has_disconnected() {
     let (mut stand, put) = held("");
     let manifest = stand.referrer("a");
     let (head, body) = crate::stand::push_request(&manifest);
@@ -76,7 +76,7 @@ fn drain_a_push_whose_client_has_left_is_finished_too() {
 }
 
 #[test]
-fn drain_a_download_on_its_way_is_finished_and_idle_connections_are_closed() {
+fn drain_finishes_a_download_and_closes_idle_connections() {
     let (first, go_on) = (Gate::default(), Gate::default());
     let (begun, rest) = (first.clone(), go_on.clone());
     let mut stand = Stand::up(move |holdings, visit| {
@@ -105,7 +105,7 @@ fn drain_a_download_on_its_way_is_finished_and_idle_connections_are_closed() {
 }
 
 #[test]
-fn drain_a_second_signal_ends_it_at_once() {
+fn drain_ends_at_once_on_a_second_signal() {
     let (mut stand, put) = held("");
     let manifest = stand.referrer("a");
     let client = stand.push_meanwhile(&manifest);
@@ -121,7 +121,7 @@ fn drain_a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn drain_what_takes_too_long_is_not_waited_for() {
+fn drain_ends_after_the_drain_timeout() {
     let (mut stand, put) = held("[limits]\ndrain_timeout = \"300ms\"\n");
     let manifest = stand.referrer("a");
     let client = stand.push_meanwhile(&manifest);
@@ -139,7 +139,7 @@ fn ready(backref: &Backref) -> (u16, String) {
 }
 
 #[test]
-fn drain_for_a_while_it_is_not_ready_and_still_takes_connections() {
+fn drain_delay_reports_not_ready_and_still_takes_connections() {
     let mut stand = Stand::with(Holdings::serve, |backref| backref.config("[limits]\ndrain_delay = \"3s\"\n"));
     let get = "GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n";
     let mut kept = Wire::to(stand.backref.host());
@@ -168,7 +168,7 @@ fn drain_for_a_while_it_is_not_ready_and_still_takes_connections() {
 }
 
 #[test]
-fn drain_while_a_push_is_finished_it_is_not_ready() {
+fn drain_reports_not_ready_while_a_push_is_finished() {
     let (mut stand, put) = held("");
     let client = stand.push_meanwhile(&stand.referrer("a"));
     put.answer.wait_for(1);
@@ -182,7 +182,7 @@ fn drain_while_a_push_is_finished_it_is_not_ready() {
 }
 
 #[test]
-fn drain_a_second_signal_ends_the_delay_too() {
+fn drain_delay_ends_on_a_second_signal() {
     let mut stand = Stand::with(Holdings::serve, |backref| backref.config("[limits]\ndrain_delay = \"10m\"\n"));
     signal(&stand.backref, Signal::TERM);
     until("backref to say that it is not ready", || (ready(&stand.backref).0 == 503).then_some(()));

@@ -1,4 +1,4 @@
-//! Readiness is the store's and the process's. Whether the registry answers is told beside it: a load balancer that took
+//! Readiness is that of the store and the process. Whether the registry answers is reported beside it: a load balancer that took
 //! every backref out would leave clients without the answer that the registry is down.
 
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ fn up(backref: &Backref) -> u32 {
 }
 
 #[test]
-fn readiness_stays_while_the_registry_is_down_and_the_metric_follows() {
+fn readiness_stays_while_the_registry_is_down_and_the_metric_says_so() {
     let fake = Fake::start(|visit| visit.answer("401 Unauthorized", &[], "who?"));
     let host = fake.host();
     let backref = Backref::of(&fake.url()).start();
@@ -36,7 +36,7 @@ fn readiness_stays_while_the_registry_is_down_and_the_metric_follows() {
 }
 
 #[test]
-fn readiness_does_not_wait_for_a_registry_that_stands_still() {
+fn readiness_does_not_wait_for_a_registry_that_does_not_answer() {
     let never = Gate::default();
     let held = never.clone();
     let fake = Fake::start(move |_| held.pass());

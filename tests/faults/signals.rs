@@ -17,19 +17,19 @@ fn assert_serves(stand: &Stand) {
 }
 
 #[test]
-fn signals_without_a_meaning_do_not_end_it() {
+fn signals_without_a_meaning_do_not_end_backref() {
     let mut stand = Stand::up(Holdings::serve);
     for signal in [Signal::USR1, Signal::USR2, Signal::HUP, Signal::HUP] {
         send(&stand.backref, signal);
         assert_serves(&stand);
     }
-    // The line is for whoever expected a reload.
+    // The line is for operators who expect a reload.
     until("a line about SIGHUP", || stand.backref.log().contains("SIGHUP: no setting").then_some(()));
     assert_eq!(stand.backref.terminate().code(), Some(0));
 }
 
 #[test]
-fn signals_are_logged_where_the_log_takes_nothing_and_it_goes_on() {
+fn signals_and_refusals_do_not_end_backref_where_no_log_line_can_be_written() {
     // A terminal that was closed, a full disk: each line fails.
     let mut stand = Stand::with(Holdings::serve, |backref| backref.shell("exec 2>/dev/full"));
     for _ in 0..3 {

@@ -32,7 +32,7 @@ fn bad(code: &str) -> (u16, String) {
 }
 
 #[test]
-fn framing_a_length_beside_a_transfer_encoding() {
+fn framing_with_a_length_and_a_transfer_encoding_is_refused() {
     let length = "Content-Length: 4\r\n";
     let chunked = "Transfer-Encoding: chunked\r\n";
     for headers in [[length, chunked], [chunked, length]] {
@@ -46,7 +46,7 @@ fn framing_a_length_beside_a_transfer_encoding() {
 }
 
 #[test]
-fn framing_a_length_beside_a_transfer_encoding_behind_another_request() {
+fn framing_with_a_length_and_a_transfer_encoding_is_refused_behind_another_request() {
     let (backref, fake) = up();
     // The parts of the second head come in two pieces, the first of them together with the whole first request.
     let pieces = [
@@ -63,7 +63,7 @@ fn framing_a_length_beside_a_transfer_encoding_behind_another_request() {
 }
 
 #[test]
-fn framing_two_lengths() {
+fn framing_with_two_lengths_is_refused() {
     // Refused before it is a request of anybody's: what matters is that it goes no further.
     let (backref, fake) = up();
     for lengths in ["Content-Length: 4\r\nContent-Length: 5", "Content-Length: 4, 5", "Content-Length: +4"] {
@@ -77,7 +77,7 @@ fn framing_two_lengths() {
 }
 
 #[test]
-fn framing_transfer_encodings_other_than_chunked() {
+fn framing_with_a_transfer_encoding_other_than_chunked_is_refused() {
     let (backref, fake) = up();
     for encoding in ["gzip, chunked", "chunked, gzip", "identity", "xchunked", "gzip\r\nTransfer-Encoding: chunked"] {
         let mut wire = Wire::to(backref.host());
@@ -92,7 +92,7 @@ fn framing_transfer_encodings_other_than_chunked() {
 }
 
 #[test]
-fn framing_an_upgrade_is_ignored_and_goes_no_further() {
+fn framing_of_a_request_drops_its_upgrade() {
     let (backref, fake) = up();
     let lines = [
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n",
@@ -123,7 +123,7 @@ fn framing_an_upgrade_is_ignored_and_goes_no_further() {
 }
 
 #[test]
-fn framing_a_tunnel_is_refused() {
+fn framing_of_a_connect_request_is_refused() {
     let (backref, fake) = up();
     let mut wire = Wire::to(backref.host());
     wire.send("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n");
@@ -133,13 +133,13 @@ fn framing_a_tunnel_is_refused() {
 }
 
 #[test]
-fn framing_an_http_1_0_request_with_a_body() {
+fn framing_of_an_http_1_0_request_with_a_body_is_refused() {
     let body = "POST /v2/app/blobs/uploads/ HTTP/1.0\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}";
     assert_eq!(refusal(body), bad("UNSUPPORTED"));
 }
 
 #[test]
-fn framing_more_than_one_host_or_none() {
+fn framing_with_no_host_or_several_is_refused() {
     let (backref, fake) = up();
     for request in [
         "GET /v2/ HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
@@ -156,7 +156,7 @@ fn framing_more_than_one_host_or_none() {
 }
 
 #[test]
-fn framing_a_host_that_is_no_host() {
+fn framing_with_a_malformed_host_is_refused() {
     let (backref, fake) = up();
     for host in [
         "a b", "a/b", "a@b", "a?b", "a#b", "a\\b", "a\"b", "<a>", "a,b c", "a:b", "a:80:80", "[::1", "::1", "[]",
@@ -179,7 +179,7 @@ fn framing_a_host_that_is_no_host() {
 }
 
 #[test]
-fn framing_paths_that_some_clean_up_and_others_do_not() {
+fn framing_paths_that_servers_normalize_differently_are_refused() {
     let (backref, fake) = up();
     for path in [
         "/v2/a/%2e%2e/b/manifests/x",
@@ -212,7 +212,7 @@ fn framing_paths_that_some_clean_up_and_others_do_not() {
 }
 
 #[test]
-fn framing_bytes_that_are_no_http() {
+fn framing_bytes_that_are_no_http_are_refused() {
     let (backref, fake) = up();
     for bytes in [
         "GET /v2/\r\n\r\n",
@@ -232,7 +232,7 @@ fn framing_bytes_that_are_no_http() {
 }
 
 #[test]
-fn framing_a_body_that_nobody_reads_is_never_taken_for_a_request() {
+fn framing_body_that_is_not_read_is_never_taken_for_a_request() {
     let digest = format!("sha256:{}", "0".repeat(64));
     let smuggled = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
     let length = format!("Content-Length: {}\r\n\r\n{smuggled}", smuggled.len());

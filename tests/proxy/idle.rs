@@ -1,4 +1,4 @@
-//! Connections on which nothing happens: what they cost, and that they go on when something does.
+//! Idle connections: the memory that they hold, and that they take further requests.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ fn ask(wire: &mut Wire) {
 }
 
 #[test]
-fn listener_idle_connections_hold_little_and_the_next_ones_have_it_again() {
+fn listener_idle_connections_hold_little_memory_that_later_ones_use_again() {
     let (backref, _fake) = up();
     // What is made once.
     for _ in 0..50 {
@@ -56,7 +56,7 @@ fn listener_idle_connections_hold_little_and_the_next_ones_have_it_again() {
 }
 
 #[test]
-fn listener_an_idle_connection_takes_a_request_in_any_pieces() {
+fn listener_takes_a_request_in_any_pieces_on_an_idle_connection() {
     let (backref, fake) = up();
     let mut wire = Wire::to(backref.host());
     let request = format!("{GET}x\r\n\r\n");
@@ -74,7 +74,7 @@ fn listener_an_idle_connection_takes_a_request_in_any_pieces() {
 }
 
 #[test]
-fn listener_an_idle_connection_is_still_closed_in_time() {
+fn listener_closes_an_idle_connection_in_time() {
     let fake = Fake::start(|visit| visit.answer("200 OK", &[], "x"));
     let backref = Backref::of(&fake.url()).config("[limits]\nhead_timeout = \"400ms\"\n").start();
     let mut wire = Wire::to(backref.host());

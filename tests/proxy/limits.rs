@@ -23,7 +23,7 @@ fn head_of(length: usize) -> String {
 const HEAD_LIMIT: &str = "[limits]\nhead = \"8KiB\"\n";
 
 #[test]
-fn limits_a_head_of_the_limit_passes() {
+fn limits_head_at_the_bound_passes() {
     let (backref, fake) = up(HEAD_LIMIT);
     let mut wire = Wire::to(backref.host());
     for _ in 0..2 {
@@ -34,7 +34,7 @@ fn limits_a_head_of_the_limit_passes() {
 }
 
 #[test]
-fn limits_a_head_over_the_limit_is_refused() {
+fn limits_head_over_the_bound_is_refused() {
     let (backref, fake) = up(HEAD_LIMIT);
     for length in [(8 << 10) + 1, 9 << 10, 64 << 10, 1 << 20] {
         let mut wire = Wire::to(backref.host());
@@ -49,7 +49,7 @@ fn limits_a_head_over_the_limit_is_refused() {
 }
 
 #[test]
-fn limits_a_head_over_the_limit_behind_an_upload_is_refused() {
+fn limits_head_over_the_bound_is_refused_behind_an_upload() {
     let (backref, fake) = up(HEAD_LIMIT);
     let mut wire = Wire::to(backref.host());
     wire.send("PATCH /v2/app/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345");
@@ -61,7 +61,7 @@ fn limits_a_head_over_the_limit_behind_an_upload_is_refused() {
 }
 
 #[test]
-fn limits_more_headers_than_anybody_needs_are_refused() {
+fn limits_headers_beyond_the_bound_on_their_number_are_refused() {
     let (backref, fake) = up("");
     let mut wire = Wire::to(backref.host());
     let headers = "X: y\r\n".repeat(2000);
@@ -72,7 +72,7 @@ fn limits_more_headers_than_anybody_needs_are_refused() {
 }
 
 #[test]
-fn limits_a_target_over_the_limit_is_refused() {
+fn limits_target_over_the_bound_is_refused() {
     let (backref, fake) = up(HEAD_LIMIT);
     let mut wire = Wire::to(backref.host());
     wire.send(format!("GET /v2/?{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(20 << 10)));
@@ -84,7 +84,7 @@ fn limits_a_target_over_the_limit_is_refused() {
 const SHORT: &str = "[limits]\nhead_timeout = \"300ms\"\nstall_timeout = \"300ms\"\n";
 
 #[test]
-fn limits_a_client_that_stops_in_the_middle_of_a_head_is_told_so() {
+fn limits_head_that_stops_in_the_middle_gets_408() {
     let (backref, fake) = up(SHORT);
     for start in ["G", "GET /v2/ HTTP/1.1\r\nHost: a\r\nX-Un"] {
         let mut wire = Wire::to(backref.host());
@@ -97,7 +97,7 @@ fn limits_a_client_that_stops_in_the_middle_of_a_head_is_told_so() {
 }
 
 #[test]
-fn limits_a_head_that_trickles_in_is_bounded_as_a_whole() {
+fn limits_head_that_arrives_too_slowly_gets_408() {
     let (backref, fake) = up(SHORT);
     let mut wire = Wire::to(backref.host());
     wire.send("GET /v2/ HTTP/1.1\r\nHost: a\r\nX: ");
@@ -110,7 +110,7 @@ fn limits_a_head_that_trickles_in_is_bounded_as_a_whole() {
 }
 
 #[test]
-fn limits_an_idle_connection_is_closed_without_a_word() {
+fn limits_idle_connection_is_closed_without_an_answer() {
     let (backref, _fake) = up(SHORT);
     let mut wire = Wire::to(backref.host());
     assert_eq!(wire.rest(), b"", "new");
@@ -121,7 +121,7 @@ fn limits_an_idle_connection_is_closed_without_a_word() {
 }
 
 #[test]
-fn limits_a_client_that_stops_in_the_middle_of_a_manifest_is_told_so() {
+fn limits_manifest_that_stops_in_the_middle_gets_408() {
     let (backref, fake) = up(SHORT);
     for framing in ["Content-Length: 10\r\n\r\n{\"a\"", "Transfer-Encoding: chunked\r\n\r\n4\r\n{\"a\"\r\n"] {
         let mut wire = Wire::to(backref.host());
@@ -134,7 +134,7 @@ fn limits_a_client_that_stops_in_the_middle_of_a_manifest_is_told_so() {
 }
 
 #[test]
-fn limits_a_client_that_stops_in_the_middle_of_an_upload_is_told_so() {
+fn limits_upload_that_stops_in_the_middle_gets_408() {
     let (backref, fake) = up(SHORT);
     for framing in ["Content-Length: 10\r\n\r\n12345", "Transfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n"] {
         let mut wire = Wire::to(backref.host());
@@ -148,7 +148,7 @@ fn limits_a_client_that_stops_in_the_middle_of_an_upload_is_told_so() {
 }
 
 #[test]
-fn limits_more_clients_than_allowed_wait_for_their_turn() {
+fn limits_clients_beyond_the_bound_on_connections_wait() {
     let (backref, _fake) = up("[limits]\nconnections = 2\n");
     let get = "GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n";
     let mut first = Wire::to(backref.host());
@@ -165,8 +165,8 @@ fn limits_more_clients_than_allowed_wait_for_their_turn() {
 }
 
 #[test]
-fn limits_manifests_beyond_what_may_be_held_at_once_are_put_off() {
-    // Room for two of the largest.
+fn limits_manifests_beyond_the_bound_on_memory_get_503() {
+    // Reservations for two of the largest.
     let (backref, fake) = up("[limits]\nbuffered = \"8MiB\"\n");
     let large = 4 << 20;
     let mut holding: Vec<_> = (0..2)
@@ -182,7 +182,7 @@ fn limits_manifests_beyond_what_may_be_held_at_once_are_put_off() {
     let put_off = ask(backref.host(), push);
     assert_eq!((put_off.head.status(), error_code(&put_off.body).as_str()), (503, "TOOMANYREQUESTS"));
     assert!(put_off.head.header("Retry-After").is_some_and(|seconds| seconds.parse::<u32>().is_ok()));
-    // What needs no room passes.
+    // What needs no reservation passes.
     let upload = "PATCH /v2/app/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}";
     assert_eq!(ask(backref.host(), upload).head.status(), 200);
     assert_eq!(fake.count("PUT"), 0);

@@ -48,7 +48,7 @@ fn queues(backref: &Backref) -> Vec<String> {
 }
 
 #[test]
-fn listener_a_connection_goes_on_after_an_answer_that_was_read_late() {
+fn listener_continues_a_connection_after_an_answer_that_was_read_late() {
     let (_backref, _fake, mut wires) = unread("");
     for (length, wire) in &mut wires {
         wire.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -60,7 +60,7 @@ fn listener_a_connection_goes_on_after_an_answer_that_was_read_late() {
 }
 
 #[test]
-fn listener_an_answer_that_ends_its_connection_is_whole() {
+fn listener_gives_a_whole_answer_that_ends_its_connection() {
     for headers in ["Connection: close\r\n", "Content-Length: 5\r\n", "Content-Length: 5\r\nUpgrade: h2c\r\n"] {
         let (_backref, _fake, mut wires) = unread(headers);
         for (length, wire) in &mut wires {

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn listener_head_that_trickles_in_is_looked_at_once() {
+    fn listener_head_that_arrives_byte_by_byte_is_scanned_once() {
         let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(100_000));
         let progress = Arc::new(Progress::new(128 << 10));
         let (first, rest) = head.as_bytes().split_first().unwrap();

@@ -198,7 +198,7 @@ mod tests {
     const TWICE: &str = "POST / HTTP/1.1\r\ncontent-LENGTH: 3\r\nTransfer-Encoding: chunked\r\n\r\n";
 
     #[test]
-    fn framing_length_beside_chunks_is_found_wherever_the_head_came_from() {
+    fn framing_length_beside_chunks_is_found_in_whatever_pieces_the_head_arrives() {
         let progress = Progress::new(100);
         assert_eq!(take(&progress, &[CHUNKED, "3\r\nContent-Length: 3\r\n"], CHUNKED, true), None);
         assert_eq!(take(&progress, &[CHUNKED], CHUNKED, true), None, "after a body that was read to its end");

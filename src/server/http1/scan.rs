@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn listener_head_names_a_length_in_any_case_and_as_a_name_alone() {
+    fn listener_head_has_a_length_in_any_letter_case_but_only_as_a_header_name() {
         for (line, names) in [
             ("Content-Length: 1", true),
             ("CONTENT-length:1", true),
