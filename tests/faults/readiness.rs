@@ -1,5 +1,5 @@
-//! Readiness is that of the store and the process. Whether the registry answers is reported beside it: a load balancer that took
-//! every backref out would leave clients without the answer that the registry is down.
+//! Readiness is that of the store and the process. Whether the registry answers is reported beside it: a load balancer
+//! that took every backref out would leave clients without the answer that the registry is down.
 
 use std::time::{Duration, Instant};
 
