@@ -41,11 +41,10 @@ const DIRECTION: Direction = Direction {
         &["store"],
         &["upstream"],
         &["dialect"],
-        &["config", "referrers"],
+        &["config", "metrics", "referrers"],
         &["oci"],
     ],
-    leaves: &["budget", "clock", "locks", "tasks", "metrics", "random", "stall", "step"],
-    leaves_may_use: &[("metrics", "oci")],
+    leaves: &["budget", "clock", "locks", "tasks", "random", "stall", "step"],
     names_only: &[("store", "upstream", &["ReadPermit"])],
 };
 

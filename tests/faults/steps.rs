@@ -39,9 +39,9 @@ const STEPS: &[(Act, &[&str])] = &[
     (Act::DeleteLast, &["tag-removed", "delete-answered", "delete-recorded"]),
     (
         Act::WriteTag,
-        &["absorb-begun", "absorb-answered", "absorb-settled", "absorb-learned", "tag-begun", "tag-written"],
+        &["adopt-begun", "adopt-answered", "adopt-settled", "adopt-imported", "tag-begun", "tag-written"],
     ),
-    (Act::DeleteIndex, &["absorb-begun", "absorb-answered", "absorb-settled", "tag-begun", "tag-written"]),
+    (Act::DeleteIndex, &["adopt-begun", "adopt-answered", "adopt-settled", "tag-begun", "tag-written"]),
     (Act::Query, &["import-found", "import-checked", "import-seen"]),
 ];
 
