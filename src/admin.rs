@@ -1,63 +1,30 @@
 //! The second listener: health and metrics.
 
+mod connections;
 mod health;
+mod places;
+mod upstream;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
-use hyper::{body::Incoming, server::conn::http1};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
-use tokio::{net::TcpListener, sync::Semaphore};
-use tower::ServiceBuilder;
-use tower_http::{set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
+use hyper::body::Incoming;
+use tokio_util::sync::CancellationToken;
 
-use crate::{app::App, metrics};
+use crate::{app::App, metrics, server::Acceptor};
 
-/// No question here takes longer.
-const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Monitoring asks from a few places.
-const CONNECTIONS: usize = 64;
-
-/// Answers on the admin listener until dropped.
-pub async fn serve(listener: TcpListener, app: Arc<App>) {
-    let health = Arc::new(health::Health::new(app));
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    // Invariant: the semaphore is never closed.
-    while let Ok(place) = places.clone().acquire_owned().await {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "a client of the admin listener could not be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
-        let health = health.clone();
-        let service = ServiceBuilder::new()
-            .layer(SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
-            .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIMEOUT))
-            .service_fn(move |request| answer(health.clone(), request));
-        tokio::spawn(async move {
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(TIMEOUT)
-                .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a client of the admin listener left early");
-            }
-            drop(place);
-        });
-    }
+/// Answers on the admin listener until dropped. `leaving` is cancelled when the process is about to stop.
+pub async fn serve(acceptor: Acceptor, app: Arc<App>, leaving: CancellationToken) {
+    let health = Arc::new(health::Health::new(app, leaving));
+    connections::serve(acceptor, move |request| answer(health.clone(), request)).await;
 }
 
 /// How much is pending is what the store says now; where it can't be read, what it said last.
-async fn metrics(app: &App) -> String {
+async fn metrics(health: &health::Health) -> String {
+    health.look_at_upstream().await;
+    let app = health.app();
     match app.store.pending(&app.upstream.name).await {
         Ok(pending) => {
             let tags = if app.upstream.keeps_tags() { pending.referrers_tags } else { 0 };
@@ -80,9 +47,7 @@ async fn answer(
             let (ready, text) = health.ready().await;
             (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, TEXT, text)
         }
-        (&Method::GET | &Method::HEAD, "/metrics") => {
-            (StatusCode::OK, metrics::CONTENT_TYPE, metrics(health.app()).await)
-        }
+        (&Method::GET | &Method::HEAD, "/metrics") => (StatusCode::OK, metrics::CONTENT_TYPE, metrics(&health).await),
         (_, "/livez" | "/readyz" | "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, TEXT, "ask with GET\n".to_owned()),
         _ => (StatusCode::NOT_FOUND, TEXT, "here are /livez, /readyz and /metrics\n".to_owned()),
     };

@@ -56,6 +56,7 @@ pub struct Limits {
     pub buffered: usize,
     pub head_timeout: Duration,
     pub stall_timeout: Duration,
+    pub drain_delay: Duration,
     pub drain_timeout: Duration,
 }
 
@@ -206,6 +207,7 @@ impl Config {
                 buffered: s.or("limits.buffered", buffer_size, 32 << 20),
                 head_timeout: s.or("limits.head_timeout", duration, minute),
                 stall_timeout: s.or("limits.stall_timeout", duration, minute),
+                drain_delay: s.or("limits.drain_delay", at_most(10 * minute), Duration::ZERO),
                 drain_timeout: s.or("limits.drain_timeout", duration, minute / 2),
             },
             permit: Permit {

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn dialect_answers_are_as_they_were() {
+    fn dialect_answers_match_the_recorded_ones() {
         let golden = include_str!("../tests/fixtures/dialects.txt");
         let mut said = String::new();
         for dialect in [Dialect::Oci, Dialect::WorkingGroup, Dialect::Oras, Dialect::OrasAlpha] {

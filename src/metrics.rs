@@ -23,6 +23,7 @@ pub struct Metrics {
     cascade_deletes: Family<CascadeLabels, Counter>,
     /// Clients' connections that are open.
     pub connections: Gauge,
+    upstream_up: Gauge,
     referrers_tags_pending: Gauge,
     unresolved_writes: Gauge,
     detached_tasks: Gauge,
@@ -102,7 +103,8 @@ impl Default for Metrics {
         let permits = Family::default();
         let gates = Family::default();
         let cascade_deletes = Family::default();
-        let [connections, referrers_tags_pending, unresolved_writes, detached_tasks]: [Gauge; 4] = Default::default();
+        let [connections, upstream_up, referrers_tags_pending, unresolved_writes, detached_tasks]: [Gauge; 5] =
+            Default::default();
         let digest_tags = Family::default();
         registry.register("requests", "Requests answered, by route and status", requests.clone());
         registry.register("request_seconds", "Time to the head of the answer", seconds.clone());
@@ -129,6 +131,11 @@ impl Default for Metrics {
             "Pushes, deletes and reads that go on whether or not their client is there",
             detached_tasks.clone(),
         );
+        registry.register(
+            "upstream_up",
+            "1 if the upstream answered when it was last asked, else 0",
+            upstream_up.clone(),
+        );
         registry.register("connections", "Clients' connections that are open", connections.clone());
         Self {
             registry: Mutex::new(registry),
@@ -139,6 +146,7 @@ impl Default for Metrics {
             gates,
             cascade_deletes,
             connections,
+            upstream_up,
             referrers_tags_pending,
             unresolved_writes,
             detached_tasks,
@@ -169,6 +177,11 @@ impl Metrics {
         for (outcome, count) in [(CascadeOutcome::deleted, deleted), (CascadeOutcome::kept, kept)] {
             self.cascade_deletes.get_or_create(&CascadeLabels { outcome }).inc_by(count as u64);
         }
+    }
+
+    /// Notes whether the upstream answers.
+    pub fn upstream_up(&self, up: bool) {
+        self.upstream_up.set(i64::from(up));
     }
 
     /// Notes how much is pending, just before it is rendered.

@@ -52,6 +52,16 @@ pub struct Relation {
     pub pushed: Option<Pushed>,
 }
 
+impl Relation {
+    /// The same manifest by another of its digests.
+    #[must_use]
+    pub fn under(&self, digest: Digest) -> Self {
+        // The digest stands in the descriptor before anything that the manifest says.
+        let descriptor = self.descriptor.replacen(self.referrer.digest.as_str(), digest.as_str(), 1);
+        Self { referrer: self.referrer.sibling(digest), descriptor, ..self.clone() }
+    }
+}
+
 /// A manifest in two forms. Both digests name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alias {
@@ -207,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_comes_back_as_it_went() {
+    fn paging_cursor_is_parsed_as_it_was_rendered() {
         let cursor = Cursor { created: i64::MIN, arrival: -3, digest: Digest::parse("a+b.c:x=_-").unwrap() };
         assert_eq!(Cursor::parse(&cursor.render()), Some(cursor));
         assert_eq!(Cursor::parse("7"), None);

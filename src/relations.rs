@@ -17,6 +17,6 @@ pub use corroborating::CorroboratingOk;
 pub use digest_tag::DigestTagCopy;
 pub use reading::{Fetched, fetch};
 pub use relation_tags::{SetTag, Tagging, belongs_to, set_by, subject_of, taggings};
-pub use settle::{RecentlyAsked, learn, settle};
+pub use settle::{RecentlyAsked, learn, look_for_lost, settle};
 pub use tag_attempts::{NotedTag, begin_tag_attempt, conclude_noted, confirm_tag, note_tags};
 pub use tag_reading::read_tag;

@@ -1,60 +1,71 @@
-//! Listening and serving: threads, connections, limits, the end. Nothing of OCI in here.
+//! Listening and serving: threads, connections, limits, the end. Nothing of OCI in here: who answers is a [`Service`].
 
+mod accept;
 mod connection;
-mod head;
-mod linger;
+mod descriptors;
+mod http1;
+mod options;
+mod service;
+mod serving;
+mod transport;
+mod worker;
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{sync::Arc, thread};
 
-use prometheus_client::metrics::gauge::Gauge;
-use tokio::{
-    net::TcpListener,
-    runtime,
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::{runtime, sync::Semaphore};
+use tokio_util::sync::CancellationToken;
 
-use crate::{app::App, http::Router};
-use connection::Connection;
+pub use accept::{AcceptFailures, Acceptor};
+pub use descriptors::{Descriptors, raise_descriptor_limit};
+pub use options::Options;
+pub use service::{Refusal, Service};
+pub use transport::{ConnectionInfo, Opened, PlainTcp, Protocol, Transport};
+use worker::Worker;
 
-/// Serving, on threads of its own.
+/// The worker threads, serving.
 pub struct Server {
     workers: Vec<thread::JoinHandle<()>>,
     stop: CancellationToken,
 }
 
 impl Server {
-    /// Starts the workers. Each has an event loop, and connections to the upstream, of its own; all accept from the
-    /// same socket, so that whoever is idle takes the next client.
-    pub fn start(app: &Arc<App>, listener: &std::net::TcpListener) -> Result<Self, Box<dyn std::error::Error>> {
-        let stop = CancellationToken::new();
-        let connections = Arc::new(Semaphore::new(app.config.limits.connections));
-        let count = workers(app.config.workers);
+    /// Starts the workers, each with an event loop and a service of its own. All of them accept from one socket, so that
+    /// an idle worker takes the next client.
+    pub fn start<S: Service, T: Transport>(
+        options: &Options,
+        listener: &std::net::TcpListener,
+        transport: &T,
+        service: impl Fn() -> S,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
+        let places = Arc::new(Semaphore::new(options.connections));
+        let count = workers(options.workers);
         let mut workers = Vec::with_capacity(count);
         for number in 0..count {
             let worker = Worker {
-                router: Router::new(app.clone()),
+                options: options.clone(),
                 listener: listener.try_clone()?,
-                connections: connections.clone(),
-                stop: stop.child_token(),
+                places: places.clone(),
+                service: service(),
+                transport: transport.clone(),
             };
             let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
             let run = move || {
                 if let Err(error) = runtime.block_on(worker.run()) {
-                    tracing::error!(%error, "a worker ended");
+                    tracing::error!(%error, "a worker thread ended");
                 }
             };
             workers.push(thread::Builder::new().name(format!("worker-{number}")).spawn(run)?);
         }
-        Ok(Self { workers, stop })
+        Ok(Self { workers, stop: options.stop.clone() })
     }
 
-    /// Takes no more clients, lets requests on their way end within `limits.drain_timeout`, and waits for that.
+    /// Closes the listener, lets the requests that are being answered end within `limits.drain_timeout`, and waits for
+    /// that.
     pub fn stop(self) {
         self.stop.cancel();
         for worker in self.workers {
             if worker.join().is_err() {
-                tracing::error!("a worker ended by a panic");
+                tracing::error!("a worker thread ended by a panic");
             }
         }
     }
@@ -65,71 +76,5 @@ pub fn workers(setting: usize) -> usize {
     match setting {
         0 => thread::available_parallelism().map_or(1, usize::from),
         count => count,
-    }
-}
-
-struct Worker {
-    router: Router,
-    listener: std::net::TcpListener,
-    connections: Arc<Semaphore>,
-    stop: CancellationToken,
-}
-
-/// How long to wait when the system has no more sockets to give.
-const NO_SOCKETS: Duration = Duration::from_millis(50);
-
-/// A client's place, counted until it goes.
-struct Open {
-    _place: OwnedSemaphorePermit,
-    count: Gauge,
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.count.dec();
-    }
-}
-
-impl Worker {
-    async fn run(self) -> std::io::Result<()> {
-        let listener = TcpListener::from_std(self.listener)?;
-        let clients = TaskTracker::new();
-        let accept = async {
-            // Invariant: the semaphore is never closed.
-            while let Ok(place) = self.connections.clone().acquire_owned().await {
-                match listener.accept().await {
-                    Ok((stream, peer)) => {
-                        let connection = Connection::new(&self.router, stream, peer);
-                        let stop = self.stop.clone();
-                        let open = Open { _place: place, count: self.router.app().metrics.connections.clone() };
-                        open.count.inc();
-                        clients.spawn(async move {
-                            connection.serve(stop).await;
-                            drop(open);
-                        });
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "a client could not be accepted");
-                        tokio::time::sleep(NO_SOCKETS).await;
-                    }
-                }
-            }
-        };
-        tokio::select! {
-            () = accept => {}
-            () = self.stop.cancelled() => {}
-        }
-        drop(listener);
-        clients.close();
-        let app = self.router.app();
-        app.tasks.stop();
-        let drained = async {
-            clients.wait().await;
-            app.tasks.finished().await;
-        };
-        if tokio::time::timeout(app.config.limits.drain_timeout, drained).await.is_err() {
-            tracing::warn!(clients = clients.len(), "not everything ended in time");
-        }
-        Ok(())
     }
 }

@@ -21,6 +21,7 @@ mod permit;
 mod permits;
 mod refusal;
 mod registry;
+mod repeat;
 mod upload;
 
 pub use blobs::{Blob, Uploaded};

@@ -1,29 +1,34 @@
-//! Whether backref can do its work: the store takes writes, the upstream answers.
+//! Whether backref can do its work: it is not about to stop, and the store takes writes. Whether the upstream answers is
+//! told, and does not count: where it doesn't, clients are to hear that from backref, and not from a load balancer that
+//! has nobody left.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, Method, Uri, header};
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
+use super::upstream::{PATIENCE, UpstreamState};
 use crate::app::App;
 
-/// How long an answer stands: whoever asks in a loop costs the upstream one request a second.
+/// How long the store's answer stands: whoever asks in a loop costs it one write a second.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// How long the upstream has.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// For how long `/readyz` waits for the upstream's answer: an orchestrator may give it a second.
+const GLANCE: Duration = Duration::from_millis(300);
 
 pub(super) struct Health {
     app: Arc<App>,
-    last: Mutex<Option<(Instant, bool, String)>>,
+    leaving: CancellationToken,
+    upstream: UpstreamState,
+    store: Mutex<Option<(Instant, Result<(), String>)>>,
 }
 
 impl Health {
-    pub(super) fn new(app: Arc<App>) -> Self {
-        Self { app, last: Mutex::new(None) }
+    pub(super) fn new(app: Arc<App>, leaving: CancellationToken) -> Self {
+        Self { upstream: UpstreamState::new(app.clone()), app, leaving, store: Mutex::new(None) }
     }
 
     pub(super) fn app(&self) -> &App {
@@ -32,35 +37,31 @@ impl Health {
 
     /// Ready or not, and a line for each part.
     pub(super) async fn ready(&self) -> (bool, String) {
-        let mut last = self.last.lock().await;
-        if let Some((_, ready, text)) = last.as_ref().filter(|(at, ..)| at.elapsed() < FRESH) {
-            return (*ready, text.clone());
-        }
-        let (store, upstream) = tokio::join!(self.store(), self.upstream());
-        let ready = store.is_ok() && upstream.is_ok();
-        let line = |part: &str, outcome: Result<(), String>| match outcome {
+        let (store, upstream) = tokio::join!(self.store(), self.upstream.look(GLANCE));
+        let leaving = self.leaving.is_cancelled();
+        let line = |part: &str, outcome: &Result<(), String>| match outcome {
             Ok(()) => format!("{part}: ready\n"),
             Err(why) => format!("{part}: {why}\n"),
         };
-        let text = line("store", store) + &line("upstream", upstream);
-        *last = Some((Instant::now(), ready, text.clone()));
-        (ready, text)
+        let process = if leaving { Err("shutting down".to_owned()) } else { Ok(()) };
+        let not_known = || Err("no answer yet".to_owned());
+        let text =
+            line("process", &process) + &line("store", &store) + &line("upstream", &upstream.unwrap_or_else(not_known));
+        (!leaving && store.is_ok(), text)
+    }
+
+    /// Sees to it that what the metrics say of the upstream is of now.
+    pub(super) async fn look_at_upstream(&self) {
+        self.upstream.look(PATIENCE).await;
     }
 
     async fn store(&self) -> Result<(), String> {
-        self.app.store.check(&self.app.upstream.name).await.map_err(|error| error.to_string())
-    }
-
-    /// Any answer below 500 to `GET /v2/` will do: that a caller has to log in is for callers.
-    async fn upstream(&self) -> Result<(), String> {
-        let upstream = &self.app.upstream;
-        let headers = HeaderMap::from_iter([(header::HOST, upstream.host.clone())]);
-        let ask = upstream.client.ask(Method::GET, Uri::from_static("/v2/"), headers);
-        match tokio::time::timeout(PATIENCE, ask).await {
-            Err(_) => Err(format!("no answer within {PATIENCE:?}")),
-            Ok(Err(error)) => Err(error.to_string()),
-            Ok(Ok(answer)) if answer.status().is_server_error() => Err(format!("answers {}", answer.status())),
-            Ok(Ok(_)) => Ok(()),
+        let mut last = self.store.lock().await;
+        if let Some((_, outcome)) = last.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
+            return outcome.clone();
         }
+        let outcome = self.app.store.check(&self.app.upstream.name).await.map_err(|error| error.to_string());
+        *last = Some((Instant::now(), outcome.clone()));
+        outcome
     }
 }

@@ -253,7 +253,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_carrier_is_undone_byte_for_byte(
+        fn carrier_gives_back_the_original_byte_for_byte(
             kind in proptest::option::of("[a-z]{1,5}/[a-z.+]{1,9}|sbom||[ -~]{1,9}"),
             blobs in proptest::collection::vec(any::<u8>(), 0..5),
             subject in proptest::option::of(any::<u8>()),
@@ -277,7 +277,7 @@ mod tests {
         }
 
         #[test]
-        fn a_changed_carrier_is_none(at in 0..400usize, byte in any::<u8>()) {
+        fn carrier_with_one_changed_byte_is_no_carrier(at in 0..400usize, byte in any::<u8>()) {
             let original = Original::parse(&raw(artifact(Some("a/b"), &[1, 2], Some(3), "x"))).unwrap();
             let mut bytes = original.carry(None, None).bytes.to_vec();
             let at = at % bytes.len();
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn carriers_are_as_every_release_made_them() {
+    fn carrier_bytes_are_the_same_in_every_release() {
         let golden = include_str!("../../tests/fixtures/carriers.txt");
         let mut made = String::new();
         for (kind, blobs, subject) in
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_proposal_a_forbids_is_refused() {
+    fn carrier_is_not_made_of_a_manifest_that_proposal_a_forbids() {
         let own = format!(r#""mediaType":"{ARTIFACT}""#);
         let manifest_blob = format!(r#"{{{own},"blobs":[{}]}}"#, content(MediaType::INDEX, 1));
         let blob_subject = format!(r#"{{{own},"subject":{}}}"#, content("application/x", 1));
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_as_good_as_nothing() {
+    fn carrier_is_the_same_for_a_null_member_as_for_an_absent_one() {
         let blob = content("a/b", 1).replace(r#","data":"AA==""#, "");
         let nulls = blob.replace('}', r#","urls":null,"annotations":null,"artifactType":null}"#);
         let made = |blob: &str| {
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn each_form_of_the_subject_makes_a_carrier() {
+    fn carrier_has_one_candidate_for_each_form_of_its_subject() {
         let original = Original::parse(&raw(artifact(None, &[], Some(3), ""))).unwrap();
         let stored = Content::carrier(&Digest::parse("blake3:00").unwrap(), 9);
         let carriers = original.carriers(std::slice::from_ref(&stored), Some("c/d"));
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_push_is_told_apart_without_a_look_at_blobs() {
+    fn carrier_is_told_from_other_image_manifests_without_reading_blobs() {
         let config = content("application/vnd.oci.empty.v1+json", 2).replace(r#","data":"AA==""#, "");
         let attached = format!(
             r#"{{"schemaVersion":2,"mediaType":"{}","artifactType":"a/b","config":{config},"layers":[]}}"#,

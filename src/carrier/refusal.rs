@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_about_its_kind_counts() {
+    fn rewrite_refusal_counts_only_where_it_is_about_the_media_type() {
         for (status, code, counts) in [
             (400, "MANIFEST_INVALID", true),
             (400, "DIGEST_INVALID", false),

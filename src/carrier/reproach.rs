@@ -55,7 +55,7 @@ mod tests {
     use crate::oci::MediaType;
 
     #[test]
-    fn what_the_specifications_name_and_no_more_is_beyond_it() {
+    fn rewrite_capability_comes_only_from_a_manifest_that_nothing_else_could_be_refused_for() {
         const KIND: &str = "application/vnd.cncf.oras.artifact.manifest.v1+json";
         let digest = Digest::of(Algorithm::Sha256, b"x");
         let blob = format!(r#"{{"mediaType":"a/b","digest":"{digest}","size":1}}"#);

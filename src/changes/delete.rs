@@ -14,12 +14,14 @@ use crate::{
 };
 
 impl Changes {
-    /// Deletes what the upstream holds, and its rows. `key`: the form that the upstream holds.
+    /// Deletes what the upstream holds, and its rows. `key`: the form that the upstream holds. `absent`: whether the upstream
+    /// answered 404 to this caller when it was asked for it just now; `None`: it was not asked.
     pub async fn delete(
         &self,
         registry: &Registry,
         request: Request<Body>,
         key: &ManifestKey,
+        absent: Option<bool>,
     ) -> Result<Response<Body>, Error> {
         let store = &*self.store;
         let attempt = relations::begin(registry, AttemptKind::Delete, key, None);
@@ -40,7 +42,7 @@ impl Changes {
         let answer = if listed {
             self.delete_listed(registry, again, key, seen, attempt.id, answer).await?
         } else {
-            self.conclude_delete(registry, key, seen, attempt.id, &answer).await?;
+            self.conclude_delete(registry, key, (seen, absent), attempt.id, &answer).await?;
             answer
         };
         step("delete-recorded");
@@ -52,14 +54,16 @@ impl Changes {
         &self,
         registry: &Registry,
         key: &ManifestKey,
-        seen: Seen,
+        (seen, absent): (Seen, Option<bool>),
         id: AttemptId,
         answer: &Response<Body>,
     ) -> Result<(), Error> {
         let store = &*self.store;
         let deleted = match answer.status() {
             status if status.is_success() => true,
-            StatusCode::NOT_FOUND if relations::is_definite(answer) => self.is_gone(registry, key, seen).await,
+            StatusCode::NOT_FOUND if relations::is_definite(answer) => {
+                self.is_gone(registry, key, (seen, absent)).await
+            }
             _ => false,
         };
         if !deleted {
@@ -75,15 +79,17 @@ impl Changes {
 
     /// Whether a 404 to a delete is to be believed of a digest that has rows: the manifest itself must be 404 to this
     /// caller, beside a 200.
-    async fn is_gone(&self, registry: &Registry, key: &ManifestKey, seen: Seen) -> bool {
+    async fn is_gone(&self, registry: &Registry, key: &ManifestKey, (seen, absent): (Seen, Option<bool>)) -> bool {
         if seen.version == 0 {
             return false; // nothing to forget
         }
         let Ok(subjects) = self.subjects(key).await else { return false };
         let gone = async {
-            Ok::<_, Error>(
-                !holds(registry, key).await? && CorroboratingOk::new(false, subjects).is_there(registry).await?,
-            )
+            let absent = match absent {
+                Some(absent) => absent,
+                None => !holds(registry, key).await?,
+            };
+            Ok::<_, Error>(absent && CorroboratingOk::new(false, subjects).is_there(registry).await?)
         };
         gone.await.unwrap_or_default()
     }

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 
 use super::Changes;
 use crate::{
     error::Error,
-    oci::{Digest, header::CONTENT_DIGEST},
-    referrers::{Claim, ManifestKey},
+    oci::{
+        Digest,
+        header::{CONTENT_DIGEST, content_digest},
+    },
+    referrers::{Claim, ManifestKey, Relation},
     relations::{self, DigestTagCopy, Tagging},
     step::step,
     store::{AttemptKind, Verdict},
@@ -35,6 +39,7 @@ impl Changes {
         let store = &*self.store;
         let referrer = claim.referrer().clone();
         let copy = DigestTagCopy::of(registry, &request, &claim);
+        let bytes = if let Body::Full(Some(bytes)) = request.body() { bytes.clone() } else { Bytes::new() };
         let attempt = relations::begin(registry, AttemptKind::Push, &referrer, Some(claim.subject().clone()));
         let seen = store.begin(&attempt).await?;
         step("push-noted");
@@ -45,17 +50,23 @@ impl Changes {
             relations::end_unsuccessful(store, attempt.id, &answer).await;
             return Ok(answer);
         };
-        let subject = relation.subject.clone();
-        let verdict = Verdict::Held(Arc::new(relation));
+        let (relation, seen) = match held_as(&relation, &bytes, &answer) {
+            // Under another digest than was thought: nobody has waited for that one.
+            Some(held) => {
+                let seen = store.look(&held.referrer).await?;
+                (Arc::new(held), seen)
+            }
+            None => (Arc::new(relation), seen),
+        };
+        let referrer = relation.referrer.clone();
+        let verdict = Verdict::Held(relation.clone());
         relations::confirm(registry, store, &referrer, verdict, seen, (attempt.id, &answer)).await?;
         step("push-recorded");
-        let copied = async {
-            if let Some(copy) = copy {
-                copy.write(registry, &self.metrics).await;
-            }
-        };
-        let changed = referrer.sibling(subject.clone());
-        tokio::join!(self.tags.flush(registry, &changed), copied);
+        if let Some(copy) = copy {
+            copy.write(registry, store, &relation, &self.metrics).await;
+        }
+        let subject = relation.subject.clone();
+        self.tags.flush(registry, &referrer.sibling(subject.clone())).await;
         step("push-maintained");
         created(&mut answer, &referrer.digest, Some(subject.as_str()));
         Ok(answer)
@@ -75,6 +86,13 @@ impl Changes {
         self.tags.flush_all(registry, &changed).await;
         failed.map_or(answer, Err)
     }
+}
+
+/// The relation under the digest by which the upstream says that it holds these bytes, where that is another than was
+/// thought: a push by tag may name the algorithm (`digest=` in its query, which olareg honours).
+fn held_as(relation: &Relation, bytes: &[u8], answer: &Response<Body>) -> Option<Relation> {
+    let said = content_digest(answer.headers()).filter(|said| *said != relation.referrer.digest)?;
+    (Digest::of(said.algorithm()?, bytes) == said).then(|| relation.under(said))
 }
 
 /// What a client is told of the manifest that it pushed.

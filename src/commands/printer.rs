@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_where() {
+    fn printer_line_names_its_place_and_escapes_control_characters() {
         let line = Line {
             kind: "k",
             repository: Some("a".into()),

@@ -1,11 +1,17 @@
 //! `backref serve`: from the configuration to a served registry, until a signal.
 
+mod service;
+mod signals;
+
 use std::{
     io::Write,
     net::{SocketAddr, TcpListener},
+    process,
+    sync::Arc,
+    time::Duration,
 };
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use super::{log::log_to_stderr, status::ExitStatus};
 use crate::{
@@ -13,9 +19,11 @@ use crate::{
     app::App,
     cli::Serve,
     config::Config,
-    server::{self, Server},
+    server::{self, AcceptFailures, Acceptor, Options, PlainTcp, Server, raise_descriptor_limit},
     store::OpenFor,
 };
+use service::RegistryService;
+use signals::{EndSignals, outlive_others};
 
 pub(super) fn run(args: &Serve) -> ExitStatus {
     let config = match Config::load(args.sources()) {
@@ -38,33 +46,68 @@ pub(super) fn run(args: &Serve) -> ExitStatus {
 }
 
 fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Tasks and sockets are the runtime's from here on.
+    let _entered = runtime.enter();
+    outlive_others()?;
     let listener = bind("listen", config.listen)?;
     let admin = bind("admin", config.admin)?;
     // One for each worker, and one for the admin listener.
     let readers = server::workers(config.workers) + 1;
     let app = App::build(config, OpenFor::Serving, readers)?;
-    let server = Server::start(&app, &listener)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let leaving = CancellationToken::new();
+    let failures = AcceptFailures::default();
+    let options = options(&app, &failures, &leaving);
+    let server = Server::start(&options, &listener, &PlainTcp, || RegistryService::new(app.clone()))?;
     runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut end = EndSignals::listen()?;
         announce(&app, &listener, &admin)?;
         // The socket closes with its last holder: the workers, when they stop.
         drop(listener);
-        tokio::spawn(admin::serve(tokio::net::TcpListener::from_std(admin)?, app.clone()));
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("shutting down: draining requests; a second signal ends at once");
+        let admin = Acceptor::new("admin", tokio::net::TcpListener::from_std(admin)?, failures);
+        tokio::spawn(admin::serve(admin, app.clone(), leaving.clone()));
+        end.next().await;
+        // Not ready first, so that load balancers send no more; then nothing new is taken.
+        leaving.cancel();
+        wait_for_load_balancers(app.config.limits.drain_delay, &mut end).await;
+        tracing::info!("shutting down: draining requests; a second signal stops at once");
         let mut stopping = tokio::task::spawn_blocking(|| server.stop());
         tokio::select! {
             stopped = &mut stopping => stopped?,
-            _ = terminate.recv() => std::process::exit(1),
-            _ = interrupt.recv() => std::process::exit(1),
+            () = end.next() => process::exit(1),
         }
         Ok(())
     })
+}
+
+fn options(app: &Arc<App>, failures: &AcceptFailures, leaving: &CancellationToken) -> Options {
+    let limits = &app.config.limits;
+    let descriptors = raise_descriptor_limit();
+    if let Some(warning) = descriptors.warning(limits.connections) {
+        tracing::warn!("{warning}");
+    }
+    Options {
+        workers: app.config.workers,
+        connections: descriptors.connections(limits.connections),
+        limits: limits.clone(),
+        open: app.metrics.connections.clone(),
+        failures: failures.clone(),
+        tasks: app.tasks.clone(),
+        leaving: leaving.clone(),
+        stop: CancellationToken::new(),
+    }
+}
+
+/// For `delay`, everything goes on, while `/readyz` says that it won't.
+async fn wait_for_load_balancers(delay: Duration, end: &mut EndSignals) {
+    if delay.is_zero() {
+        return;
+    }
+    tracing::info!("shutting down: not ready any more; new connections are taken for another {delay:?}");
+    tokio::select! {
+        () = tokio::time::sleep(delay) => {}
+        () = end.next() => process::exit(1),
+    }
 }
 
 fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, String> {

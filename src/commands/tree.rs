@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn references() {
+    fn tree_reference_names_host_repository_and_tag_or_digest() {
         let (host, repository, reference) = parse("127.0.0.1:5000/a/b:v1").unwrap();
         assert_eq!((host, repository.as_str(), reference.as_str()), ("127.0.0.1:5000", "a/b", "v1"));
         assert_eq!(parse("h/a@blake3:00").unwrap().2, "blake3:00");

@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_is_for_what_its_patterns_match() {
+    fn gate_covers_the_repositories_and_tags_that_its_patterns_match() {
         let two = "[[gate]]\nrepositories = [\"prod/*\", \"app\"]\nrequire = [\"a/b\"]\n\
                    [[gate]]\nrepositories = [\"*\"]\ntags = [\"v?.*\", \"latest\"]\nrequire = [\"c\", \"d\"]\n";
         let gates = load(two).unwrap();
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_has_its_place() {
+    fn gate_configuration_mistakes_are_reported_with_their_places() {
         for (gate, expected) in [
             (
                 "[[gate]]",

@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn origins() {
+    fn config_origin_is_a_scheme_and_a_host_alone() {
         for good in ["http://a", "https://registry-1.docker.io/", "http://[::1]:5000"] {
             assert!(origin(good).is_ok(), "{good}");
         }
@@ -173,14 +173,14 @@ mod tests {
     }
 
     #[test]
-    fn one_of_a_few_words() {
+    fn config_choice_is_one_of_its_words() {
         let parse = one_of(&[("a", 1), ("b", 2), ("c", 3)]);
         assert_eq!(parse("b"), Ok(2));
         assert_eq!(parse("d"), Err("\"d\" is neither a, b nor c".to_owned()));
     }
 
     #[test]
-    fn sizes_and_durations() {
+    fn config_sizes_and_durations_are_parsed_within_their_bounds() {
         assert_eq!(size("32KiB"), Ok(32 << 10));
         assert_eq!(size("7"), Ok(7));
         assert!(size("7MB").is_err() && size("KiB").is_err() && size("99999999999GiB").is_err());

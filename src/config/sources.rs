@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_later_source_wins() {
+    fn config_later_source_overrides_the_earlier() {
         let file = "[upstream]\nurl = \"http://file\"\n";
         let host = |config: Result<Config, _>| config.unwrap().upstream.url.authority.to_string();
         assert_eq!(host(load(file, &[], None)), "file");
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_reported_with_its_place() {
+    fn config_mistakes_are_all_reported_with_their_places() {
         let file = "listen = \"x\"\nwhat = 1\n[limits]\nhead = \"1x\"\nbuffered = [1]\n= 3\n";
         let mistakes = load(file, &[("BACKREF_ADMIN", "y"), ("BACKREF_TYPO", "1"), ("BACKREF_PORT", "tcp://")], None);
         let mistakes = mistakes.unwrap_err();
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_file_names_every_setting_with_its_default() {
+    fn config_example_file_names_every_setting_with_its_default() {
         let example = include_str!("../../deploy/backref.example.toml");
         let settings: String = example
             .lines()

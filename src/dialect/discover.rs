@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn the_upstreams_own_come_first_and_none_twice() {
+    fn discover_lists_the_registrys_extensions_first_and_none_twice() {
         assert_eq!(names(None), ["_oci", "_oras"]);
         assert_eq!(names(Some(b"<html>")), ["_oci", "_oras"]);
         let upstream = br#"{"extensions":[{"name":"_zot"},{"name":"mine","endpoints":["_oras/artifacts/referrers"]}]}"#;

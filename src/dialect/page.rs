@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn page_takes_what_fits_and_the_first_always() {
+    fn paging_page_takes_what_fits_and_always_its_first_entry() {
         let mut page = PageWriter::new("[", 9, 3);
         assert!(page.push(0, 1, "a:1", "long") && !page.push(0, 2, "a:2", "y"));
         let page = page.finish();

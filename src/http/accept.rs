@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn all_lines_are_one_list() {
+    fn accept_headers_are_read_as_one_list() {
         let both = accept(&["a/b;q=0.5, c/d;q=0", "application/vnd.oci.artifact.manifest.v1+json"]);
         assert!(both.names("a/b") && !both.takes("c/d") && both.names_an_artifact());
         assert!(accept(&[]).takes("a/b") && !accept(&[]).names("a/b"));

@@ -15,6 +15,7 @@ use crate::{
     error::Error,
     oci::{Digest, MediaType, Reference, ReferrersTag, Repository, header::content_digest},
     referrers::{Alias, ManifestKey},
+    relations,
     store::Store,
     upstream::{Body, Registry},
 };
@@ -70,7 +71,14 @@ async fn get_or_recover(app: &App, exchange: Exchange, key: ManifestKey) -> Resu
     match carrier::recover(&registry, &*app.store, &key).await {
         Ok(Lost::Found(alias)) => original(&*app.store, &registry, &head, &key, &alias).await,
         Ok(Lost::Original) => Err(Error::absent()),
-        Ok(Lost::Nothing | Lost::Unreadable) => Ok(answer),
+        Ok(Lost::Nothing | Lost::Unreadable) => {
+            if answer.status() == StatusCode::NOT_FOUND
+                && let Err(error) = relations::look_for_lost(&registry, &*app.store, &key).await
+            {
+                tracing::debug!(%error, digest = %key.digest, "whether a listed referrer is gone could not be found out");
+            }
+            Ok(answer)
+        }
         // There is a blob of that digest, and it may be one.
         Err(error @ (Error::Busy(_) | Error::Store(_))) => Err(error),
         Err(error) => {

@@ -1,6 +1,6 @@
 //! An answer with the manifest that was pushed, where the upstream holds its carrier.
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request};
 
 use crate::{
     budget::{Part, SMALL},
@@ -53,12 +53,15 @@ pub(super) async fn give_original(
     headers: HeaderMap,
 ) -> Result<Response<Body>, Error> {
     let mut answer = Response::new(Body::EMPTY);
-    *answer.headers_mut() = headers;
+    let etag = headers.contains_key(header::ETAG);
+    *answer.headers_mut() =
+        headers.into_iter().filter_map(|(name, value)| Some((name?, value))).filter(is_kept).collect();
     let headers = answer.headers_mut();
     let value = |text: &str| HeaderValue::from_str(text).map_err(|_| Error::Bug);
     headers.insert(CONTENT_DIGEST, value(alias.original.as_str())?);
-    headers.remove(header::CONTENT_RANGE); // of the carrier: the original comes whole
-    if headers.contains_key(header::ETAG) {
+    // What a tag gives depends on what the client accepts.
+    headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+    if etag {
         headers.insert(header::ETAG, value(&format!("\"{}\"", alias.original))?);
     }
     if is_unchanged(&asked.headers, alias) {
@@ -79,6 +82,22 @@ pub(super) async fn give_original(
         };
     }
     Ok(answer)
+}
+
+/// What the upstream said of the carrier that holds for the original too: who answers, what is left of a limit, what
+/// browsers may do. Not what is about the carrier's bytes.
+fn is_kept((name, _): &(HeaderName, HeaderValue)) -> bool {
+    let name = name.as_str();
+    matches!(
+        name,
+        "docker-distribution-api-version"
+            | "cache-control"
+            | "date"
+            | "server"
+            | "warning"
+            | "strict-transport-security"
+    ) || name.contains("ratelimit")
+        || name.starts_with("access-control-")
 }
 
 /// `If-None-Match` as distribution compares it: the digest, with quotes or without.

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_greedy() {
+    fn route_takes_the_longest_repository_name() {
         let digest = format!("sha256:{}", "0".repeat(64));
         let referrers = parse(&Method::GET, &format!("/v2/foo/manifests/referrers/{digest}")).unwrap();
         let name = Repository::parse("foo/manifests").unwrap();
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn the_older_apis_are_read() {
+    fn route_knows_the_referrers_apis_from_before_oci_1_1() {
         let get = |path: &str| parse(&Method::GET, path);
         let route = |dialect| {
             Ok(Route::Referrers(Repository::parse("a/b").unwrap(), Digest::parse("blake3:00").unwrap(), dialect))
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn an_encoded_colon_is_a_colon() {
+    fn route_takes_an_encoded_colon_for_a_colon() {
         let digest = format!("sha256:{}", "0".repeat(64));
         let encoded = digest.replace(':', "%3A");
         let delete = |digest: &str| parse(&Method::DELETE, &format!("/%762/foo/manifests/{digest}")).unwrap();
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_read_in_two_ways_is_refused() {
+    fn route_refuses_a_path_that_two_servers_could_read_differently() {
         for path in [
             "/v2/a/%2e%2e/b/manifests/x",
             "/v2//a",

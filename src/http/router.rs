@@ -81,9 +81,6 @@ fn admit(request: &Request<Incoming>) -> Result<(), Error> {
         let message = "CONNECT is not for registries".to_owned();
         return Err(Error::Request(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::Unsupported, message));
     }
-    if headers.contains_key(header::UPGRADE) {
-        return refuse("this is a registry, which speaks HTTP/1.1 here and upgrades to nothing else");
-    }
     if request.version() < Version::HTTP_11 && !request.body().is_end_stream() {
         return refuse("HTTP/1.0 requests can't have a body here: use HTTP/1.1");
     }
@@ -96,11 +93,28 @@ fn admit(request: &Request<Incoming>) -> Result<(), Error> {
     }
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next(), request.uri().authority()) {
+        (Some(host), None, _) if !is_host(host.as_bytes()) => refuse("the Host header is no HOST or HOST:PORT"),
         (Some(host), None, Some(authority)) if host.as_bytes() != authority.as_str().as_bytes() => {
             refuse("the Host header and the request line name different hosts")
         }
         (_, Some(_), _) => refuse("there is more than one Host header"),
-        (None, ..) if request.version() >= Version::HTTP_11 => refuse("the Host header is missing"),
+        (None, ..) if request.version() == Version::HTTP_11 => refuse("the Host header is missing"),
         _ => Ok(()),
     }
+}
+
+/// Whether that is a `Host` (RFC 9110, 7.2): a name or an address (RFC 3986, 3.2.2), which may be empty, and perhaps a
+/// port.
+fn is_host(value: &[u8]) -> bool {
+    let (name, port) = match value.iter().rposition(|byte| *byte == b':') {
+        Some(at) if !value[at..].contains(&b']') => (&value[..at], &value[at + 1..]),
+        _ => (value, &[][..]),
+    };
+    let of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte);
+    let of_literal = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:".contains(byte);
+    let is_name = match name.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")) {
+        Some(literal) => !literal.is_empty() && literal.iter().all(of_literal),
+        None => name.iter().all(of_name),
+    };
+    is_name && port.iter().all(u8::is_ascii_digit)
 }

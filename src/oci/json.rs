@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn json_members_are_all_that_some_reader_takes_for_them() {
+    fn json_members_are_found_in_every_spelling_that_some_reader_takes() {
         for (json, found) in [
             (r#"{"a":{"subject":1},"subject":{"a":[1]},"subject":null}"#, r#"0true{"a":[1]} 0truenull "#),
             (r#"{"\u0073ubject":1,"SUBJECT":2,"ſubject":3,"BLOB\u212aey":4}"#, "0true1 0false2 0false3 1false4 "),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn json_objects_keep_what_is_kept_as_it_is_written() {
+    fn json_object_filter_keeps_members_as_they_are_written() {
         let json = r#" { "\u0061" : [ 1 ], "b":2,"\ud800":"\ud800" } "#;
         assert_eq!(filtered(json, |_, value| value.get() != "2").unwrap(), r#"{"\u0061":[ 1 ],"\ud800":"\ud800"}"#);
         assert_eq!(filtered(json, |_, _| false).unwrap(), "{}");
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn json_strings_are_whole_or_none() {
+    fn json_string_with_a_lone_surrogate_is_none() {
         let string = |json: &str| string(serde_json::from_str(json).unwrap()).map(Cow::into_owned);
         assert_eq!(string(r#""a\u00e9\ud83d\ude00""#).as_deref(), Some("aé😀"));
         for none in [r#""\ud800""#, r#""a\udc00""#, "7", "null", "[\"a\"]"] {
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn json_arrays_beyond_the_most_are_looked_at_no_further() {
+    fn json_array_is_read_no_further_than_its_bound() {
         let visited = |json: &str| {
             let mut visited = 0;
             (elements(json, 3, |_| visited += 1).is_ok(), visited)

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn referrers_list_that_was_written_is_read_again() {
+    fn referrers_tag_index_that_backref_wrote_is_read_back() {
         let descriptors = [r#"{"digest":"a:1","annotations":{"k":"v"}}"#, r#"{"digest":"a:2"}"#];
         let (digest, bytes) = ReferrersList::render(&subject(), descriptors.into_iter(), MAX).unwrap();
         assert_eq!(digest, Digest::of(Algorithm::Sha256, &bytes));
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn referrers_list_of_others_is_read_and_junk_in_it_is_passed_over() {
+    fn referrers_tag_index_of_others_is_read_without_its_malformed_entries() {
         let list =
             ReferrersList::parse(br#"{"manifests":[{"digest":"a:1"},{"digest":"x"},7,{}],"x":1}"#, &subject()).unwrap();
         assert!(!list.marked && list.entries.len() == 1);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn referrers_list_is_what_some_client_reads_as_one() {
+    fn referrers_tag_index_is_what_some_client_reads_as_one() {
         let found = |json: &[u8]| {
             let list = ReferrersList::parse(json, &subject())?;
             Some(list.entries.iter().map(|entry| entry.digest.to_string()).collect::<Vec<_>>().join(" "))
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn referrers_list_has_the_mark_of_its_own_subject_alone() {
+    fn referrers_tag_index_has_the_mark_of_its_own_subject_alone() {
         let marked = |annotations: &str| {
             let json = format!(r#"{{"manifests":[],"annotations":{annotations}}}"#);
             ReferrersList::parse(json.as_bytes(), &subject()).unwrap().marked
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn referrers_list_of_too_many_entries_is_none() {
+    fn referrers_tag_index_with_too_many_entries_is_none() {
         let found = |count: usize| {
             let entries: Vec<String> = (0..count).map(|at| format!(r#"{{"digest":"a:{at}"}}"#)).collect();
             let json = format!(r#"{{"manifests":[{}]}}"#, entries.join(","));
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn referrers_list_that_is_too_long_loses_the_longest_annotations_first() {
+    fn referrers_tag_index_that_is_too_long_loses_the_longest_annotations_first() {
         let long = format!(r#"{{"digest":"a:1","annotations":{{"k":"{}"}}}}"#, "v".repeat(1000));
         let short = r#"{"digest":"a:2","annotations":{"k":"v"}}"#;
         let render = |max| ReferrersList::render(&subject(), [&*long, short].into_iter(), max);

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn cosign_tags_are_three() {
+    fn cosign_tag_ends_in_sig_att_or_sbom() {
         let subject = Digest::of(Algorithm::Sha256, b"a");
         let tag = ReferrersTag::from(&subject);
         for kind in ["sig", "att", "sbom"] {

@@ -1,4 +1,4 @@
-//! The gate: a tag may point at a manifest only when what has to refer to it does. ARCHITECTURE.md's "The gate".
+//! The gate: a tag may point at a manifest only when what has to refer to it does. ARCHITECTURE.md, "Policies".
 
 use std::{
     collections::{BTreeMap, HashSet},

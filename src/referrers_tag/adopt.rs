@@ -32,12 +32,12 @@ impl ReferrersTags {
         let patience = registry.upstream().settings.answer_timeout;
         let locked = tokio::time::timeout(patience, tag_lock.acquire()).await.map_err(|_| Error::TagBusy)?;
         self.keep_what_goes(registry, subject).await?;
-        step("absorb-learned");
+        step("adopt-imported");
         // The client's list may lack any of the rows.
         let before = self.lease(registry, subject, true).await?;
-        step("absorb-begun");
+        step("adopt-begun");
         let answer = registry.forward(request).await;
-        step("absorb-answered");
+        step("adopt-answered");
         let standing = before.standing().map(Until::At);
         let definite = answer.as_ref().is_ok_and(is_definite);
         let refused = definite && answer.as_ref().is_ok_and(|answer| !answer.status().is_success());
@@ -45,7 +45,7 @@ impl ReferrersTags {
         let undo = refused.then_some(before);
         self.store.end_tag(subject, TagOutcome { holds: None, undo, unsettled, release: true }).await?;
         let answer = answer?;
-        step("absorb-settled");
+        step("adopt-settled");
         if refused {
             return Ok(answer);
         }

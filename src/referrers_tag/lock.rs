@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn referrers_tag_has_few_waiters_and_the_last_hears_what_was_left_to_them() {
+    fn referrers_tag_lock_bounds_its_waiters_and_tells_them_of_work_left_to_them() {
         let tag_lock = TagLocks::default().of(&subject());
         let mut waiting: Vec<Waiter> = (0..WAITERS).filter_map(|_| tag_lock.clone().wait()).collect();
         assert!(tag_lock.clone().wait().is_none());

@@ -1,17 +1,22 @@
 //! A digest tag for each referrer, in the upstream: `referrers.digest_tags = "write"`. It is what a garbage collection that
 //! takes untagged manifests leaves alone. No push fails by it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, header};
 
+use super::{
+    attempts::{begin, end, end_unsuccessful},
+    confirm::confirm,
+};
 use crate::{
     config::DigestTags,
     metrics::Metrics,
     oci::DigestTag,
-    referrers::{Claim, ManifestKey},
-    upstream::{Body, Registry, reference_uri},
+    referrers::{Claim, ManifestKey, Relation},
+    store::{AttemptKind, Store, Verdict},
+    upstream::{Body, Registry, UpstreamError, reference_uri},
 };
 
 /// How long a client waits for its referrer's tag. What was sent by then is carried out all the same, mostly.
@@ -45,14 +50,36 @@ impl DigestTagCopy {
     }
 
     /// Writes it, with the pusher's credentials. A repeated push writes it again: the upstream has the manifest, and a tag
-    /// that was lost is back.
-    pub async fn write(self, registry: &Registry, metrics: &Metrics) {
+    /// that was lost is back. It is an attempt like any other push: one that lands after the manifest was deleted brings
+    /// the manifest back.
+    pub async fn write(self, registry: &Registry, store: &dyn Store, relation: &Arc<Relation>, metrics: &Metrics) {
         let Self { referrer, tag, request } = self;
-        let wrote = tokio::time::timeout(PATIENCE, registry.upstream().client.send(request)).await;
-        let (answer, why) = match wrote {
-            Ok(Ok(answer)) => (Some(answer.status()), format!("the registry answered {}", answer.status())),
-            Ok(Err(error)) => (None, error.to_string()),
-            Err(_) => (None, format!("no answer within {PATIENCE:?}")),
+        let attempt = begin(registry, AttemptKind::Push, &referrer, Some(relation.subject.clone()));
+        let (answer, why) = match store.begin(&attempt).await {
+            Err(error) => (None, error.to_string()),
+            Ok(seen) => {
+                let wrote = tokio::time::timeout(PATIENCE, registry.upstream().client.send(request)).await;
+                if let Ok(Ok(answer)) = &wrote
+                    && answer.status().is_success()
+                {
+                    let verdict = Verdict::Held(relation.clone());
+                    let confirmed = confirm(registry, store, &referrer, verdict, seen, (attempt.id, answer));
+                    if let Err(error) = confirmed.await {
+                        tracing::debug!(%error, "a digest tag was written, and that could not be confirmed");
+                    }
+                } else {
+                    match &wrote {
+                        Ok(Ok(answer)) => end_unsuccessful(store, attempt.id, answer).await,
+                        Ok(Err(UpstreamError::Connect(_))) => end(store, attempt.id, false).await,
+                        Ok(Err(_)) | Err(_) => end(store, attempt.id, true).await,
+                    }
+                }
+                match wrote {
+                    Ok(Ok(answer)) => (Some(answer.status()), format!("the registry answered {}", answer.status())),
+                    Ok(Err(error)) => (None, error.to_string()),
+                    Err(_) => (None, format!("no answer within {PATIENCE:?}")),
+                }
+            }
         };
         if answer.is_none_or(|status| !status.is_success()) {
             let ManifestKey { repository, digest, .. } = &referrer;

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digest_tag_is_every_one_that_an_upstream_could_read() {
+    fn digest_tag_is_read_from_every_parameter_that_an_upstream_could_read() {
         let tags = |reference: &str, query| {
             let reference = Reference::parse(reference).unwrap().unwrap();
             set_by(&reference, query).into_iter().map(|set| set.tag).collect::<Vec<_>>()

@@ -50,6 +50,24 @@ pub async fn learn(store: &dyn Store, permission: &Permission, subject: &Manifes
     }
 }
 
+/// A caller's pull of a manifest was answered with 404. If that is a listed referrer, and its 404 is to be believed, it is
+/// missing: one dead entry would break every copy of an image with its referrers.
+pub async fn look_for_lost(registry: &Registry, store: &dyn Store, key: &ManifestKey) -> Result<(), Error> {
+    let seen = store.look(key).await?;
+    if seen.version == 0 {
+        return Ok(());
+    }
+    let subjects: Vec<ManifestKey> =
+        store.subjects(key).await?.into_iter().map(|subject| key.sibling(subject)).collect();
+    let is_listed = !store.listed_among(&subjects, std::slice::from_ref(&key.digest)).await?.is_empty();
+    // Asked again, since what was known is read before the upstream is asked.
+    if is_listed && !holds(registry, key).await? && CorroboratingOk::new(false, subjects).is_there(registry).await? {
+        let basis = Basis { version: seen.version, alone: true };
+        store.apply(key, Verdict::Absent, basis, Close::Nothing).await?;
+    }
+    Ok(())
+}
+
 /// Settles orphaned attempts on referrers of a subject, given in each of its forms. What can't be settled now is left for a
 /// later query. `asked`: the upstream gave this caller a 200 in this round.
 pub async fn settle(

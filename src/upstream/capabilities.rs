@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn capabilities_are_forgotten_in_time_and_kept_by_repository() {
+    fn capabilities_expire_and_are_kept_for_each_repository() {
         let (one, other) = (Repository::parse("one").unwrap(), Repository::parse("other").unwrap());
         let what = Capabilities::refuses(&MediaType::parse("a/b"));
         let capabilities = Capabilities::default();

@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn challenges_are_read() {
+    fn challenges_of_bearer_and_basic_are_parsed() {
         let bearer = Challenge::parse(r#"Bearer realm="https://a/t?x=1",service="r",scope="repository:a:pull,push""#);
         let pairs = [("service", "r"), ("scope", "repository:a:pull,push")];
         let parameters = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();

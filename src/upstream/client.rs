@@ -11,6 +11,7 @@ use super::{
     connection::{Connections, Connector, InUse, Link, Pool},
     error::UpstreamError,
     framing,
+    repeat::Again,
 };
 use crate::config;
 
@@ -104,7 +105,7 @@ impl Client {
             };
             // The upstream may be closing just now what it was done with.
             let used = link.is_used();
-            let again = if used { copy(&request) } else { None };
+            let again = if used { Again::of(&request) } else { None };
             match link.send(request).await {
                 Ok(answer) => {
                     link.answered();
@@ -112,7 +113,9 @@ impl Client {
                 }
                 Err(mut error) => match (error.take_message(), again) {
                     (Some(unsent), _) if used => request = unsent,
-                    (None, Some(again)) if !link.has_received() => return Box::pin(self.repeat(again, pool)).await,
+                    (None, Some(again)) if !link.has_received() => {
+                        return Box::pin(self.repeat(again.into(), pool)).await;
+                    }
                     _ => return Err(error.into_error().into()),
                 },
             }
@@ -139,18 +142,4 @@ fn set_length(headers: &mut HeaderMap, length: usize) {
     } else if headers.get(header::CONTENT_LENGTH).is_some_and(|value| value != "0") {
         headers.remove(header::CONTENT_LENGTH);
     }
-}
-
-/// A request that may be sent twice (RFC 9110, 9.2.2): idempotent, with a body at hand or none. Its extensions stay
-/// behind: they say in which case the client wrote the names of headers, which matters to nobody.
-fn copy(request: &Request<Body>) -> Option<Request<Body>> {
-    let body = match request.body() {
-        Body::Full(bytes) if request.method().is_idempotent() => Body::Full(bytes.clone()),
-        _ => return None,
-    };
-    let mut copy = Request::new(body);
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    Some(copy)
 }

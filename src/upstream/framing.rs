@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn framing_that_could_be_read_in_two_ways_is_a_fault() {
+    fn framing_of_an_answer_that_could_be_read_in_two_ways_is_a_fault() {
         let known = || Full::new(Bytes::from_static(b"12345")).boxed();
         let unknown = || BodyExt::boxed(StreamBody::new(futures_util::stream::empty()));
         let none = || Empty::new().boxed();

@@ -15,12 +15,10 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 /// A client's headers as the upstream is to see them. Forwarding headers are set, never appended: what a client
 /// claims about itself is not passed on.
 pub fn to_upstream(headers: &mut HeaderMap, upstream: &HeaderValue, client: &Side) {
-    hop_by_hop::strip(headers);
+    hop_by_hop::strip(headers, |name| matches!(*name, header::FORWARDED | header::TE));
     if headers.get_all(header::AUTHORIZATION).iter().any(|value| is_connection_bound(value.as_bytes())) {
         headers.remove(header::AUTHORIZATION);
     }
-    headers.remove(header::FORWARDED);
-    headers.remove(header::TE);
     headers.insert(header::HOST, upstream.clone());
     headers.insert(FORWARDED_HOST, client.host.clone());
     headers.insert(FORWARDED_PROTO, client.scheme.clone());
@@ -69,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_one_hop_stays_there() {
+    fn passthrough_drops_hop_by_hop_headers_and_sets_the_forwarding_headers() {
         let mut headers = HeaderMap::new();
         for (name, value) in [
             ("connection", "close, X-Mine"),

@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_next_page_stays_on_the_registry() {
+    fn paging_next_link_stays_on_the_registry() {
         let next = |link: &str| next_page(&HeaderMap::from_iter([(header::LINK, link.parse().unwrap())]));
         assert_eq!(next("</v2/a?n=1>; rel=\"next\"").as_deref(), Some("/v2/a?n=1"));
         assert_eq!(next("<https://h/v2/a>; rel=\"next\"").as_deref(), Some("/v2/a"));

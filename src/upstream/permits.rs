@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_could_decide_tells_callers_apart() {
+    fn permit_key_differs_for_callers_whom_the_upstream_could_tell_apart() {
         let permits = permits();
         let key = |name: &'static str, value: &'static str, repository| {
             let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_token_with_an_end_shortens() {
+    fn permit_is_shortened_only_by_a_token_that_has_an_end() {
         let end = |value: &str| {
             token_end(&HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_str(value).unwrap())]))
         };

@@ -8,8 +8,6 @@ pub(crate) struct Direction {
     pub(crate) layers: &'static [&'static [&'static str]],
     /// Every room may use these. They use each other at most.
     pub(crate) leaves: &'static [&'static str],
-    /// A leaf, and a room that it may use all the same.
-    pub(crate) leaves_may_use: &'static [(&'static str, &'static str)],
     /// A room, another that it may use, and the only names of it that it may use.
     pub(crate) names_only: &'static [(&'static str, &'static str, &'static [&'static str])],
 }
@@ -53,7 +51,7 @@ impl Direction {
 
     /// Whether a room may use another, or why not.
     pub(crate) fn may_use(&self, user: &str, other: &str) -> Result<(), String> {
-        if user == other || self.leaves_may_use.contains(&(user, other)) {
+        if user == other {
             return Ok(());
         }
         match (self.layer(user)?, self.layer(other)?) {

@@ -27,7 +27,8 @@ const DIRECTION: Direction = Direction {
     layers: &[
         &["main"],
         &["commands"],
-        &["cli", "admin", "server"],
+        &["cli", "admin"],
+        &["server"],
         &["http", "operator"],
         &["app"],
         &["policy"],
@@ -40,11 +41,10 @@ const DIRECTION: Direction = Direction {
         &["store"],
         &["upstream"],
         &["dialect"],
-        &["config", "referrers"],
+        &["config", "metrics", "referrers"],
         &["oci"],
     ],
-    leaves: &["budget", "clock", "locks", "tasks", "metrics", "pace", "random", "shares", "stall", "step"],
-    leaves_may_use: &[("metrics", "oci")],
+    leaves: &["budget", "clock", "locks", "tasks", "pace", "random", "shares", "stall", "step"],
     names_only: &[("store", "upstream", &["ReadPermit"])],
 };
 

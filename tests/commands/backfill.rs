@@ -1,8 +1,8 @@
-//! The store made from the upstream.
+//! `backref backfill`: the database is made from what the registry holds.
 
 use serde_json::json;
 
-use crate::run::{forget_store, on_record, run, sqlite3};
+use crate::run::{forget_store, in_database, run, sqlite3};
 use crate::stand::{INDEX, KINDS, Stand, list, plain, put, referrer, up};
 use crate::support::{Backref, Fake, Holdings, Kind, http, sha256};
 
@@ -22,19 +22,19 @@ fn put_blob(stand: &Stand, repository: &str, blob: &[u8]) {
 }
 
 #[test]
-fn a_deleted_store_is_made_anew_in_the_same_order() {
+fn backfill_restores_a_deleted_database_in_the_same_order() {
     for kind in KINDS {
         let stand = up(kind);
         let pushed: Vec<String> = ["c", "a", "d", "b"].iter().map(|name| stand.push(name)).collect();
         let chained = referrer(&pushed[0], "about a referrer");
         put(&stand.url(), &sha256(&chained), &chained);
-        stand.paid();
+        stand.flushed();
         let tagged = stand.tagged();
         let stand = without_store(stand);
         let ran = run(&stand.backref, "backfill app --json");
         assert_eq!((ran.code, ran.kinds()), (Some(0), vec![]), "{kind:?}: {ran:?}");
-        assert_eq!(on_record(&stand, "app", &stand.subject), pushed, "{kind:?}");
-        assert_eq!(on_record(&stand, "app", &pushed[0]), [sha256(&chained)], "{kind:?}");
+        assert_eq!(in_database(&stand, "app", &stand.subject), pushed, "{kind:?}");
+        assert_eq!(in_database(&stand, "app", &pushed[0]), [sha256(&chained)], "{kind:?}");
         assert_eq!((stand.tagged(), tagged), (pushed.clone(), pushed), "and the tag stays as it was: {kind:?}");
         let ran = run(&stand.backref, "doctor --json");
         assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -43,7 +43,7 @@ fn a_deleted_store_is_made_anew_in_the_same_order() {
 }
 
 #[test]
-fn every_tag_leads_somewhere() {
+fn backfill_finds_the_referrers_behind_every_kind_of_tag() {
     let stand = up(Kind::Distribution2);
     let registry = stand.registry.url();
     let around: Vec<Vec<u8>> =
@@ -58,7 +58,7 @@ fn every_tag_leads_somewhere() {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let mut expected = vec![sha256(&around[0]), sha256(&around[1])];
     expected.sort();
-    let mut found = on_record(&stand, "app", &stand.subject);
+    let mut found = in_database(&stand, "app", &stand.subject);
     found.sort();
     assert_eq!(found, expected, "what no tag leads to can't be found");
     assert!(ran.stdout.contains("What no tag leads to can't be found"), "{ran:?}");
@@ -73,7 +73,7 @@ fn every_tag_leads_somewhere() {
 }
 
 #[test]
-fn what_has_the_lists_order_keeps_it_though_a_tag_comes_first() {
+fn backfill_keeps_the_referrers_tags_order_though_another_tag_comes_first() {
     let stand = up(Kind::Distribution2);
     let around: Vec<Vec<u8>> = ["z", "y", "x"].iter().map(|name| stand.push_around(name)).collect();
     put(&stand.registry.url(), "a-tag-of-the-last", &around[2]);
@@ -81,11 +81,11 @@ fn what_has_the_lists_order_keeps_it_though_a_tag_comes_first() {
     let stand = without_store(stand);
     assert_eq!(run(&stand.backref, "backfill app --jobs 1").code, Some(0));
     let expected: Vec<String> = around.iter().map(|one| sha256(one)).collect();
-    assert_eq!(on_record(&stand, "app", &stand.subject), expected);
+    assert_eq!(in_database(&stand, "app", &stand.subject), expected);
 }
 
 #[test]
-fn what_stands_under_a_list_s_name_is_looked_at_all_the_same() {
+fn backfill_finds_a_referrer_that_stands_under_the_name_of_a_referrers_tag() {
     let stand = up(Kind::Distribution2);
     put_blob(&stand, "app", b"{}");
     let config = json!({"mediaType": "application/vnd.oci.empty.v1+json", "digest": sha256(b"{}"), "size": 2});
@@ -97,11 +97,11 @@ fn what_stands_under_a_list_s_name_is_looked_at_all_the_same() {
     assert_eq!(http::send("PUT", &url, &[("Content-Type", IMAGE)], &other).status, 201);
     let stand = without_store(stand);
     assert_eq!(run(&stand.backref, "backfill app").code, Some(0));
-    assert_eq!(on_record(&stand, "app", &stand.subject), [sha256(&other)]);
+    assert_eq!(in_database(&stand, "app", &stand.subject), [sha256(&other)]);
 }
 
 #[test]
-fn without_names_it_goes_through_what_the_registry_lists() {
+fn backfill_without_names_goes_through_the_registrys_catalog() {
     for kind in KINDS {
         let stand = up(kind);
         // distribution lists repositories with layers only.
@@ -121,7 +121,7 @@ fn without_names_it_goes_through_what_the_registry_lists() {
     }
 }
 
-/// A registry that lists one tag, and what it says to a HEAD of that.
+/// A registry that lists one tag; `head` is its answer to a HEAD of that, `catalog` the one to the catalog.
 fn registry(head: &'static str, catalog: &'static str) -> (Fake, Backref) {
     let holdings = Holdings::default();
     let fake = Fake::start(move |visit| match visit.head.target() {
@@ -136,7 +136,7 @@ fn registry(head: &'static str, catalog: &'static str) -> (Fake, Backref) {
 }
 
 #[test]
-fn what_it_can_not_see_is_named() {
+fn backfill_names_what_it_can_not_read() {
     let (_fake, backref) = registry("403 Forbidden", "200 OK");
     let ran = run(&backref, "backfill");
     assert_eq!(ran.code, Some(1), "{ran:?}");
@@ -149,7 +149,7 @@ fn what_it_can_not_see_is_named() {
 }
 
 #[test]
-fn usage_is_told_apart_from_findings() {
+fn commands_exit_with_2_on_bad_usage_and_create_no_database() {
     let (_fake, backref) = registry("200 OK", "200 OK");
     for line in ["backfill App", "backfill --jobs 0", "prune --yes", "repair --upstream nowhere"] {
         assert_eq!(run(&backref, line).code, Some(2), "{line}");
@@ -157,11 +157,11 @@ fn usage_is_told_apart_from_findings() {
     forget_store(&backref.database());
     let ran = run(&backref, "verify");
     assert_eq!(ran.code, Some(2), "{ran:?}");
-    assert!(!backref.database().exists(), "no store is made to be compared");
+    assert!(!backref.database().exists(), "no database is made to be compared");
 }
 
 #[test]
-fn carriers_are_known_again() {
+fn backfill_finds_carriers_and_reads_them_once() {
     let stand = up(Kind::Distribution2);
     let artifact_type = "application/vnd.oci.artifact.manifest.v1+json";
     let artifact = json!({
@@ -172,11 +172,11 @@ fn carriers_are_known_again() {
     let headers = [("Content-Type", artifact_type)];
     let url = crate::stand::url(&stand.url(), &sha256(&artifact));
     assert_eq!(http::send("PUT", &url, &headers, &artifact).status, 201);
-    stand.paid();
+    stand.flushed();
     let carriers = stand.listed();
     let stand = without_store(stand);
     assert_eq!(run(&stand.backref, "backfill app").code, Some(0));
-    assert_eq!(on_record(&stand, "app", &stand.subject), carriers);
+    assert_eq!(in_database(&stand, "app", &stand.subject), carriers);
     let originals = sqlite3(&stand.backref.database(), "SELECT original FROM alias");
     assert_eq!(originals.trim(), sha256(&artifact));
     // And nothing is read a second time.
@@ -187,13 +187,13 @@ fn carriers_are_known_again() {
 }
 
 #[test]
-fn a_tag_that_somebody_deletes_meanwhile_is_no_trouble() {
+fn backfill_passes_over_a_tag_that_is_deleted_meanwhile() {
     let (_fake, backref) = registry("404 Not Found", "200 OK");
     assert_eq!(run(&backref, "backfill app").code, Some(0));
 }
 
 #[test]
-fn a_list_whose_page_follows_itself_ends() {
+fn verify_ends_on_a_list_of_tags_whose_next_page_is_itself() {
     let fake = Fake::start(move |visit| match visit.head.target() {
         "/v2/" => visit.answer("200 OK", &[], "{}"),
         _ => visit.answer("200 OK", &["Link: </v2/app/tags/list?last=b>; rel=\"next\""], r#"{"tags":["b"]}"#),

@@ -1,4 +1,4 @@
-//! Beside a running `serve`, on the same file.
+//! Commands beside a running `serve`, on the same database.
 
 use std::thread;
 
@@ -9,7 +9,7 @@ use crate::stand::{INDEX, list, plain, put, referrer, up};
 use crate::support::{Backref, Kind, http, sha256, until};
 
 #[test]
-fn pushes_and_a_backfill_at_the_same_time_lose_nothing() {
+fn backfill_beside_concurrent_pushes_loses_nothing() {
     let stand = up(Kind::Distribution2);
     let before: Vec<Vec<u8>> = (0..40).map(|number| stand.push_around(&format!("before {number}"))).collect();
     let names: Vec<&[u8]> = before.iter().map(Vec::as_slice).collect();
@@ -41,7 +41,7 @@ fn pushes_and_a_backfill_at_the_same_time_lose_nothing() {
 }
 
 #[test]
-fn serve_notices_the_first_carrier_that_a_command_finds() {
+fn backfill_finds_the_first_carrier_and_a_running_serve_notices() {
     let stand = up(Kind::Distribution2);
     let other = Backref::of(&stand.registry.url()).start();
     let artifact_type = "application/vnd.oci.artifact.manifest.v1+json";
@@ -55,21 +55,21 @@ fn serve_notices_the_first_carrier_that_a_command_finds() {
     assert_eq!(pushed.status, 201, "{pushed:?}");
     drop(other);
     let pulled = plain("anything");
-    put(&stand.url(), "v1", &pulled); // so that serve has looked, and there was none
+    put(&stand.url(), "v1", &pulled); // so that serve looks for carriers, and finds none
     http::get(&crate::stand::url(&stand.url(), &sha256(&pulled)), &[]);
     assert_eq!(run(&stand.backref, "backfill app").code, Some(0));
-    until("serve to know the original from the record", || {
+    until("serve to give the original from the database", || {
         let before = stand.registry.requests().len();
         let got = http::get(&path(&stand.url()), &[("Accept", artifact_type)]);
         assert_eq!((got.status, got.body), (200, artifact.clone()));
-        // What it doesn't know it asks the registry for as a blob.
+        // Without the original in the database, serve asks the registry for it as a blob.
         let asked = stand.registry.requests().split_off(before);
         (!asked.is_empty() && asked.iter().all(|one| !one.contains("/blobs/"))).then_some(())
     });
 }
 
 #[test]
-fn a_command_and_serve_see_what_the_other_wrote() {
+fn backfill_and_a_running_serve_see_what_the_other_wrote() {
     let stand = up(Kind::Distribution3);
     assert_eq!(stand.listed(), [""; 0], "serve has looked, and there was nothing");
     let around = referrer(&stand.subject, "around");
@@ -77,7 +77,7 @@ fn a_command_and_serve_see_what_the_other_wrote() {
     assert_eq!(run(&stand.backref, "backfill app").code, Some(0));
     assert_eq!(stand.listed(), [sha256(&around)]);
     let pushed = stand.push("pushed");
-    stand.paid();
+    stand.flushed();
     assert_eq!(stand.tagged(), [sha256(&around), pushed.clone()]);
     assert_eq!(stand.listed(), [sha256(&around), pushed]);
 }

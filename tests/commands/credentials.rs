@@ -31,7 +31,7 @@ fn put(base: &str, path: &str, authorization: &str, manifest: &[u8]) {
     assert_eq!(answer.status, 201, "{answer:?}");
 }
 
-/// A subject, one who refers to it, and a list that names it, around backref.
+/// Pushes a subject, one referrer and the referrers tag that lists it directly to the registry.
 fn fill(base: &str, repository: &str, authorization: &str) -> (String, String) {
     let subject = plain("subject");
     let one = referrer(&sha256(&subject), "one");
@@ -44,7 +44,7 @@ fn fill(base: &str, repository: &str, authorization: &str) -> (String, String) {
 }
 
 #[test]
-fn a_password_file() {
+fn credentials_for_a_password_file_come_from_dockers_configuration() {
     let registry = Registry::distribution_2().htpasswd(&[("operator", "1")]).start();
     let mut backref = Backref::of(&registry.url()).start();
     let basic = format!("Basic {}", STANDARD.encode("operator:1"));
@@ -72,7 +72,7 @@ const GRANTS: [Grant; 2] = [
 ];
 
 #[test]
-fn a_token_server() {
+fn credentials_for_a_token_server_decide_what_a_command_may_do() {
     for kind in [Kind::Distribution2, Kind::Distribution3] {
         let tokens = TokenServer::start(&USERS, &GRANTS, 300);
         let registry = Registry::of(kind).tokens(&tokens).start();
@@ -84,7 +84,7 @@ fn a_token_server() {
         let around = referrer(&subject, "two");
         put(&registry.url(), "team/app/manifests/v1", &bearer, &around);
 
-        // Who may only read fills the store, and owes the tag.
+        // A user who may only read fills the database, and the referrers tag stays stale.
         let reader = home(registry.host(), "reader", "2");
         let ran = run(&backref, &reader, "backfill team/app");
         assert_eq!((ran.code, ran.kinds()), (Some(1), vec!["pending-tag".to_owned()]), "{kind:?}: {ran:?}");
@@ -92,7 +92,7 @@ fn a_token_server() {
         assert_eq!((ran.code, ran.kinds()), (Some(0), vec![]), "{kind:?}: {ran:?}");
         let ran = run(&backref, &reader, "doctor");
         assert!(ran.code == Some(1) && ran.kinds().contains(&"pending-tag".to_owned()), "{kind:?}: {ran:?}");
-        // The catalog is nobody's here, and repair needs none.
+        // Nobody may read the catalog here, and repair needs none.
         let ran = run(&backref, &home(registry.host(), "operator", "1"), "repair");
         assert_eq!((ran.code, ran.kinds()), (Some(0), vec![]), "{kind:?}: {ran:?}");
         let tag = format!("{}/v2/team/app/manifests/{}", registry.url(), subject.replace(':', "-"));
@@ -104,7 +104,7 @@ fn a_token_server() {
 }
 
 #[test]
-fn tokens_are_renewed_when_they_end() {
+fn credentials_by_token_are_renewed_when_the_token_ends() {
     // Registries allow a minute beyond a token's end, the operator none.
     let tokens = TokenServer::start(&USERS, &GRANTS, 0);
     let registry = Registry::distribution_2().tokens(&tokens).start();
@@ -121,11 +121,15 @@ fn tokens_are_renewed_when_they_end() {
     let mut backref = Backref::of(&registry.url()).start();
     backref.terminate();
     let ran = run(&backref, &home(registry.host(), "operator", "1"), "backfill team/app");
-    assert_eq!((ran.code, ran.kinds()), (Some(1), vec!["unseen-repository".to_owned()]), "and it ends: {ran:?}");
+    assert_eq!(
+        (ran.code, ran.kinds()),
+        (Some(1), vec!["unseen-repository".to_owned()]),
+        "and the command ends: {ran:?}"
+    );
 }
 
 #[test]
-fn a_token_that_is_good_for_ages_is_one() {
+fn credentials_by_token_are_used_whatever_its_lifetime() {
     let fake = Fake::start(|visit| {
         let target = visit.head.target().to_owned();
         let realm = format!(

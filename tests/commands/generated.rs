@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::run::{on_record, run};
+use crate::run::{in_database, run};
 use crate::stand::{INDEX, Stand, plain, referrer, up};
 use crate::support::{Kind, sha256, until};
 
@@ -67,7 +67,7 @@ fn peak_memory(pid: u32) -> Option<u64> {
 }
 
 #[test]
-fn very_many_are_backfilled_in_order() {
+fn backfill_of_generated_referrers_keeps_their_order() {
     let count = count();
     let mut stand = up(Kind::Distribution2);
     stand.backref.terminate();
@@ -77,7 +77,7 @@ fn very_many_are_backfilled_in_order() {
     let mut child = command.arg("app").stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     let mut peak = 0;
     let status = loop {
-        // As long as it runs, whatever that takes: a test runner has its own patience.
+        // As long as it runs, whatever that takes: a test runner has its own time limit.
         if let Some(status) = child.try_wait().expect("the child is ours") {
             break status;
         }
@@ -88,9 +88,9 @@ fn very_many_are_backfilled_in_order() {
     println!("{count} referrers over {} subjects: {:?}, {peak} KiB at most", count / EACH, started.elapsed());
     assert_eq!(status.code(), Some(0));
     for (subject, referrers) in generated.iter().step_by((generated.len() / 10).max(1)) {
-        assert_eq!(on_record(&stand, "app", subject), *referrers);
+        assert_eq!(in_database(&stand, "app", subject), *referrers);
     }
     let started = Instant::now();
     assert_eq!(run(&stand.backref, "backfill app").code, Some(0));
-    println!("and again, with all on record: {:?}", started.elapsed());
+    println!("and again, with all in the database: {:?}", started.elapsed());
 }

@@ -1,10 +1,10 @@
-//! Interrupted, and taken up again.
+//! Commands that are interrupted or killed, and run again.
 
 use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::run::{on_record, run};
+use crate::run::{in_database, run};
 use crate::stand::{list, plain, put, referrer, up};
 use crate::support::{Kind, sha256, until};
 
@@ -17,7 +17,7 @@ fn end(mut child: Child) -> Option<i32> {
 }
 
 #[test]
-fn an_interrupted_backfill_goes_on_where_it_ended() {
+fn backfill_that_was_interrupted_continues_where_it_ended() {
     let mut stand = up(Kind::Distribution2);
     let registry = stand.registry.url();
     let mut expected = Vec::new();
@@ -53,12 +53,12 @@ fn an_interrupted_backfill_goes_on_where_it_ended() {
     assert_eq!(first.len() + second.len(), MANY);
     assert!(second.iter().all(|one| !first.contains(one)), "each referrer was read once");
     for (subject, one) in expected.iter().step_by(40) {
-        assert_eq!(on_record(&stand, "app", subject), std::slice::from_ref(one));
+        assert_eq!(in_database(&stand, "app", subject), std::slice::from_ref(one));
     }
 }
 
 #[test]
-fn killed_it_leaves_nothing_that_stands_in_the_way() {
+fn backfill_that_was_killed_leaves_nothing_in_the_way_of_the_next() {
     let mut stand = up(Kind::Distribution2);
     let around: Vec<Vec<u8>> = (0..60).map(|number| stand.push_around(&number.to_string())).collect();
     let names: Vec<&[u8]> = around.iter().map(Vec::as_slice).collect();
@@ -73,5 +73,5 @@ fn killed_it_leaves_nothing_that_stands_in_the_way() {
     let ran = run(&stand.backref, "backfill app");
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let digests: Vec<String> = around.iter().map(|one| sha256(one)).collect();
-    assert_eq!(on_record(&stand, "app", &stand.subject), digests);
+    assert_eq!(in_database(&stand, "app", &stand.subject), digests);
 }

@@ -1,20 +1,20 @@
-//! What the upstream has lost.
+//! `backref prune`: records of manifests that the registry no longer has.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::run::{on_record, run, sqlite3};
+use crate::run::{in_database, run, sqlite3};
 use crate::stand::{INDEX, KINDS, delete, plain, put, referrer, up, url};
 use crate::support::{Backref, Fake, Holdings, Kind, http, sha256};
 
 const DAY_AGO: &str = "CAST(strftime('%s', 'now', '-2 days') AS INTEGER) * 1000000";
 
 #[test]
-fn what_is_gone_is_listed_no_more_and_dropped_after_a_day() {
+fn prune_unlists_a_deleted_referrer_and_drops_its_record_after_a_day() {
     for kind in KINDS {
         let mut stand = up(kind);
         let pushed: Vec<String> = ["a", "b", "c"].iter().map(|name| stand.push(name)).collect();
-        stand.paid();
+        stand.flushed();
         stand.backref.terminate();
         let database = stand.backref.database();
         assert_eq!(run(&stand.backref, "prune --json").kinds(), [""; 0]);
@@ -23,7 +23,7 @@ fn what_is_gone_is_listed_no_more_and_dropped_after_a_day() {
         assert_eq!((ran.code, ran.kinds()), (Some(0), vec!["missing".to_owned()]), "{kind:?}: {ran:?}");
         let left = [pushed[0].clone(), pushed[2].clone()];
         assert_eq!(stand.tagged(), left, "{kind:?}: its tag was written");
-        assert_eq!(on_record(&stand, "app", &stand.subject), left, "{kind:?}");
+        assert_eq!(in_database(&stand, "app", &stand.subject), left, "{kind:?}");
 
         assert_eq!(run(&stand.backref, "prune --json").kinds(), [""; 0], "not twice within a day");
         sqlite3(&database, &format!("UPDATE referrer SET changed_at = {DAY_AGO} WHERE state = 'missing'"));
@@ -34,20 +34,20 @@ fn what_is_gone_is_listed_no_more_and_dropped_after_a_day() {
 }
 
 #[test]
-fn what_comes_back_is_listed_again() {
+fn prune_lists_a_referrer_again_that_came_back() {
     let mut stand = up(Kind::Distribution2);
     let pushed = stand.push("a");
     stand.push("b");
-    stand.paid();
+    stand.flushed();
     stand.backref.terminate();
     sqlite3(&stand.backref.database(), &format!("UPDATE referrer SET state = 'missing' WHERE digest = '{pushed}'"));
     let ran = run(&stand.backref, "prune --missing --json");
     assert_eq!((ran.code, ran.kinds()), (Some(0), vec!["back".to_owned()]), "{ran:?}");
-    assert_eq!(on_record(&stand, "app", &stand.subject)[0], pushed);
+    assert_eq!(in_database(&stand, "app", &stand.subject)[0], pushed);
 }
 
 #[test]
-fn a_404_for_everything_hides_and_takes_nothing_away() {
+fn prune_keeps_every_record_while_the_registry_answers_404_to_everything() {
     let (holdings, hides) = (Holdings::default(), Arc::new(AtomicBool::new(false)));
     let subject = plain("subject");
     holdings.hold("app", INDEX, &subject);
@@ -76,7 +76,7 @@ fn a_404_for_everything_hides_and_takes_nothing_away() {
 }
 
 #[test]
-fn orphans_are_named_and_deleted_only_when_told_to() {
+fn prune_names_orphans_and_deletes_them_only_with_yes() {
     for kind in KINDS {
         let stand = up(kind);
         let registry = stand.registry.url();
@@ -87,7 +87,7 @@ fn orphans_are_named_and_deleted_only_when_told_to() {
         put(&registry, &sha256(&other), &other);
         let kept = referrer(&sha256(&other), "kept");
         put(&stand.url(), &sha256(&kept), &kept);
-        stand.paid();
+        stand.flushed();
         assert_eq!(delete(&registry, &stand.subject), 202);
         let is_there =
             |digest: &str| http::get(&crate::stand::url(&registry, digest), &[("Accept", INDEX)]).status == 200;
@@ -103,12 +103,12 @@ fn orphans_are_named_and_deleted_only_when_told_to() {
         assert_eq!(ran.code, Some(0), "{kind:?}: {ran:?}");
         assert!(!is_there(&orphan) && !is_there(&sha256(&about)), "{kind:?}: {ran:?}");
         assert!(is_there(&sha256(&kept)) && is_there(&sha256(&other)), "{kind:?}");
-        assert_eq!((stand.tagged(), stand.listed()), (vec![], vec![]), "{kind:?}: no list is left behind");
+        assert_eq!((stand.tagged(), stand.listed()), (vec![], vec![]), "{kind:?}: no referrers tag is left");
     }
 }
 
 #[test]
-fn what_a_tag_alone_calls_a_referrer_is_no_orphan() {
+fn prune_keeps_an_image_that_only_a_tag_makes_a_referrer() {
     let stand = up(Kind::Distribution2);
     let image = plain("an image that is in use");
     let digest = sha256(&image);
@@ -124,9 +124,9 @@ fn what_a_tag_alone_calls_a_referrer_is_no_orphan() {
 }
 
 #[test]
-fn a_subject_that_is_there_in_a_form_that_is_not_on_record_is_not_gone() {
+fn prune_keeps_referrers_of_a_subject_whose_carrier_is_not_in_the_database() {
     const ARTIFACT: &str = "application/vnd.oci.artifact.manifest.v1+json";
-    // 3.1 says 404 of a digest that only a blob has, 2.8 says 500: then nobody knows.
+    // 3.1 answers 404 to a digest that only a blob has; 2.8 answers 500, which leaves it open.
     let mut stand = up(Kind::Distribution3);
     let subject = serde_json::json!({"mediaType": ARTIFACT, "artifactType": "a/b", "blobs": []}).to_string();
     let original = sha256(subject.as_bytes());
@@ -134,7 +134,7 @@ fn a_subject_that_is_there_in_a_form_that_is_not_on_record_is_not_gone() {
     assert_eq!(answer.status, 201, "{answer:?}");
     let manifest = referrer(&original, "a");
     let digest = put(&stand.url(), &sha256(&manifest), &manifest);
-    stand.paid();
+    stand.flushed();
     stand.backref.terminate();
     sqlite3(&stand.backref.database(), "DELETE FROM alias; UPDATE subject SET last_arrival = 1");
     let ran = run(&stand.backref, "prune --orphans --yes --json app");

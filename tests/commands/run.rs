@@ -25,14 +25,14 @@ impl Ran {
         self.stdout.lines().map(|line| serde_json::from_str(line).expect("one object a line")).collect()
     }
 
-    /// The kinds of what was said, but for how much there was.
+    /// The kinds of the lines, but for the last, which counts.
     pub(crate) fn kinds(&self) -> Vec<String> {
         let kinds = self.lines().into_iter().map(|line| line["kind"].as_str().expect("a kind").to_owned());
         kinds.filter(|kind| kind != "done").collect()
     }
 }
 
-/// A command of that backref's upstream, store and configuration. `line`: split at spaces.
+/// Runs a command with that backref's upstream, store and configuration. `line` is split at spaces.
 pub(crate) fn run(backref: &Backref, line: &str) -> Ran {
     let (name, arguments) = line.split_once(' ').unwrap_or((line, ""));
     let mut command = backref.command(name);
@@ -59,20 +59,20 @@ pub(crate) fn forget_store(database: &Path) {
     for suffix in ["", "-wal", "-shm"] {
         let mut name = database.as_os_str().to_owned();
         name.push(suffix);
-        // The two beside it go by themselves when it was closed.
+        // SQLite deletes the two beside it when the database is closed.
         let _ = std::fs::remove_file(name);
     }
     assert!(!database.exists());
 }
 
-/// What the store itself lists: by a backref that looks at no tag.
-pub(crate) fn on_record(stand: &Stand, repository: &str, subject: &str) -> Vec<String> {
+/// The referrers that the database itself has, as a backref lists them that reads no referrers tag.
+pub(crate) fn in_database(stand: &Stand, repository: &str, subject: &str) -> Vec<String> {
     let backref = Backref::of(&stand.registry.url()).store(&stand.backref.store()).without_tags().start();
     let listed = http::referrers(backref.host(), repository, subject, &[]);
     listed.iter().map(|one| one["digest"].as_str().expect("a digest").to_owned()).collect()
 }
 
-/// Changes what no command would.
+/// Runs SQL on the database, for states that no command makes.
 pub(crate) fn sqlite3(path: &Path, sql: &str) -> String {
     let output = Command::new("sqlite3").arg(path).arg(sql).output().expect("sqlite3, which tests/run installs");
     assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));

@@ -1,4 +1,4 @@
-//! Differences, each by its name.
+//! `backref verify`: each difference has a name.
 
 use serde_json::json;
 
@@ -7,13 +7,13 @@ use crate::stand::{INDEX, KINDS, delete, list, plain, put, referrer, up};
 use crate::support::{Backref, Fake, Holdings, Kind, sha256};
 
 #[test]
-fn nothing_is_different_after_pushes() {
+fn verify_finds_no_difference_after_pushes() {
     for kind in KINDS {
         let stand = up(kind);
         for name in ["a", "b"] {
             stand.push(name);
         }
-        stand.paid();
+        stand.flushed();
         let ran = run(&stand.backref, "verify");
         assert_eq!(ran.code, Some(0), "{kind:?}: {ran:?}");
         assert!(ran.stdout.contains("subjects compared: 1; differences: 0"), "{kind:?}: {ran:?}");
@@ -33,14 +33,14 @@ fn differences(backref: &Backref) -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_planted_difference_is_found() {
+fn verify_finds_every_planted_difference() {
     let stand = up(Kind::Distribution2);
     let registry = stand.registry.url();
     let pushed: Vec<Vec<u8>> = ["a", "b", "c"].iter().map(|name| referrer(&stand.subject, name)).collect();
     for one in &pushed {
         put(&stand.url(), &sha256(one), one);
     }
-    stand.paid();
+    stand.flushed();
     let around = stand.push_around("around");
     let untrue = plain("refers to nobody");
     put(&registry, &sha256(&untrue), &untrue);
@@ -64,13 +64,13 @@ fn every_planted_difference_is_found() {
 
     delete(&registry, &sha256(&untrue));
     assert!(differences(&stand.backref).contains(&found("gone-from-registry", &sha256(&untrue))));
-    // What backfill and repair make of it.
+    // After a backfill nothing differs.
     assert_eq!(run(&stand.backref, "backfill").code, Some(0));
     assert_eq!(differences(&stand.backref), []);
 }
 
 #[test]
-fn a_tag_that_nothing_is_on_record_of_is_compared_too() {
+fn verify_compares_a_referrers_tag_that_the_database_knows_nothing_of() {
     let stand = up(Kind::Distribution3);
     let around = stand.push_around("around");
     put(&stand.registry.url(), &stand.tag(), &list(&[&around]));
@@ -78,15 +78,15 @@ fn a_tag_that_nothing_is_on_record_of_is_compared_too() {
 }
 
 #[test]
-fn rows_of_which_the_registry_shows_nothing_are_named() {
+fn verify_names_rows_of_which_the_registry_shows_nothing() {
     let mut stand = up(Kind::Distribution2);
     let pushed = stand.push("a");
-    stand.paid();
+    stand.flushed();
     stand.backref.terminate();
     for digest in [&stand.subject, &pushed] {
         delete(&stand.registry.url(), digest);
     }
-    // The tag as well: nothing is left.
+    // The referrers tag as well: nothing is left.
     let index = stand.index().expect("a list").to_string();
     let tagged = sqlite3(&stand.backref.database(), "SELECT tag_digest FROM subject");
     assert_eq!(delete(&stand.registry.url(), tagged.trim()), 202, "{index}");
@@ -94,7 +94,7 @@ fn rows_of_which_the_registry_shows_nothing_are_named() {
 }
 
 #[test]
-fn a_registry_with_an_api_of_its_own_is_asked() {
+fn verify_asks_a_registry_that_has_a_referrers_api() {
     let holdings = Holdings::default();
     let subject = plain("subject");
     holdings.hold("app", INDEX, &subject);

@@ -1,5 +1,5 @@
 //! A network between backref and a real registry that delays, cuts, loses, lies and repeats, while clients push, delete,
-//! ask and write the tag themselves. `SEED=7 OPERATIONS=200` for other and longer runs.
+//! ask and write the referrers tag themselves. `SEED=7 OPERATIONS=200` for other and longer runs.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -18,7 +18,7 @@ const SUBJECTS: usize = 3;
 const CLIENTS: usize = 6;
 const TIME_FOR_TAGS: Duration = Duration::from_secs(3);
 
-/// What happens to every fourth request. The registry stays truthful: what it lacks, it has said itself.
+/// What happens to every fourth request. The registry stays truthful: every 404 is its own.
 fn mishap(seed: &mut Seed) -> Mishap {
     match seed.below(40) {
         0 => Mishap::Delay(seed.below(300)),
@@ -34,9 +34,9 @@ fn mishap(seed: &mut Seed) -> Mishap {
     }
 }
 
-/// What the clients know of what they did.
+/// What the final state has to agree with, by the answers that the clients got.
 #[derive(Default)]
-struct Known {
+struct Expected {
     /// Acknowledged, and nobody asked to delete it.
     kept: BTreeSet<String>,
     /// Acknowledged as deleted.
@@ -45,7 +45,7 @@ struct Known {
     touched: BTreeSet<String>,
 }
 
-impl Known {
+impl Expected {
     fn extend(&mut self, more: Self) {
         self.kept.extend(more.kept);
         self.deleted.extend(more.deleted);
@@ -54,12 +54,12 @@ impl Known {
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_in_front_of_distribution_2() {
+fn chaos_loses_nothing_acknowledged_in_front_of_distribution_2() {
     survive(KINDS[0]);
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_in_front_of_distribution_3() {
+fn chaos_loses_nothing_acknowledged_in_front_of_distribution_3() {
     survive(KINDS[1]);
 }
 
@@ -74,7 +74,7 @@ fn survive(kind: Kind) {
     let chaos = Chaos::before(registry.host(), move |_| mishap(&mut chance.lock().expect("no one panicked")));
     let backref = Backref::of(&chaos.url()).config(SHORT).start();
 
-    let mut known = Known::default();
+    let mut expected = Expected::default();
     thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS)
             .map(|client| {
@@ -83,23 +83,23 @@ fn survive(kind: Kind) {
             })
             .collect();
         for client in clients {
-            known.extend(client.join().expect("answers as they should be"));
+            expected.extend(client.join().expect("answers as they should be"));
         }
     });
     chaos.calm();
 
-    // A new push pays, and finds what a late delete took away; queries settle the rest.
+    // A new push flushes the referrers tag, and finds what a late delete removed; queries settle unresolved writes.
     let mut round = 0;
-    let lists = until("the lists, the tags and the registry to agree, and nothing to be owed or open", || {
+    let lists = until("queries, referrers tags and the registry to agree, and nothing to be pending", || {
         round += 1;
         for subject in &subjects {
             let last = referrer(subject, &format!("last {round}"));
             put(&backref.url(), &sha256(&last), &last);
         }
-        // A long list is not written at once.
+        // A long referrers tag is not written at once.
         let started = Instant::now();
-        let owed = || metric(&backref, "backref_referrers_tags_pending") > 0;
-        until("time for the tags", || (!owed() || started.elapsed() > TIME_FOR_TAGS).then_some(()));
+        let pending = || metric(&backref, "backref_referrers_tags_pending") > 0;
+        until("time for the referrers tags", || (!pending() || started.elapsed() > TIME_FOR_TAGS).then_some(()));
         let lists: Vec<_> =
             subjects.iter().map(|subject| http::referrers(backref.host(), "app", subject, &[])).collect();
         let open = ["backref_referrers_tags_pending", "backref_unresolved_writes"].map(|name| metric(&backref, name));
@@ -107,34 +107,34 @@ fn survive(kind: Kind) {
         (open == [0, 0] && tags.eq(lists.iter().cloned())).then_some(lists)
     });
     let listed: BTreeSet<String> = lists.iter().flatten().map(digest).collect();
-    assert_eq!(known.kept.difference(&listed).next(), None, "acknowledged, never deleted, and not listed");
-    for digest in known.touched.union(&listed) {
+    assert_eq!(expected.kept.difference(&listed).next(), None, "acknowledged, never deleted, and not listed");
+    for digest in expected.touched.union(&listed) {
         let there = http::get(&url(&registry.url(), digest), &[("Accept", INDEX)]).status == 200;
-        let deleted = known.deleted.contains(digest);
+        let deleted = expected.deleted.contains(digest);
         assert_eq!(there, listed.contains(digest), "{digest}: there, and listed; acknowledged as deleted: {deleted}");
     }
-    println!("{kind:?}: {} of {} kept and listed; {:?}", known.kept.len(), known.touched.len(), chaos.happened());
+    println!("{kind:?}: {} of {} kept and listed; {:?}", expected.kept.len(), expected.touched.len(), chaos.happened());
 }
 
-fn work(base: &str, subjects: &[String], client: usize, operations: usize, seed: &mut Seed) -> Known {
-    let mut known = Known::default();
+fn work(base: &str, subjects: &[String], client: usize, operations: usize, seed: &mut Seed) -> Expected {
+    let mut expected = Expected::default();
     for number in 0..operations {
         let subject = &subjects[usize::try_from(seed.below(subjects.len() as u64)).expect("small")];
         let manifest = referrer(subject, &format!("{client}-{number}"));
         let mine = sha256(&manifest);
-        known.touched.insert(mine.clone());
+        expected.touched.insert(mine.clone());
         if status(base, "PUT", &mine, &manifest) != Some(201) {
             continue;
         }
         match seed.below(4) {
             0 => {
                 if status(base, "DELETE", &mine, b"") == Some(202) {
-                    known.deleted.insert(mine);
+                    expected.deleted.insert(mine);
                 }
             }
             1 => {
-                // As old clients do, who read the tag, add to it, and write it.
-                known.kept.insert(mine.clone());
+                // As old clients do, who read the referrers tag, add to it, and write it.
+                expected.kept.insert(mine.clone());
                 let read = tag(base, subject);
                 if matches!(read.status, 200 | 404) {
                     let mut manifests = entries(&read);
@@ -144,13 +144,13 @@ fn work(base: &str, subjects: &[String], client: usize, operations: usize, seed:
                 }
             }
             _ => {
-                known.kept.insert(mine);
+                expected.kept.insert(mine);
                 let list = http::get(&format!("{base}/v2/app/referrers/{subject}"), &[]);
                 assert!(matches!(list.status, 200 | 429 | 500..), "{list:?}");
             }
         }
     }
-    known
+    expected
 }
 
 /// `None`: the answer was cut in its middle.
@@ -159,7 +159,7 @@ fn status(base: &str, method: &str, reference: &str, body: &[u8]) -> Option<u16>
     answer.ok().map(|answer| answer.status)
 }
 
-/// The answer of a referrers tag.
+/// The answer to a GET of a referrers tag.
 fn tag(base: &str, subject: &str) -> Answer {
     // The connection may be cut in the middle of the answer.
     until("an answer", || http::try_send("GET", &url(base, &subject.replace(':', "-")), &[("Accept", INDEX)], b"").ok())

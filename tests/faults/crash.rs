@@ -8,7 +8,7 @@ use crate::stand::{Hold, Stand};
 use crate::support::{Holdings, http, sha256, until};
 
 #[test]
-fn what_was_acknowledged_is_listed_after_it() {
+fn crash_keeps_acknowledged_pushes_listed() {
     let mut stand = Stand::up(Holdings::serve);
     let mut pushed = Vec::new();
     for round in 0..3 {
@@ -23,7 +23,7 @@ fn what_was_acknowledged_is_listed_after_it() {
 }
 
 #[test]
-fn what_was_acknowledged_under_load_is_listed_after_it() {
+fn crash_under_load_keeps_acknowledged_pushes_listed() {
     let mut stand = Stand::up(Holdings::serve);
     for round in 0..3 {
         let acknowledged = Arc::new(Mutex::new(Vec::new()));
@@ -32,7 +32,7 @@ fn what_was_acknowledged_under_load_is_listed_after_it() {
                 let (host, subject, acknowledged) =
                     (stand.backref.host().to_owned(), stand.subject.clone(), Arc::clone(&acknowledged));
                 thread::spawn(move || {
-                    // Until backref is no more.
+                    // Until backref is killed.
                     for number in 0.. {
                         let manifest = referrer(&subject, &format!("{round}-{client}-{number}"));
                         let digest = sha256(&manifest);
@@ -63,7 +63,7 @@ fn what_was_acknowledged_under_load_is_listed_after_it() {
 }
 
 #[test]
-fn what_was_deleted_stays_so_after_it() {
+fn crash_keeps_a_deleted_referrer_unlisted() {
     let mut stand = Stand::up(Holdings::serve);
     let [gone, kept] = ["gone", "kept"].map(|name| push(stand.backref.host(), &stand.referrer(name)));
     assert_eq!(delete(stand.backref.host(), &gone).status, 202);
@@ -73,7 +73,7 @@ fn what_was_deleted_stays_so_after_it() {
 }
 
 #[test]
-fn between_the_upstreams_act_and_its_answer() {
+fn crash_after_the_registry_acted_on_a_push_lists_it() {
     let put = Hold::new("PUT");
     let hold = put.clone();
     let mut stand = Stand::up(move |holdings, visit| hold.serve(holdings, visit));
@@ -89,7 +89,7 @@ fn between_the_upstreams_act_and_its_answer() {
 }
 
 #[test]
-fn before_the_upstream_acts() {
+fn crash_before_the_registry_acts_on_a_push_lists_it_once_the_registry_acts() {
     let put = Hold::new("PUT");
     let hold = put.clone();
     let mut stand = Stand::up(move |holdings, visit| hold.serve(holdings, visit));
@@ -109,7 +109,7 @@ fn before_the_upstream_acts() {
 }
 
 #[test]
-fn in_the_middle_of_a_delete() {
+fn crash_in_the_middle_of_a_delete_leaves_the_referrer_unlisted() {
     let deletes = Hold::new("DELETE");
     let hold = deletes.clone();
     let mut stand = Stand::with(
@@ -128,7 +128,7 @@ fn in_the_middle_of_a_delete() {
     client.join().expect_err("no answer came");
     stand.backref.start();
     assert!(!stand.holdings.holds(&path(&digest)));
-    // It may still be on its way until its time is over; a query after that finds the digest gone.
+    // The delete may land until its time is over; a query after that finds the digest gone.
     until("the delete to be settled", || stand.listed().is_empty().then_some(()));
     deletes.answer.open();
 }

@@ -1,5 +1,5 @@
-//! No room for the store's file to grow: pushes with a subject are refused before the upstream sees them, all the
-//! rest goes on, and so do they when there is room again.
+//! No space for the database file to grow: pushes with a subject are refused before the upstream sees them, everything
+//! else goes on, and so do these pushes when there is space again.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -11,7 +11,7 @@ use crate::stand::Stand;
 use crate::support::{Backref, Holdings, http, until};
 use crate::wire::error_code;
 
-/// A backref that hears of a limit by an error, as of a full disk, and is not ended by the signal that goes with it.
+/// A backref to which a limit on file sizes is an error, as a full disk is, and not the signal that ends a process.
 pub(crate) struct Limited {
     child: Child,
 }
@@ -51,7 +51,7 @@ impl Drop for Limited {
 }
 
 #[test]
-fn only_recording_stops_and_it_goes_on_when_there_is_room() {
+fn disk_full_stops_recording_alone_until_there_is_space_again() {
     let mut stand = Stand::up(Holdings::serve);
     stand.backref.terminate();
     let limited = Limited::start(&stand.backref);
@@ -60,7 +60,7 @@ fn only_recording_stops_and_it_goes_on_when_there_is_room() {
     let first = push(&host, &stand.referrer("first"));
     assert_eq!(ready().status, 200);
 
-    // The log that every commit is appended to has no room any more.
+    // The log that every commit is appended to has no space any more.
     let log = format!("{}-wal", stand.backref.database().display());
     limited.limit(Some(fs::metadata(log).expect("SQLite's log").len()));
     for reference in ["v1", "v2", "v3"] {
@@ -90,7 +90,7 @@ fn only_recording_stops_and_it_goes_on_when_there_is_room() {
 }
 
 #[test]
-fn room_that_ends_between_the_upstreams_success_and_the_record_leaves_the_push_open() {
+fn disk_full_after_the_registry_took_a_push_leaves_the_write_unresolved() {
     let put = crate::stand::Hold::new("PUT");
     let hold = put.clone();
     let mut stand = Stand::up(move |holdings, visit| hold.serve(holdings, visit));

@@ -1,11 +1,13 @@
-//! The end on request: what is on its way is finished, nothing new is taken, and a second request ends it at once.
+//! The drain: requests on their way are finished, no new ones are taken, and a second signal ends backref at once.
 
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::stand::{Hold, Stand};
-use crate::support::{Backref, Gate, sha256, until};
+use crate::support::http;
+use crate::support::{Backref, Gate, Holdings, sha256, until};
 use crate::wire::{Wire, served};
 
 fn signal(backref: &Backref, signal: Signal) {
@@ -32,7 +34,7 @@ fn held(config: &str) -> (Stand, Hold) {
 }
 
 #[test]
-fn a_push_on_its_way_is_finished() {
+fn drain_finishes_a_push_on_its_way() {
     for by in [Signal::TERM, Signal::INT] {
         let (mut stand, put) = held("");
         let manifest = stand.referrer("a");
@@ -52,7 +54,7 @@ fn a_push_on_its_way_is_finished() {
 }
 
 #[test]
-fn a_push_whose_client_has_left_is_finished_too() {
+fn drain_finishes_a_push_whose_client_has_disconnected() {
     let (mut stand, put) = held("");
     let manifest = stand.referrer("a");
     let (head, body) = crate::stand::push_request(&manifest);
@@ -74,7 +76,7 @@ fn a_push_whose_client_has_left_is_finished_too() {
 }
 
 #[test]
-fn a_download_on_its_way_is_finished_and_idle_connections_are_closed() {
+fn drain_finishes_a_download_and_closes_idle_connections() {
     let (first, go_on) = (Gate::default(), Gate::default());
     let (begun, rest) = (first.clone(), go_on.clone());
     let mut stand = Stand::up(move |holdings, visit| {
@@ -103,7 +105,7 @@ fn a_download_on_its_way_is_finished_and_idle_connections_are_closed() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn drain_ends_at_once_on_a_second_signal() {
     let (mut stand, put) = held("");
     let manifest = stand.referrer("a");
     let client = stand.push_meanwhile(&manifest);
@@ -119,7 +121,7 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn what_takes_too_long_is_not_waited_for() {
+fn drain_ends_after_the_drain_timeout() {
     let (mut stand, put) = held("[limits]\ndrain_timeout = \"300ms\"\n");
     let manifest = stand.referrer("a");
     let client = stand.push_meanwhile(&manifest);
@@ -129,4 +131,60 @@ fn what_takes_too_long_is_not_waited_for() {
     stand.backref.terminate();
     client.join().expect_err("no answer came");
     put.answer.open();
+}
+
+fn ready(backref: &Backref) -> (u16, String) {
+    let answer = http::get(&format!("{}/readyz", backref.admin_url()), &[]);
+    (answer.status, answer.text())
+}
+
+#[test]
+fn drain_delay_reports_not_ready_and_still_takes_connections() {
+    let mut stand = Stand::with(Holdings::serve, |backref| backref.config("[limits]\ndrain_delay = \"3s\"\n"));
+    let get = "GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut kept = Wire::to(stand.backref.host());
+    kept.send(get);
+    assert_eq!(kept.answer().head.values("Connection"), [""; 0]);
+    let asked = Instant::now();
+    signal(&stand.backref, Signal::TERM);
+    let text = until("backref to say that it is not ready", || {
+        let (status, text) = ready(&stand.backref);
+        (status == 503).then_some(text)
+    });
+    assert!(text.starts_with("process: shutting down\nstore: ready\n"), "{text}");
+    assert_eq!(http::get(&format!("{}/livez", stand.backref.admin_url()), &[]).status, 200);
+    // Old connections and new ones are served, and end with their answer: the next one is opened elsewhere.
+    for wire in [&mut kept, &mut Wire::to(stand.backref.host())] {
+        wire.send(get);
+        assert_eq!(wire.answer().head.values("Connection"), ["close"]);
+        assert_eq!(wire.rest(), b"");
+    }
+    assert!(stand.backref.log().contains("not ready any more"), "{}", stand.backref.log());
+    assert!(!stand.backref.log().contains("draining requests"), "{}", stand.backref.log());
+    until("the end", || has_ended(&stand.backref).then_some(()));
+    assert!(asked.elapsed() >= Duration::from_secs(3), "{:?}", asked.elapsed());
+    assert!(stand.backref.log().contains("shutting down: draining requests"), "{}", stand.backref.log());
+    assert_eq!(stand.backref.terminate().code(), Some(0));
+}
+
+#[test]
+fn drain_reports_not_ready_while_a_push_is_finished() {
+    let (mut stand, put) = held("");
+    let client = stand.push_meanwhile(&stand.referrer("a"));
+    put.answer.wait_for(1);
+    signal(&stand.backref, Signal::TERM);
+    until("new connections to be refused", || refuses_connections(&stand.backref).then_some(()));
+    assert_eq!(ready(&stand.backref).0, 503);
+    put.answer.open();
+    assert_eq!(client.join().expect("an answer").status, 201);
+    until("the end", || has_ended(&stand.backref).then_some(()));
+    assert_eq!(stand.backref.terminate().code(), Some(0));
+}
+
+#[test]
+fn drain_delay_ends_on_a_second_signal() {
+    let mut stand = Stand::with(Holdings::serve, |backref| backref.config("[limits]\ndrain_delay = \"10m\"\n"));
+    signal(&stand.backref, Signal::TERM);
+    until("backref to say that it is not ready", || (ready(&stand.backref).0 == 503).then_some(()));
+    assert_eq!(stand.backref.terminate().code(), Some(1));
 }

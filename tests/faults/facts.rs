@@ -1,4 +1,4 @@
-//! What registries and SQLite really do, on which ARCHITECTURE.md's rules rest. One that fails is a rule to think over.
+//! What registries and SQLite do, on which ARCHITECTURE.md's rules rest. Where a test fails, a rule no longer holds.
 
 use std::fs;
 use std::io::Write;
@@ -24,7 +24,7 @@ fn child(registry: &Registry, name: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_put_that_nobody_waits_for_lands_after_a_later_one() {
+fn facts_a_put_that_nobody_waits_for_lands_after_a_later_one() {
     const ROUNDS: usize = 20;
     for kind in KINDS {
         let registry = Registry::of(kind).start();
@@ -40,7 +40,7 @@ fn a_put_that_nobody_waits_for_lands_after_a_later_one() {
             let mut wire = TcpStream::connect(registry.host()).expect("a registry");
             wire.write_all(&[head.as_bytes(), large.as_bytes()].concat()).expect("it reads");
             drop(wire);
-            // That nobody else wrote meanwhile is no condition to it.
+            // The condition that nobody else wrote meanwhile is ignored.
             let wish = [("Content-Type", INDEX), ("If-Match", "\"sha256:1\"")];
             assert_eq!(http::send("PUT", &url(&registry.url(), TAG), &wish, &small).status, 201, "{kind:?}");
             until("both to be over", || {
@@ -57,7 +57,7 @@ fn a_put_that_nobody_waits_for_lands_after_a_later_one() {
 }
 
 #[test]
-fn an_index_with_an_absent_child_is_refused_and_the_answer_names_it() {
+fn facts_an_index_with_an_absent_child_is_refused_and_the_answer_names_it() {
     for kind in KINDS {
         let registry = Registry::of(kind).start();
         let (there, absent) = (child(&registry, "there"), plain("absent"));
@@ -70,7 +70,7 @@ fn an_index_with_an_absent_child_is_refused_and_the_answer_names_it() {
 }
 
 #[test]
-fn distribution_deletes_what_a_tagged_index_names_and_keeps_the_index() {
+fn facts_distribution_deletes_what_a_tagged_index_lists_and_keeps_the_index() {
     for kind in KINDS {
         let registry = Registry::of(kind).start();
         let child = child(&registry, "child");
@@ -81,7 +81,7 @@ fn distribution_deletes_what_a_tagged_index_names_and_keeps_the_index() {
 }
 
 #[test]
-fn deleting_an_index_whose_bytes_are_the_current_ones_removes_the_tag() {
+fn facts_deleting_an_index_by_digest_removes_the_tag_that_points_at_it() {
     for kind in KINDS {
         let registry = Registry::of(kind).start();
         let [first, second] = ["first", "second"].map(|name| list(&[&child(&registry, name)]));
@@ -102,7 +102,7 @@ fn blob(registry: &Registry) {
 }
 
 #[test]
-fn garbage_collection_of_what_is_untagged_takes_a_tagged_indexs_children_from_2_and_leaves_them_to_3() {
+fn facts_garbage_collection_takes_a_tagged_indexs_children_in_distribution_2_not_in_3() {
     for (kind, left) in [(Kind::Distribution2, 404), (Kind::Distribution3, 200)] {
         let mut registry = Registry::of(kind).start();
         blob(&registry);
@@ -117,7 +117,7 @@ fn garbage_collection_of_what_is_untagged_takes_a_tagged_indexs_children_from_2_
 }
 
 #[test]
-fn garbage_collection_leaves_replaced_indexes() {
+fn facts_garbage_collection_leaves_replaced_indexes() {
     for kind in KINDS {
         let mut registry = Registry::of(kind).start();
         blob(&registry);
@@ -133,7 +133,7 @@ fn garbage_collection_leaves_replaced_indexes() {
 }
 
 #[test]
-fn sqlite_commits_into_a_file_that_is_deleted_without_an_error() {
+fn facts_sqlite_commits_into_a_deleted_file_without_an_error() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("a.db");
     let db = Connection::open(&path).expect("a new file");

@@ -15,9 +15,9 @@ const SUBJECTS: usize = 4;
 const CLIENTS: usize = 6;
 const TIME_FOR_TAGS: Duration = Duration::from_secs(3);
 
-/// What the clients know of what they did.
+/// The outcomes of the requests, by the answers that the clients got.
 #[derive(Default)]
-struct Known {
+struct Outcomes {
     /// Acknowledged, and nobody deleted it.
     pushed: BTreeSet<String>,
     /// Acknowledged as deleted.
@@ -26,7 +26,7 @@ struct Known {
     unknown: BTreeSet<String>,
 }
 
-impl Known {
+impl Outcomes {
     fn extend(&mut self, more: Self) {
         self.pushed.extend(more.pushed);
         self.deleted.extend(more.deleted);
@@ -35,7 +35,7 @@ impl Known {
 }
 
 #[test]
-fn nothing_acknowledged_is_lost() {
+fn kill_at_any_time_loses_nothing_acknowledged() {
     let kills: usize = env::var("KILLS").map_or(5, |kills| kills.parse().expect("KILLS: a number"));
     let mut seed = Seed::of_this_run();
     let registry = Registry::of(Kind::Distribution2).start();
@@ -43,7 +43,7 @@ fn nothing_acknowledged_is_lost() {
     let subjects: Vec<String> = (0..SUBJECTS)
         .map(|number| put(&registry.url(), &sha256(&plain(&number.to_string())), &plain(&number.to_string())))
         .collect();
-    let mut known: Vec<Known> = subjects.iter().map(|_| Known::default()).collect();
+    let mut outcomes: Vec<Outcomes> = subjects.iter().map(|_| Outcomes::default()).collect();
 
     for kill in 0..kills {
         let stop = AtomicBool::new(false);
@@ -60,41 +60,45 @@ fn nothing_acknowledged_is_lost() {
             backref.kill();
             stop.store(true, Ordering::SeqCst);
             for client in clients {
-                for (all, mine) in known.iter_mut().zip(client.join().expect("answers as they should be")) {
+                for (all, mine) in outcomes.iter_mut().zip(client.join().expect("answers as they should be")) {
                     all.extend(mine);
                 }
             }
         });
         backref.start();
-        for (subject, known) in subjects.iter().zip(&known) {
+        for (subject, outcomes) in subjects.iter().zip(&outcomes) {
             let listed = listed(&backref, subject);
-            assert_eq!(known.pushed.difference(&listed).next(), None, "acknowledged and not listed, after kill {kill}");
-            assert_eq!(known.deleted.intersection(&listed).next(), None, "deleted and listed, after kill {kill}");
+            assert_eq!(
+                outcomes.pushed.difference(&listed).next(),
+                None,
+                "acknowledged and not listed, after kill {kill}"
+            );
+            assert_eq!(outcomes.deleted.intersection(&listed).next(), None, "deleted and listed, after kill {kill}");
         }
     }
 
     let lists = |backref: &Backref| -> Vec<_> {
         subjects.iter().map(|subject| http::referrers(backref.host(), "app", subject, &[])).collect()
     };
-    let before = until("pushes to pay, and queries to settle what was left open", || {
+    let before = until("pushes to flush the referrers tags, and queries to settle unresolved writes", || {
         for subject in &subjects {
             let last = referrer(subject, "last");
             put(&backref.url(), &sha256(&last), &last);
         }
-        // A long list is not written at once.
+        // A long referrers tag is not written at once.
         let started = Instant::now();
-        let owed = || metric(&backref, "backref_referrers_tags_pending") > 0;
-        until("time for the tags", || (!owed() || started.elapsed() > TIME_FOR_TAGS).then_some(()));
+        let pending = || metric(&backref, "backref_referrers_tags_pending") > 0;
+        until("time for the referrers tags", || (!pending() || started.elapsed() > TIME_FOR_TAGS).then_some(()));
         let lists = lists(&backref);
         let open = ["backref_referrers_tags_pending", "backref_unresolved_writes"].map(|name| metric(&backref, name));
         (open == [0, 0]).then_some(lists)
     });
-    for ((subject, known), list) in subjects.iter().zip(&known).zip(&before) {
+    for ((subject, outcomes), list) in subjects.iter().zip(&outcomes).zip(&before) {
         let tag = http::get(&url(&registry.url(), &subject.replace(':', "-")), &[("Accept", INDEX)]).json();
-        assert_eq!(tag["manifests"].as_array(), Some(list), "the tag is the list");
+        assert_eq!(tag["manifests"].as_array(), Some(list), "the referrers tag lists what the query does");
         let listed: BTreeSet<_> = list.iter().map(|one| one["digest"].as_str().expect("a digest").to_owned()).collect();
-        assert_eq!(known.pushed.difference(&listed).next(), None, "acknowledged and not listed");
-        for digest in known.unknown.iter().chain(&known.deleted).chain(&listed) {
+        assert_eq!(outcomes.pushed.difference(&listed).next(), None, "acknowledged and not listed");
+        for digest in outcomes.unknown.iter().chain(&outcomes.deleted).chain(&listed) {
             let there = http::get(&url(&registry.url(), digest), &[("Accept", INDEX)]).status == 200;
             assert_eq!(there, listed.contains(digest), "{digest}: there, and listed");
         }
@@ -104,7 +108,7 @@ fn nothing_acknowledged_is_lost() {
     for ending in ["", "-wal", "-shm"] {
         drop(fs::remove_file(format!("{}{ending}", backref.database().display())));
     }
-    // By the command, not by the queries below: the second compares what the first has put on record.
+    // By the commands, not by the queries below: `verify` compares what `backfill` has recorded.
     for (command, says) in [("backfill", "referrers tags written: 0"), ("verify", "differences: 0")] {
         let ran = backref.command(command).arg("app").output().expect("a command");
         let said = String::from_utf8_lossy(&ran.stdout);
@@ -112,52 +116,53 @@ fn nothing_acknowledged_is_lost() {
         assert!(command != "verify" || said.contains(&format!("subjects compared: {}", subjects.len())), "{said}");
     }
     backref.start();
-    assert!(lists(&backref) == before, "made anew from the tags, the lists are as they were");
-    let count = |of: fn(&Known) -> &BTreeSet<String>| known.iter().map(|known| of(known).len()).sum::<usize>();
+    assert!(lists(&backref) == before, "restored from the referrers tags, the database lists what it did");
+    let count =
+        |of: fn(&Outcomes) -> &BTreeSet<String>| outcomes.iter().map(|outcomes| of(outcomes).len()).sum::<usize>();
     println!(
-        "{kills} kills: {} acknowledged pushes, {} acknowledged deletes, {} without an answer; all kept, in the list, in \
-         the tag, and in the store made anew",
-        count(|known| &known.pushed) + count(|known| &known.deleted),
-        count(|known| &known.deleted),
-        count(|known| &known.unknown),
+        "{kills} kills: {} acknowledged pushes, {} acknowledged deletes, {} without an answer; all kept, listed, in \
+         the referrers tag, and in the restored database",
+        count(|outcomes| &outcomes.pushed) + count(|outcomes| &outcomes.deleted),
+        count(|outcomes| &outcomes.deleted),
+        count(|outcomes| &outcomes.unknown),
     );
 }
 
-/// Pushes, and deletes every third of its own, until backref is no more.
-fn work(base: &str, subjects: &[String], name: &str, stop: &AtomicBool, seed: &mut Seed) -> Vec<Known> {
-    let mut known: Vec<Known> = subjects.iter().map(|_| Known::default()).collect();
+/// Pushes, and deletes every third of its own, until backref is killed.
+fn work(base: &str, subjects: &[String], name: &str, stop: &AtomicBool, seed: &mut Seed) -> Vec<Outcomes> {
+    let mut outcomes: Vec<Outcomes> = subjects.iter().map(|_| Outcomes::default()).collect();
     for number in 0.. {
         if stop.load(Ordering::SeqCst) {
             break;
         }
         let at = usize::try_from(seed.below(subjects.len() as u64)).expect("a small number");
         let manifest = referrer(&subjects[at], &format!("{name}-{number}"));
-        let (digest, known) = (sha256(&manifest), &mut known[at]);
+        let (digest, outcomes) = (sha256(&manifest), &mut outcomes[at]);
         let ask = |method, body: &[u8]| {
             let answer = http::try_send(method, &url(base, &digest), &[("Content-Type", INDEX)], body);
             answer.map(|answer| (answer.status, answer.text()))
         };
-        known.unknown.insert(digest.clone());
+        outcomes.unknown.insert(digest.clone());
         match ask("PUT", &manifest) {
             Err(_) => break,
             Ok((201, _)) => {}
-            // A busy machine, where a second was not enough; and distribution's own, once in a while.
+            // 504 of a busy machine, where a second was not enough; and distribution's own 5xx, once in a while.
             Ok((500.., _)) => continue,
             Ok(answer) => panic!("{answer:?}"),
         }
         if seed.below(3) == 0 {
             match ask("DELETE", b"") {
                 Err(_) => break,
-                Ok((202, _)) => known.deleted.insert(digest.clone()),
+                Ok((202, _)) => outcomes.deleted.insert(digest.clone()),
                 Ok((500.., _)) => continue,
                 Ok(answer) => panic!("{answer:?}"),
             };
         } else {
-            known.pushed.insert(digest.clone());
+            outcomes.pushed.insert(digest.clone());
         }
-        known.unknown.remove(&digest);
+        outcomes.unknown.remove(&digest);
     }
-    known
+    outcomes
 }
 
 fn listed(backref: &Backref, subject: &str) -> BTreeSet<String> {

@@ -1,4 +1,4 @@
-//! What was given up, or sent twice, and is carried out after all, when others have said and seen something since.
+//! Requests that were given up or sent twice, and that the upstream carries out after later ones.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use crate::manifests::{delete, path, push};
 use crate::stand::Stand;
 use crate::support::{Gate, Holdings, sha256, until};
 
-/// Gates that the first request of a method goes through, whose client is told nothing.
+/// Gates for the first request of a method, which gets no answer: on, carried out, has been carried out.
 fn first_is_late(method: &'static str, hangs_up: bool) -> (Stand, Gate, Gate, Gate) {
     let (on, late, landed) = (Gate::default(), Gate::default(), Gate::default());
     let (is_on, gate, done) = (on.clone(), late.clone(), landed.clone());
@@ -31,7 +31,7 @@ fn first_is_late(method: &'static str, hangs_up: bool) -> (Stand, Gate, Gate, Ga
 }
 
 #[test]
-fn a_delete_that_is_carried_out_after_the_manifest_was_seen() {
+fn late_delete_after_a_query_saw_the_manifest_unlists_it() {
     let (stand, on, late, landed) = first_is_late("DELETE", false);
     let digest = push(stand.backref.host(), &stand.referrer("a"));
     on.open();
@@ -44,10 +44,10 @@ fn a_delete_that_is_carried_out_after_the_manifest_was_seen() {
 }
 
 #[test]
-fn the_first_sending_of_a_push_that_was_sent_twice_and_then_deleted() {
+fn late_first_copy_of_a_repeated_push_is_listed_though_a_delete_came_between() {
     let (stand, on, late, landed) = first_is_late("PUT", true);
     push(stand.backref.host(), &stand.referrer("other"));
-    // One that comes over a connection that was unused for a moment is sent again when that breaks.
+    // A push over a connection that was unused for a moment is sent again when that connection breaks.
     let started = Instant::now();
     until("the connection to be unused for a while", || (started.elapsed() > Duration::from_millis(50)).then_some(()));
     on.open();
@@ -61,7 +61,7 @@ fn the_first_sending_of_a_push_that_was_sent_twice_and_then_deleted() {
 }
 
 #[test]
-fn the_first_sending_of_a_delete_that_was_sent_twice_and_then_pushed() {
+fn late_first_copy_of_a_repeated_delete_unlists_though_a_push_came_between() {
     let (stand, on, late, landed) = first_is_late("DELETE", true);
     let digest = push(stand.backref.host(), &stand.referrer("a"));
     let started = Instant::now();

@@ -14,7 +14,7 @@ fn leave(stand: &Stand, wire: Wire) {
 }
 
 #[test]
-fn before_the_whole_manifest_was_sent_nothing_is_left() {
+fn disconnect_before_the_whole_manifest_was_sent_has_no_effect() {
     let stand = Stand::up(Holdings::serve);
     let (head, body) = push_request(&stand.referrer("gone"));
     let whole = [head.as_bytes(), &body].concat();
@@ -23,21 +23,21 @@ fn before_the_whole_manifest_was_sent_nothing_is_left() {
         wire.send(&whole[..sent]);
         leave(&stand, wire);
     }
-    // Another's push shows that backref had its chance to do more.
+    // A later push shows that backref had time to act on the earlier ones.
     let other = push(stand.backref.host(), &stand.referrer("other"));
     assert_eq!(stand.listed(), [other]);
     assert_eq!(stand.fake.count("PUT"), 1);
 }
 
 #[test]
-fn before_the_whole_manifest_was_sent_in_chunks_nothing_is_left() {
+fn disconnect_before_the_last_chunk_of_a_manifest_has_no_effect() {
     let stand = Stand::up(Holdings::serve);
     let manifest = stand.referrer("gone");
     let mut wire = Wire::to(stand.backref.host());
     let (target, length) = (path(&sha256(&manifest)), manifest.len());
     wire.send(format!("PUT {target} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n"));
     wire.send(&manifest);
-    // All of it, but not the word that it is.
+    // The whole manifest, without the chunk that ends the body.
     wire.send("\r\n");
     leave(&stand, wire);
     assert_eq!(stand.listed(), [""; 0]);
@@ -45,7 +45,7 @@ fn before_the_whole_manifest_was_sent_in_chunks_nothing_is_left() {
 }
 
 #[test]
-fn right_behind_the_manifest() {
+fn disconnect_right_after_the_manifest_lists_it_exactly_if_the_registry_has_it() {
     let mut stand = Stand::up(Holdings::serve);
     let manifest = stand.referrer("a");
     let (head, body) = push_request(&manifest);
@@ -61,7 +61,7 @@ fn right_behind_the_manifest() {
 }
 
 #[test]
-fn before_the_upstream_acts() {
+fn disconnect_before_the_registry_acts_on_a_push_still_records_it() {
     let put = Hold::new("PUT");
     let hold = put.clone();
     let stand = Stand::up(move |holdings, visit| hold.serve(holdings, visit));
@@ -77,7 +77,7 @@ fn before_the_upstream_acts() {
 }
 
 #[test]
-fn between_the_upstreams_act_and_its_answer() {
+fn disconnect_before_the_registry_answers_a_push_still_records_it() {
     let put = Hold::new("PUT");
     let hold = put.clone();
     let stand = Stand::up(move |holdings, visit| hold.serve(holdings, visit));
@@ -93,7 +93,7 @@ fn between_the_upstreams_act_and_its_answer() {
 }
 
 #[test]
-fn during_a_delete() {
+fn disconnect_during_a_delete_still_records_it() {
     let deletes = Hold::new("DELETE");
     let hold = deletes.clone();
     let stand = Stand::up(move |holdings, visit| hold.serve(holdings, visit));
@@ -109,7 +109,7 @@ fn during_a_delete() {
 }
 
 #[test]
-fn in_the_middle_of_an_answer() {
+fn disconnect_in_the_middle_of_an_answer_disturbs_no_other_request() {
     let stand = Stand::up(|holdings, visit| {
         if visit.head.target() == "/large" {
             visit.answer("200 OK", &[], vec![0; 64 << 20]);
@@ -122,7 +122,7 @@ fn in_the_middle_of_an_answer() {
     assert_eq!(wire.head().status(), 200);
     wire.take(1000);
     leave(&stand, wire);
-    // The upstream's connection with the rest on it is nobody's any more.
+    // No other request gets the upstream connection that has the rest of that answer on it.
     for _ in 0..3 {
         assert_eq!(stand.listed(), [""; 0]);
     }

@@ -15,8 +15,10 @@ mod tagged;
 
 mod stand;
 
+mod admin;
 mod chaos;
 mod crash;
+mod descriptors;
 mod disk_full;
 mod drain;
 mod facts;
@@ -24,7 +26,9 @@ mod kills;
 mod late;
 mod leaving;
 mod races;
+mod readiness;
 mod real;
+mod signals;
 mod startup;
 mod steps;
 mod store_gone;

@@ -1,4 +1,4 @@
-//! A push and a delete of one manifest at the same time, in every order: the list ends up as the upstream does.
+//! A push and a delete of one manifest at the same time, in every order: queries list what the upstream then holds.
 
 use std::thread::{self, JoinHandle};
 
@@ -20,7 +20,7 @@ enum Event {
 
 const EVENTS: [Event; 3] = [Event::Arrives, Event::Acts, Event::Answers];
 
-/// Every way to weave two requests' events into one order; `true` is the push's.
+/// Every order in which the events of two requests can come; `true` is an event of the push.
 pub(crate) fn orders(pushes: usize, deletes: usize) -> Vec<Vec<bool>> {
     if pushes + deletes == 0 {
         return vec![vec![]];
@@ -91,11 +91,11 @@ fn race(order: &[bool], there_before: bool) {
     }
     let there = stand.holdings.holds(&path(&digest));
     let expected = if there { vec![digest] } else { vec![] };
-    assert_eq!(stand.listed(), expected, "{order:?} (true: the push's turn), there before: {there_before}");
+    assert_eq!(stand.listed(), expected, "{order:?} (true: the push's event), there before: {there_before}");
 }
 
 #[test]
-fn of_a_new_manifest() {
+fn race_of_push_and_delete_of_a_new_manifest_ends_as_the_registry_does() {
     let orders = orders(3, 3);
     assert_eq!(orders.len(), 20);
     for order in orders {
@@ -104,14 +104,14 @@ fn of_a_new_manifest() {
 }
 
 #[test]
-fn of_a_manifest_that_is_there() {
+fn race_of_push_and_delete_of_an_existing_manifest_ends_as_the_registry_does() {
     for order in orders(3, 3) {
         race(&order, true);
     }
 }
 
 #[test]
-fn of_many_at_once() {
+fn race_of_many_pushes_and_deletes_ends_as_the_registry_does() {
     const ROUNDS: usize = 20;
     let stand = Stand::with(Holdings::serve, |backref| backref.config("workers = 4\n"));
     let manifests: Vec<_> = (0..3).map(|number| stand.referrer(&number.to_string())).collect();
@@ -142,7 +142,7 @@ fn of_many_at_once() {
 }
 
 #[test]
-fn of_a_push_and_a_query_that_finds_it_missing() {
+fn race_of_a_push_and_a_query_that_found_the_manifest_missing_lists_it() {
     // The subject is not there, so that a query asks about the referrer, just when it is pushed again.
     let heads = Hold::new("HEAD");
     let race_on = Gate::default();
@@ -161,7 +161,7 @@ fn of_a_push_and_a_query_that_finds_it_missing() {
     push(host, &manifest);
     stand.holdings.forget(&path(&digest));
     race_on.open();
-    // The upstream has said 404, and is about to be proved wrong before anybody hears it.
+    // The upstream has decided on 404; the manifest is pushed again before that answer is sent.
     heads.act.open();
     let url = format!("{}/v2/{REPOSITORY}/referrers/{absent}", stand.backref.url());
     let asking = thread::spawn(move || crate::support::http::get(&url, &[]));

@@ -15,7 +15,7 @@ fn up(kind: Kind) -> (Backref, Registry) {
 }
 
 #[test]
-fn every_acknowledged_push_of_many_at_once_is_listed() {
+fn push_of_many_referrers_at_once_lists_every_acknowledged_one() {
     for kind in [Kind::Distribution2, Kind::Distribution3] {
         let registry = Registry::of(kind).start();
         let backref = Backref::of(&registry.url()).start();
@@ -36,7 +36,7 @@ fn every_acknowledged_push_of_many_at_once_is_listed() {
 }
 
 #[test]
-fn a_registry_that_is_stopped_and_started_again() {
+fn upstream_that_stops_gives_502_until_it_is_back_and_loses_no_referrer() {
     let (backref, mut registry) = up(Kind::Distribution2);
     let subject = push(backref.host(), &plain("subject"));
     let first = push(backref.host(), &referrer(&subject, "first"));
@@ -46,9 +46,11 @@ fn a_registry_that_is_stopped_and_started_again() {
     assert_eq!((refused.status, error_code(&refused.body).as_str()), (502, "UNAVAILABLE"));
     let list = http::get(&format!("{}/v2/app/referrers/{subject}", backref.url()), &[]);
     assert_eq!((list.status, error_code(&list.body).as_str()), (502, "UNAVAILABLE"));
-    let ready = until("backref to say that it is not ready", || {
+    // It is ready to say so; what is wrong stands in the text.
+    let ready = until("backref to say that the registry is down", || {
         let answer = http::get(&format!("{}/readyz", backref.admin_url()), &[]);
-        (answer.status == 503).then(|| answer.text())
+        assert_eq!(answer.status, 200, "{answer:?}");
+        (!answer.text().contains("upstream: ready")).then(|| answer.text())
     });
     assert!(ready.contains("store: ready") && ready.contains("upstream: "), "{ready}");
 
@@ -59,7 +61,7 @@ fn a_registry_that_is_stopped_and_started_again() {
 }
 
 #[test]
-fn a_registry_that_stands_still_and_goes_on() {
+fn upstream_that_freezes_gives_504_and_a_push_that_lands_later_is_listed() {
     let (backref, registry) = up(Kind::Distribution3);
     let subject = push(backref.host(), &plain("subject"));
     let manifest = referrer(&subject, "stuck");
@@ -82,7 +84,7 @@ fn a_registry_that_stands_still_and_goes_on() {
 }
 
 #[test]
-fn a_manifest_that_was_deleted_around_backref() {
+fn delete_directly_in_the_registry_unlists_the_referrer() {
     let (backref, registry) = up(Kind::Distribution2);
     let subject = push(backref.host(), &plain("subject"));
     let [kept, gone] = ["kept", "gone"].map(|name| push(backref.host(), &referrer(&subject, name)));

@@ -63,7 +63,7 @@ fn assert_refused_on(stand: &Stand, parts: &[&str]) {
 }
 
 #[test]
-fn a_second_serve_on_the_same_file() {
+fn startup_of_a_second_serve_on_the_same_database_is_refused() {
     let mut stand = Stand::up(Holdings::serve);
     let digest = push(stand.backref.host(), &stand.referrer("a"));
     let file = stand.backref.database().display().to_string();
@@ -77,7 +77,7 @@ fn a_second_serve_on_the_same_file() {
 }
 
 #[test]
-fn a_file_that_is_no_database() {
+fn startup_on_a_file_that_is_no_database_is_refused() {
     let stand = ended();
     for text in ["shopping list\n", &"x".repeat(100_000), "SQLite format 3"] {
         fs::write(stand.backref.database(), text).expect("it can be written");
@@ -86,7 +86,7 @@ fn a_file_that_is_no_database() {
 }
 
 #[test]
-fn a_database_of_something_else() {
+fn startup_on_a_database_of_another_program_is_refused() {
     let stand = ended();
     for mode in ["DELETE", "WAL"] {
         fs::remove_file(stand.backref.database()).expect("the store");
@@ -99,7 +99,7 @@ fn a_database_of_something_else() {
 }
 
 #[test]
-fn a_store_of_a_newer_release() {
+fn startup_on_a_database_of_a_newer_release_is_refused() {
     let stand = ended();
     let store = Connection::open(stand.backref.database()).expect("the store");
     store.pragma_update(None, "user_version", 999).expect("it can be written");
@@ -109,7 +109,7 @@ fn a_store_of_a_newer_release() {
 }
 
 #[test]
-fn a_store_that_is_damaged() {
+fn startup_on_a_damaged_database_is_refused() {
     let stand = ended();
     let good = fs::read(stand.backref.database()).expect("the store");
     let cut = good[..good.len() / 2].to_vec();
@@ -130,7 +130,7 @@ fn a_store_that_is_damaged() {
 }
 
 #[test]
-fn a_store_that_may_not_be_written_or_made() {
+fn startup_on_a_database_that_can_not_be_written_or_created_is_refused() {
     let stand = ended();
     let folder = stand.backref.directory().display().to_string();
     for path in ["/proc/backref.db", &folder, &format!("{folder}/no/such/folder/backref.db")] {
@@ -142,7 +142,7 @@ fn a_store_that_may_not_be_written_or_made() {
 }
 
 #[test]
-fn a_port_that_is_taken() {
+fn startup_on_a_port_in_use_is_refused() {
     let stand = Stand::up(Holdings::serve);
     let other = Stand::up(Holdings::serve);
     let mut command = stand.backref.command("serve");
@@ -151,7 +151,7 @@ fn a_port_that_is_taken() {
 }
 
 #[test]
-fn a_configuration_with_mistakes_names_them_all() {
+fn startup_names_every_mistake_in_the_configuration() {
     let stand = ended();
     let file = stand.backref.directory().join("backref.toml");
     fs::write(

@@ -1,5 +1,5 @@
-//! `kill -9` at every named step of what writes, and a new start on the same store: who refers to a subject is listed and
-//! stands in its tag, or the tag is owed; what is listed is there; the next push pays.
+//! `kill -9` at every named step of what writes, and a new start on the same database: every referrer is listed and in
+//! the referrers tag, or that tag is stale; what is listed is there; the next push flushes the tag.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,16 +12,16 @@ use crate::tagged::{INDEX, Stand, delete, list, metric, plain, put, referrer, ur
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Push,
-    /// A push, when one of the others was deleted around backref.
+    /// A push, when one of the other referrers was deleted directly in the registry.
     PushBesideAbsent,
     Delete,
     DeleteLast,
     /// A delete that the registry refuses as long as a tag lists it.
     DeleteProtected,
-    /// A client writes the tag itself, and leaves out what it doesn't know.
+    /// A client writes the referrers tag itself, and leaves out what it doesn't know.
     WriteTag,
     DeleteIndex,
-    /// The first query, with a list that was there before.
+    /// The first query, with a referrers tag that was there before.
     Query,
 }
 
@@ -39,13 +39,13 @@ const STEPS: &[(Act, &[&str])] = &[
     (Act::DeleteLast, &["tag-removed", "delete-answered", "delete-recorded"]),
     (
         Act::WriteTag,
-        &["absorb-begun", "absorb-answered", "absorb-settled", "absorb-learned", "tag-begun", "tag-written"],
+        &["adopt-begun", "adopt-answered", "adopt-settled", "adopt-imported", "tag-begun", "tag-written"],
     ),
-    (Act::DeleteIndex, &["absorb-begun", "absorb-answered", "absorb-settled", "tag-begun", "tag-written"]),
+    (Act::DeleteIndex, &["adopt-begun", "adopt-answered", "adopt-settled", "tag-begun", "tag-written"]),
     (Act::Query, &["import-found", "import-checked", "import-seen"]),
 ];
 
-/// How many are tried at a time: each stands on processes of its own.
+/// How many steps are tried at a time: each has processes of its own.
 const AT_A_TIME: usize = 8;
 
 /// What was sent may land for a little more than two seconds.
@@ -53,17 +53,17 @@ pub(crate) const SHORT: &str = "[upstream]\nanswer_timeout = \"1s\"\nconnect_tim
                                 [referrers]\nrecheck = \"100ms\"\n";
 
 #[test]
-fn of_a_push() {
+fn kill_at_each_step_of_a_push_loses_nothing() {
     kill_at_each(|act| matches!(act, Act::Push | Act::PushBesideAbsent));
 }
 
 #[test]
-fn of_a_delete() {
+fn kill_at_each_step_of_a_delete_loses_nothing() {
     kill_at_each(|act| matches!(act, Act::Delete | Act::DeleteLast | Act::DeleteProtected));
 }
 
 #[test]
-fn of_what_clients_do_to_a_tag_and_of_reading_it() {
+fn kill_at_each_step_of_a_clients_tag_write_and_of_an_import_loses_nothing() {
     kill_at_each(|act| matches!(act, Act::WriteTag | Act::DeleteIndex | Act::Query));
 }
 
@@ -104,32 +104,32 @@ fn kill_at(act: Act, step: &str) {
     stand.backref.start_to_die(&format!("{name}={when}return"));
     let answer = ask(&stand, act, &around);
     stand.backref.wait_for_death();
-    // What a push or delete leaves to do once the tag has it.
+    // The one step of a push or delete that may come after its answer.
     assert!(answer.is_none() || matches!((answer, step), (Some(201 | 202), "tag-replaced")), "{answer:?}");
     if answer == Some(201) {
         pushed.push(sha256(&referrer(&stand.subject, "new")));
     }
     stand.backref.start();
 
-    // Before anybody has asked: all that was acknowledged and is still there stands in the tag, or the tag is owed.
+    // Before any query: all that was acknowledged and is still there is in the referrers tag, or that tag is stale.
     let here = |digest: &String| is_there(&stand, digest);
-    let (tagged, owed) = (stand.tagged(), stand.owed());
+    let (tagged, pending) = (stand.tagged(), stand.pending());
     for digest in pushed.iter().filter(|digest| here(digest)) {
-        assert!(tagged.contains(digest) || owed > 0, "{digest} is not in the tag, which is not owed");
+        assert!(tagged.contains(digest) || pending > 0, "{digest} is not in the referrers tag, which is not stale");
     }
     until(&format!("{act:?} {step}: what is there to be listed, and nothing else"), || {
         let mut listed: BTreeSet<String> = stand.listed().into_iter().collect();
         if matches!(act, Act::PushBesideAbsent) {
-            // That is found out when the tag is written.
+            // Its absence shows when the referrers tag is written.
             listed.remove(&gone);
         }
         assert!(pushed.iter().filter(|digest| here(digest)).all(|digest| listed.contains(digest)), "{listed:?}");
         let new = [referrer(&stand.subject, "new"), around.clone()].map(|manifest| sha256(&manifest));
         let known: BTreeSet<String> = pushed.iter().chain(&new).filter(|digest| here(digest)).cloned().collect();
-        // What was written around is known by the tag alone, if it came that far.
+        // What was pushed directly is known from the referrers tag alone, if the write came that far.
         (listed == known || listed == &known - &BTreeSet::from([sha256(&around)])).then_some(())
     });
-    until(&format!("{act:?} {step}: a push to pay"), || {
+    until(&format!("{act:?} {step}: a push to flush the referrers tag"), || {
         stand.push("next");
         (metric(&stand.backref, "backref_referrers_tags_pending") == 0).then_some(())
     });
@@ -188,7 +188,7 @@ fn is_there(stand: &Stand, digest: &str) -> bool {
 }
 
 #[test]
-fn none_is_left_out() {
+fn kill_steps_include_every_one_that_the_source_names() {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
     let mut named = BTreeSet::new();
     while let Some(folder) = folders.pop() {

@@ -1,5 +1,5 @@
-//! The store's file is deleted, moved or replaced under a running backref: it stops recording, says so, and goes on
-//! with all the rest.
+//! The database file is deleted, moved or replaced under a running backref: backref stops recording, reports that, and
+//! serves everything else.
 
 use std::fs;
 use std::thread;
@@ -60,7 +60,7 @@ fn readiness(stand: &Stand) -> (u16, String) {
 }
 
 fn assert_not_ready(stand: &Stand) {
-    // An answer stands for a second.
+    // An answer of /readyz is cached for a second.
     let text = until("backref to say that it is not ready", || {
         let (status, text) = readiness(stand);
         (status == 503).then_some(text)
@@ -72,7 +72,7 @@ fn assert_not_ready(stand: &Stand) {
 }
 
 #[test]
-fn deleted() {
+fn store_file_deleted_stops_recording_alone() {
     let mut stand = up();
     let digest = push(stand.backref.host(), &stand.referrer("a"));
     assert_eq!(readiness(&stand).0, 200);
@@ -87,7 +87,7 @@ fn deleted() {
 }
 
 #[test]
-fn deleted_with_all_that_belongs_to_it() {
+fn store_file_deleted_with_its_log_stops_recording_alone() {
     let stand = up();
     let digest = push(stand.backref.host(), &stand.referrer("a"));
     let file = stand.backref.database();
@@ -99,7 +99,7 @@ fn deleted_with_all_that_belongs_to_it() {
 }
 
 #[test]
-fn moved_away() {
+fn store_file_moved_away_stops_recording_alone() {
     let mut stand = up();
     let digest = push(stand.backref.host(), &stand.referrer("a"));
     let (file, elsewhere) = (stand.backref.database(), stand.backref.directory().join("elsewhere.db"));
@@ -113,7 +113,7 @@ fn moved_away() {
 }
 
 #[test]
-fn replaced() {
+fn store_file_replaced_by_another_stops_recording_alone() {
     let stand = up();
     let digest = push(stand.backref.host(), &stand.referrer("a"));
     // By a good file of another backref, with other rows for the same subject.
@@ -126,7 +126,7 @@ fn replaced() {
 }
 
 #[test]
-fn blobs_of_a_real_registry_go_on() {
+fn store_file_deleted_leaves_blobs_and_pulls_of_a_real_registry_working() {
     let registry = Registry::of(Kind::Distribution2).start();
     let backref = Backref::of(&registry.url()).start();
     let subject = push(backref.host(), &plain("subject"));

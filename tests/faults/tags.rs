@@ -1,4 +1,4 @@
-//! Tags that say who refers to whom, when things break or happen at once: the list ends up as the upstream's tags do.
+//! Digest tags and cosign's tags when requests fail or race: the relations end up as the upstream's tags say.
 
 use std::thread::{self, JoinHandle};
 
@@ -45,7 +45,7 @@ impl Stand {
 }
 
 #[test]
-fn two_pushes_under_one_tag_in_every_order() {
+fn cosign_tag_of_two_pushes_at_once_counts_for_the_last_in_every_order() {
     let manifests = ["a", "b"].map(plain);
     for order in orders(3, 3) {
         let mut racers = [Racer::new(Hold::new("PUT")), Racer::new(Hold::new("PUT"))];
@@ -95,26 +95,26 @@ fn race_with_a_delete(reference: impl Fn(&[u8], &str) -> String, there_before: b
         }
         let there = stand.holdings.holds(&path(&tag));
         let expected = if there { vec![sha256(&manifest)] } else { vec![] };
-        assert_eq!(stand.known(), expected, "{order:?} (true: the push's turn), there before: {there_before}");
+        assert_eq!(stand.known(), expected, "{order:?} (true: the push's event), there before: {there_before}");
     }
 }
 
 #[test]
-fn a_push_and_a_delete_of_its_tag_in_every_order() {
+fn digest_tag_pushed_and_deleted_at_once_ends_as_the_registry_in_every_order() {
     for there_before in [false, true] {
         race_with_a_delete(|_, tag| tag.to_owned(), there_before);
     }
 }
 
 #[test]
-fn a_push_under_a_tag_and_a_delete_of_its_manifest_in_every_order() {
+fn digest_tag_push_and_delete_of_its_manifest_end_as_the_registry_in_every_order() {
     for there_before in [false, true] {
         race_with_a_delete(|manifest, _| sha256(manifest), there_before);
     }
 }
 
 #[test]
-fn killed_between_the_upstreams_act_and_its_answer() {
+fn cosign_tag_push_killed_after_the_registry_acted_counts() {
     let (put, on) = (Hold::new("PUT"), Gate::default());
     let (hold, holds) = (put.clone(), on.clone());
     let mut stand =
@@ -133,7 +133,7 @@ fn killed_between_the_upstreams_act_and_its_answer() {
 }
 
 #[test]
-fn killed_before_the_upstream_acts() {
+fn cosign_tag_push_killed_before_the_registry_acts_counts_once_the_registry_acts() {
     let (put, on) = (Hold::new("PUT"), Gate::default());
     let (hold, holds) = (put.clone(), on.clone());
     let mut stand =
@@ -155,7 +155,7 @@ fn killed_before_the_upstream_acts() {
 }
 
 #[test]
-fn killed_in_the_middle_of_a_delete_by_tag() {
+fn digest_tag_delete_killed_before_the_registry_acts_counts_once_the_registry_acts() {
     let deletes = Hold::new("DELETE");
     let hold = deletes.clone();
     let mut stand = up(move |holdings, visit| hold.serve(holdings, visit));
@@ -175,7 +175,7 @@ fn killed_in_the_middle_of_a_delete_by_tag() {
 }
 
 #[test]
-fn an_upstream_that_takes_it_or_not_and_says_neither() {
+fn digest_tag_push_of_unknown_outcome_counts_exactly_if_the_registry_took_it() {
     for takes in [true, false] {
         let stand = up(move |holdings, visit| {
             if visit.is("PUT") {
@@ -197,7 +197,7 @@ fn an_upstream_that_takes_it_or_not_and_says_neither() {
 }
 
 #[test]
-fn a_tag_that_was_moved_around_backref_is_found_where_it_is() {
+fn cosign_tag_moved_directly_in_the_registry_is_found_after_a_failed_push() {
     let on = Gate::default();
     let failing = on.clone();
     let stand = up(move |holdings, visit| {

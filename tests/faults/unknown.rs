@@ -39,7 +39,7 @@ fn asked(stand: &Stand, manifest: &[u8]) -> usize {
     stand.fake.seen().iter().filter(|seen| seen.head.target() == path && seen.head.method() != "PUT").count()
 }
 
-/// In front of an upstream that does so with the first PUT, and as a registry does with all others.
+/// In front of an upstream that treats the first PUT so, and serves all others as a registry does.
 fn up(takes: bool, then: Put) -> Stand {
     let first = Gate::default();
     Stand::with(
@@ -56,7 +56,7 @@ fn up(takes: bool, then: Put) -> Stand {
 }
 
 #[test]
-fn a_refusal_is_the_clients_to_see_and_nothing_is_left_of_it() {
+fn push_refused_by_the_registry_gives_its_answer_and_leaves_nothing() {
     for status in ["400 Bad Request", "403 Forbidden", "404 Not Found", "413 Too Large", "429 Slow Down"] {
         let stand = up(false, Put::Say(status));
         let manifest = stand.referrer("a");
@@ -66,12 +66,12 @@ fn a_refusal_is_the_clients_to_see_and_nothing_is_left_of_it() {
         assert_eq!((answer.header("X-Odd"), answer.header("Retry-After")), ("1", "3"));
         assert_eq!(answer.headers.get("OCI-Subject"), None, "{status}");
         assert_eq!(stand.listed(), [""; 0]);
-        assert_eq!(asked(&stand, &manifest), 0, "{status}: the query found something open");
+        assert_eq!(asked(&stand, &manifest), 0, "{status}: the query found an unresolved write");
     }
 }
 
 #[test]
-fn a_manifest_that_the_upstream_took_before_it_failed_is_listed() {
+fn push_of_unknown_outcome_is_listed_where_the_registry_took_it() {
     let cases = [
         (Put::Say("500 Internal Server Error"), 500),
         (Put::Say("503 Service Unavailable"), 503),
@@ -86,7 +86,7 @@ fn a_manifest_that_the_upstream_took_before_it_failed_is_listed() {
         assert_eq!(answer.status, status, "{then:?}: {answer:?}");
         assert_eq!(answer.headers.get("OCI-Subject"), None, "{then:?}");
         assert_eq!(stand.listed(), [sha256(&manifest)], "{then:?}");
-        // Settled once and for all.
+        // The write is settled: no other query asks about it.
         let before = asked(&stand, &manifest);
         assert_eq!(stand.listed(), [sha256(&manifest)], "{then:?}");
         assert_eq!(asked(&stand, &manifest), before, "{then:?}");
@@ -94,7 +94,7 @@ fn a_manifest_that_the_upstream_took_before_it_failed_is_listed() {
 }
 
 #[test]
-fn a_manifest_that_the_upstream_lost_is_not_listed() {
+fn push_of_unknown_outcome_is_not_listed_where_the_registry_lacks_it() {
     for then in [Put::Say("500 Internal Server Error"), Put::Say("504 Gateway Timeout"), Put::Cut, Put::Silence] {
         let stand = up(false, then);
         let manifest = stand.referrer("a");
@@ -107,7 +107,7 @@ fn a_manifest_that_the_upstream_lost_is_not_listed() {
 }
 
 #[test]
-fn a_manifest_that_arrives_late_is_listed_then() {
+fn push_of_unknown_outcome_that_lands_late_is_listed_from_then_on() {
     let stand = up(false, Put::Say("504 Gateway Timeout"));
     let manifest = stand.referrer("late");
     assert_eq!(push_as(stand.backref.host(), "v1", &manifest).status, 504);
@@ -119,7 +119,7 @@ fn a_manifest_that_arrives_late_is_listed_then() {
 }
 
 #[test]
-fn what_can_no_longer_arrive_is_forgotten() {
+fn push_of_unknown_outcome_that_can_no_longer_land_is_asked_for_no_more() {
     let first = Gate::default();
     let stand = Stand::with(
         move |holdings, visit| {
@@ -138,9 +138,9 @@ fn what_can_no_longer_arrive_is_forgotten() {
     // Twice as long as any request of this configuration is waited for.
     until("the push to be over", || (pushed.elapsed() > Duration::from_secs(1)).then_some(()));
     assert_eq!(stand.listed(), [""; 0]);
-    assert_eq!(asked(&stand, &manifest), 1, "it was open until then");
+    assert_eq!(asked(&stand, &manifest), 1, "the write was unresolved until then");
     let settled = Instant::now();
-    until("another query to ask again, if it were open", || {
+    until("another query to ask again, if the write were unresolved", || {
         (settled.elapsed() > Duration::from_millis(2500)).then_some(())
     });
     assert_eq!(stand.listed(), [""; 0]);
@@ -148,7 +148,7 @@ fn what_can_no_longer_arrive_is_forgotten() {
 }
 
 #[test]
-fn bytes_that_are_not_those_of_the_digest_are_not_listed() {
+fn push_of_unknown_outcome_is_not_listed_where_the_registry_has_other_bytes() {
     let stand = Stand::up(|holdings, visit| {
         if visit.is("PUT") {
             put(holdings, visit, false, Put::Say("500 Internal Server Error"));
@@ -164,7 +164,7 @@ fn bytes_that_are_not_those_of_the_digest_are_not_listed() {
 }
 
 #[test]
-fn a_delete_of_which_nobody_knows_leaves_what_is_there() {
+fn delete_of_unknown_outcome_lists_exactly_what_the_registry_still_has() {
     for (acts, left) in [(true, false), (false, true)] {
         let stand = Stand::with(
             move |holdings, visit| {
@@ -186,7 +186,7 @@ fn a_delete_of_which_nobody_knows_leaves_what_is_there() {
 }
 
 #[test]
-fn a_refused_delete_changes_nothing() {
+fn delete_refused_by_the_registry_changes_nothing() {
     for status in ["405 Method Not Allowed", "403 Forbidden", "401 Unauthorized"] {
         let stand = Stand::up(move |holdings, visit| {
             if visit.is("DELETE") {

@@ -1,5 +1,5 @@
-//! The same breakages while referrers tags are written: clients that leave, registries that stand still, a store that can't
-//! be written or is gone.
+//! The same failures while referrers tags are written: clients that leave, registries that stand still, a store that
+//! can't be written or is gone.
 
 use std::fs;
 use std::thread;
@@ -11,7 +11,7 @@ use crate::support::{Gate, Holdings, Registry, http, sha256, until};
 use crate::tagged::{self, KINDS, metric, url};
 use crate::wire::{Wire, error_code, served};
 
-/// Requests about the tag are held back, once that is switched on.
+/// Requests about the referrers tag are held back, once that is switched on.
 fn held_at(method: &'static str) -> (Stand, Hold, Gate) {
     let (hold, on) = (Hold::new(method), Gate::default());
     let (late, switch) = (hold.clone(), on.clone());
@@ -35,7 +35,7 @@ fn tagged(stand: &Stand) -> Vec<String> {
     entries.iter().map(|one| one["digest"].as_str().expect("a digest").to_owned()).collect()
 }
 
-fn owed(stand: &Stand) -> u64 {
+fn pending(stand: &Stand) -> u64 {
     metric(&stand.backref, "backref_referrers_tags_pending")
 }
 
@@ -45,14 +45,14 @@ fn put_request(target: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-/// A client that leaves while a request about the tag is at the registry: before it acts, or before it answers.
+/// A client that disconnects while the registry has a request about the referrers tag: before it acts, or answers.
 fn leaves(method: &'static str, request: impl Fn(&Stand) -> Vec<u8>, expected: &[&str]) {
     for acts_before in [false, true] {
         let (stand, hold, on) = held_at(method);
         for name in ["a", "b"] {
             push(stand.backref.host(), &stand.referrer(name));
         }
-        until("what is left to do after a push", || (owed(&stand) == 0).then_some(()));
+        until("what is left to do after a push", || (pending(&stand) == 0).then_some(()));
         stand.holdings.hold("app", INDEX, &stand.referrer("new"));
         on.open();
         let mut wire = Wire::to(stand.backref.host());
@@ -69,12 +69,12 @@ fn leaves(method: &'static str, request: impl Fn(&Stand) -> Vec<u8>, expected: &
         hold.answer.open();
         let expected: Vec<String> = expected.iter().map(|name| sha256(&stand.referrer(name))).collect();
         until("what the client asked for to be done", || (stand.listed() == expected).then_some(()));
-        until("the tag to have it", || (tagged(&stand) == expected && owed(&stand) == 0).then_some(()));
+        until("the referrers tag to have it", || (tagged(&stand) == expected && pending(&stand) == 0).then_some(()));
     }
 }
 
 #[test]
-fn a_client_that_leaves_while_its_push_is_written_to_the_tag() {
+fn referrers_tag_is_written_though_the_client_disconnects_during_its_push() {
     let push = |stand: &Stand| {
         let manifest = stand.referrer("new");
         put_request(&path(&sha256(&manifest)), &manifest)
@@ -84,7 +84,7 @@ fn a_client_that_leaves_while_its_push_is_written_to_the_tag() {
 }
 
 #[test]
-fn a_client_that_leaves_while_what_it_deletes_is_taken_out_of_the_tag() {
+fn referrers_tag_is_written_though_the_client_disconnects_during_its_delete() {
     let delete = |stand: &Stand| {
         let target = path(&sha256(&stand.referrer("a")));
         format!("DELETE {target} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes()
@@ -94,13 +94,13 @@ fn a_client_that_leaves_while_what_it_deletes_is_taken_out_of_the_tag() {
 }
 
 #[test]
-fn a_client_that_leaves_while_it_writes_the_tag() {
+fn referrers_tag_of_a_client_that_disconnects_is_completed() {
     let write = |stand: &Stand| put_request(&path(&tag(stand)), &tagged::list(&[&stand.referrer("new")]));
     leaves("PUT", write, &["a", "b", "new"]);
 }
 
 #[test]
-fn a_client_that_leaves_while_the_tag_is_read_leaves_no_turn_behind() {
+fn referrers_tag_lock_is_free_after_a_client_disconnects_while_the_tag_is_read() {
     let (stand, hold, on) = held_at("GET");
     let manifest = stand.referrer("before");
     stand.holdings.hold("app", INDEX, &manifest);
@@ -119,11 +119,11 @@ fn a_client_that_leaves_while_the_tag_is_read_leaves_no_turn_behind() {
 }
 
 #[test]
-fn a_registry_that_stands_still_while_clients_push_delete_and_write_the_tag() {
+fn referrers_tag_agrees_with_a_registry_that_froze_during_pushes_and_deletes() {
     for kind in KINDS {
         let stand = tagged::with(Registry::of(kind), |backref| backref.config(SHORT));
         let pushed = ["a", "b", "c"].map(|name| stand.push(name));
-        stand.paid();
+        stand.flushed();
         let around = stand.push_around("around");
         stand.registry.pause();
         let send = |method: &'static str, reference: String, body: Vec<u8>| {
@@ -138,20 +138,20 @@ fn a_registry_that_stands_still_while_clients_push_delete_and_write_the_tag() {
         ];
         for request in requests {
             let answer = request.join().expect("an answer");
-            // 503: its turn to touch the tag did not come in that time, and nothing was sent.
+            // 503: the lock of the referrers tag was not free in that time, and nothing was sent.
             assert!(matches!(answer.status, 503 | 504), "{kind:?}: {answer:?}");
             assert_eq!(error_code(&answer.body), "UNAVAILABLE", "{kind:?}");
         }
         stand.registry.resume();
         let mut number = 0;
-        until("the list, the tag and the registry to agree", || {
+        until("the query, the referrers tag and the registry to agree", || {
             number += 1;
             stand.push(&format!("next {number}"));
             let listed = stand.listed();
             let there =
                 |digest: &String| http::get(&url(&stand.registry.url(), digest), &[("Accept", INDEX)]).status == 200;
             let known = pushed.iter().all(|digest| there(digest) == listed.contains(digest));
-            (stand.owed() == 0 && stand.tagged() == listed && known && listed.iter().all(there)).then_some(())
+            (stand.pending() == 0 && stand.tagged() == listed && known && listed.iter().all(there)).then_some(())
         });
         let listed = stand.listed();
         assert!(listed.contains(&pushed[1]) && listed.contains(&pushed[2]), "{kind:?}: nobody deleted them");
@@ -159,11 +159,11 @@ fn a_registry_that_stands_still_while_clients_push_delete_and_write_the_tag() {
 }
 
 #[test]
-fn a_store_that_is_deleted_takes_no_list_with_it() {
+fn referrers_tag_restores_the_referrers_of_a_deleted_database() {
     for kind in KINDS {
         let mut stand = tagged::with(Registry::of(kind), |backref| backref.config(SHORT));
         let mut pushed = ["a", "b"].map(|name| stand.push(name)).to_vec();
-        stand.paid();
+        stand.flushed();
         fs::remove_file(stand.backref.database()).expect("the file is there");
         // What can't be recorded is refused before the registry hears of it.
         let writes = || stand.about_the_tag(0).iter().filter(|request| request.starts_with("PUT")).count();
@@ -181,34 +181,34 @@ fn a_store_that_is_deleted_takes_no_list_with_it() {
             drop(fs::remove_file(format!("{}{ending}", stand.backref.database().display())));
         }
         stand.backref.start();
-        assert_eq!(stand.listed(), pushed, "{kind:?}: made anew from the tag");
+        assert_eq!(stand.listed(), pushed, "{kind:?}: restored from the referrers tag");
         pushed.push(stand.push("c"));
         assert_eq!((stand.listed(), stand.tagged()), (pushed.clone(), pushed), "{kind:?}");
     }
 }
 
 #[test]
-fn a_store_that_is_replaced_by_an_older_copy_of_itself() {
+fn referrers_tag_restores_what_an_older_copy_of_the_database_lacks() {
     let mut stand = tagged::with(Registry::of(KINDS[0]), |backref| backref.config(SHORT));
     let first = stand.push("first");
-    stand.paid();
+    stand.flushed();
     stand.backref.terminate();
     let copy = stand.backref.directory().join("copy.db");
     fs::copy(stand.backref.database(), &copy).expect("a copy");
     stand.backref.start();
     let second = stand.push("second");
-    stand.paid();
+    stand.flushed();
     stand.backref.terminate();
     fs::rename(&copy, stand.backref.database()).expect("one file system");
     stand.backref.start();
-    // What the copy lacks is in the tag, which is read again behind the first answer.
-    until("the list to be whole", || (stand.listed() == [first.as_str(), &second]).then_some(()));
+    // What the copy lacks is in the referrers tag, which is read again after the first answer.
+    until("both referrers to be listed", || (stand.listed() == [first.as_str(), &second]).then_some(()));
     let third = stand.push("third");
     assert_eq!(stand.tagged(), [first, second, third]);
 }
 
 #[test]
-fn room_that_ends_while_the_tag_is_written_leaves_it_owed() {
+fn disk_full_while_a_referrers_tag_is_written_leaves_it_stale() {
     let (mut stand, hold, on) = held_at("PUT");
     let first = push(stand.backref.host(), &stand.referrer("first"));
     stand.backref.terminate();
@@ -220,12 +220,12 @@ fn room_that_ends_while_the_tag_is_written_leaves_it_owed() {
     limited.limit(Some(1));
     hold.act.open();
     hold.answer.open();
-    assert_eq!(client.join().expect("an answer").status, 201, "it was on record before");
+    assert_eq!(client.join().expect("an answer").status, 201, "the relation was in the database before");
     let refused = push_as(stand.backref.host(), &tag(&stand), &tagged::list(&[&manifest]));
     assert_eq!((refused.status, error_code(&refused.body).as_str()), (503, "UNAVAILABLE"));
     limited.limit(None);
     drop(limited);
     stand.backref.start();
-    assert_eq!(owed(&stand), 1, "what became of the write could not be written down");
+    assert_eq!(pending(&stand), 1, "the outcome of the write could not be recorded");
     assert_eq!(stand.listed(), [first, sha256(&referrer(&stand.subject, "second"))]);
 }

@@ -13,32 +13,32 @@ const SBOM: &str = "application/vnd.test.sbom.v1+json";
 const CONTENT: &str = "what the artifact holds";
 
 on_both_upstreams!(
-    directly_it_is_refused,
-    what_is_pushed_by_digest_is_listed_as_its_carrier,
-    oras_discovers_it,
-    oras_fetches_it_by_its_own_digest,
-    oras_pulls_its_files_by_either_digest_and_by_tag,
-    oras_pulls_its_files_without_backref,
-    oras_copies_it_to_a_plain_registry_with_what_it_refers_to,
-    regctl_lists_it,
-    regctl_gets_it_by_either_digest,
-    regctl_copies_it_to_a_plain_registry_with_what_it_refers_to,
-    crane_reads_it_by_either_digest,
-    crane_reads_its_carrier_without_backref,
-    oras_attaches_to_it_by_either_digest,
-    oras_deletes_it_by_either_digest,
-    regctl_04_lists_what_it_put,
-    regctl_04_gets_what_it_put,
+    rewrite_is_needed_as_the_registry_refuses_artifact_manifests,
+    rewrite_of_a_push_by_digest_is_listed_as_its_carrier,
+    oras_discovers_a_rewritten_artifact,
+    oras_fetches_a_rewritten_artifact_by_its_own_digest,
+    oras_pulls_a_rewritten_artifacts_files_by_either_digest_and_by_tag,
+    oras_pulls_a_rewritten_artifacts_files_without_backref,
+    oras_copies_a_rewritten_artifact_to_a_plain_registry_with_its_subject,
+    regctl_lists_a_rewritten_artifact,
+    regctl_gets_a_rewritten_artifact_by_either_digest,
+    regctl_copies_a_rewritten_artifact_to_a_plain_registry_with_its_subject,
+    crane_reads_a_rewritten_artifact_by_either_digest,
+    crane_reads_a_carrier_without_backref,
+    oras_attaches_to_a_rewritten_artifact_by_either_digest,
+    oras_deletes_a_rewritten_artifact_by_either_digest,
+    regctl_04_lists_an_artifact_manifest_that_it_put,
+    regctl_04_gets_an_artifact_manifest_that_it_put,
 );
 
-fn directly_it_is_refused(kind: Kind) {
+fn rewrite_is_needed_as_the_registry_refuses_artifact_manifests(kind: Kind) {
     let plain = Registry::of(kind).start();
     let answer = put(plain.host(), "v1", &artifact(&json!({"mediaType": IMAGE, "digest": sha256(b"none"), "size": 2})));
     assert_eq!(answer.status, 400, "{answer:?}");
     assert!(answer.text().contains("MANIFEST_INVALID"), "{answer:?}");
 }
 
-fn what_is_pushed_by_digest_is_listed_as_its_carrier(kind: Kind) {
+fn rewrite_of_a_push_by_digest_is_listed_as_its_carrier(kind: Kind) {
     let Pushed { stand, original, carrier, image, .. } = push(kind);
     assert_ne!(original, carrier);
     assert_eq!(stand.listed("app", &image), [carrier.as_str()]);
@@ -48,20 +48,20 @@ fn what_is_pushed_by_digest_is_listed_as_its_carrier(kind: Kind) {
     stand.assert_no_referrers_tag("app");
 }
 
-fn oras_discovers_it(kind: Kind) {
+fn oras_discovers_a_rewritten_artifact(kind: Kind) {
     let Pushed { stand, carrier, .. } = push(kind);
     let found = discover(&stand.home, &stand.at("app:v1"));
     assert_eq!(digests(&found["referrers"]), [carrier]);
     assert_eq!(found["referrers"][0]["artifactType"], SBOM, "{found}");
 }
 
-fn oras_fetches_it_by_its_own_digest(kind: Kind) {
+fn oras_fetches_a_rewritten_artifact_by_its_own_digest(kind: Kind) {
     let Pushed { stand, original, bytes, .. } = push(kind);
     let fetch = "oras manifest fetch --plain-http";
     assert_eq!(stand.home.run(&format!("{fetch} {}", stand.at(&format!("app@{original}")))), bytes);
 }
 
-fn oras_pulls_its_files_by_either_digest_and_by_tag(kind: Kind) {
+fn oras_pulls_a_rewritten_artifacts_files_by_either_digest_and_by_tag(kind: Kind) {
     let Pushed { stand, original, carrier, bytes, .. } = push(kind);
     let answer = put(stand.backref.host(), "sbom", &bytes);
     assert_eq!(answer.status, 201, "{answer:?}");
@@ -70,12 +70,12 @@ fn oras_pulls_its_files_by_either_digest_and_by_tag(kind: Kind) {
     }
 }
 
-fn oras_pulls_its_files_without_backref(kind: Kind) {
+fn oras_pulls_a_rewritten_artifacts_files_without_backref(kind: Kind) {
     let Pushed { stand, carrier, .. } = push(kind);
     assert_pulled(&stand.home, &format!("{}/app@{carrier}", stand.registry.host()));
 }
 
-fn oras_copies_it_to_a_plain_registry_with_what_it_refers_to(kind: Kind) {
+fn oras_copies_a_rewritten_artifact_to_a_plain_registry_with_its_subject(kind: Kind) {
     let Pushed { stand, carrier, .. } = push(kind);
     let plain = Registry::of(kind).start();
     let there = format!("{}/app:v1", plain.host());
@@ -87,14 +87,14 @@ fn oras_copies_it_to_a_plain_registry_with_what_it_refers_to(kind: Kind) {
     assert_pulled(&stand.home, &format!("{}/app@{carrier}", plain.host()));
 }
 
-fn regctl_lists_it(kind: Kind) {
+fn regctl_lists_a_rewritten_artifact(kind: Kind) {
     let Pushed { stand, carrier, .. } = push(kind);
     let listed = list(&stand.home, "regctl", &stand.at("app:v1"));
     assert_eq!(digests(&listed["manifests"]), [carrier]);
     assert_eq!(listed["manifests"][0]["artifactType"], SBOM, "{listed}");
 }
 
-fn regctl_gets_it_by_either_digest(kind: Kind) {
+fn regctl_gets_a_rewritten_artifact_by_either_digest(kind: Kind) {
     let Pushed { stand, original, carrier, bytes, .. } = push(kind);
     let get = |digest: &str| {
         stand.home.run(&format!("regctl manifest get --format raw-body {}", stand.at(&format!("app@{digest}"))))
@@ -105,7 +105,7 @@ fn regctl_gets_it_by_either_digest(kind: Kind) {
     assert_eq!(stand.home.run(&file), CONTENT);
 }
 
-fn regctl_copies_it_to_a_plain_registry_with_what_it_refers_to(kind: Kind) {
+fn regctl_copies_a_rewritten_artifact_to_a_plain_registry_with_its_subject(kind: Kind) {
     let Pushed { stand, carrier, .. } = push(kind);
     let plain = Registry::of(kind).start();
     plain_http(&stand.home, plain.host());
@@ -115,14 +115,14 @@ fn regctl_copies_it_to_a_plain_registry_with_what_it_refers_to(kind: Kind) {
     assert_eq!(digests(&list(&stand.home, "regctl", &there)["manifests"]), [carrier]);
 }
 
-fn crane_reads_it_by_either_digest(kind: Kind) {
+fn crane_reads_a_rewritten_artifact_by_either_digest(kind: Kind) {
     let Pushed { stand, original, carrier, bytes, .. } = push(kind);
     let manifest = |digest: &str| stand.home.run(&format!("crane manifest {}", stand.at(&format!("app@{digest}"))));
     assert_eq!(manifest(&original).trim_end(), bytes);
     assert_eq!(sha256(manifest(&carrier).trim_end().as_bytes()), carrier);
 }
 
-fn crane_reads_its_carrier_without_backref(kind: Kind) {
+fn crane_reads_a_carrier_without_backref(kind: Kind) {
     let Pushed { stand, original, carrier, bytes, image } = push(kind);
     let there = format!("{}/app@{carrier}", stand.registry.host());
     let held = stand::json(&stand.home.run(&format!("crane manifest {there}")));
@@ -132,7 +132,7 @@ fn crane_reads_its_carrier_without_backref(kind: Kind) {
     assert_eq!(stand.home.run(&format!("crane config {there}")), bytes);
 }
 
-fn oras_attaches_to_it_by_either_digest(kind: Kind) {
+fn oras_attaches_to_a_rewritten_artifact_by_either_digest(kind: Kind) {
     let Pushed { stand, original, carrier, .. } = push(kind);
     let mut attached: Vec<_> =
         [&original, &carrier].iter().map(|digest| stand.attach(&format!("app@{digest}"), SBOM)).collect();
@@ -144,7 +144,7 @@ fn oras_attaches_to_it_by_either_digest(kind: Kind) {
     }
 }
 
-fn oras_deletes_it_by_either_digest(kind: Kind) {
+fn oras_deletes_a_rewritten_artifact_by_either_digest(kind: Kind) {
     for by_original in [true, false] {
         let Pushed { stand, original, carrier, image, .. } = push(kind);
         let digest = if by_original { &original } else { &carrier };
@@ -156,7 +156,7 @@ fn oras_deletes_it_by_either_digest(kind: Kind) {
     }
 }
 
-fn regctl_04_lists_what_it_put(kind: Kind) {
+fn regctl_04_lists_an_artifact_manifest_that_it_put(kind: Kind) {
     let (stand, original) = put_by_regctl_04(kind);
     let listed = list(&stand.home, "regctl-0.4", &stand.at("app:v1"));
     assert_eq!(digests(&listed["manifests"]), [original.as_str()]);
@@ -164,7 +164,7 @@ fn regctl_04_lists_what_it_put(kind: Kind) {
     assert_eq!(stand.registry.tags("app"), ["v1"]);
 }
 
-fn regctl_04_gets_what_it_put(kind: Kind) {
+fn regctl_04_gets_an_artifact_manifest_that_it_put(kind: Kind) {
     let (stand, original) = put_by_regctl_04(kind);
     let reference = stand.at(&format!("app@{original}"));
     let manifest = stand.home.run(&format!("regctl-0.4 manifest get --format raw-body {reference}"));

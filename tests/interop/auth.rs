@@ -9,12 +9,12 @@ use crate::support::{Kind, Registry, http};
 const SBOM: &str = "application/vnd.test.sbom.v1+json";
 
 on_both_upstreams!(
-    a_client_with_the_password_attaches_and_discovers,
-    nobody_else_is_shown_a_referrer_even_right_after,
-    a_wrong_password_is_the_registrys_answer_to_the_client,
+    auth_password_lets_a_client_attach_and_discover,
+    auth_password_of_one_caller_shows_nothing_to_the_next,
+    auth_wrong_password_gives_the_client_the_registrys_answer,
 );
 
-fn a_client_with_the_password_attaches_and_discovers(kind: Kind) {
+fn auth_password_lets_a_client_attach_and_discover(kind: Kind) {
     let (stand, image, sbom) = up(kind);
     let reference = stand.at("app:v1");
     let found = json(&stand.home.run(&format!("oras discover --plain-http --format json {RIGHT} {reference}")));
@@ -22,12 +22,12 @@ fn a_client_with_the_password_attaches_and_discovers(kind: Kind) {
     assert_eq!(found["digest"], *image, "{found}");
 }
 
-fn nobody_else_is_shown_a_referrer_even_right_after(kind: Kind) {
+fn auth_password_of_one_caller_shows_nothing_to_the_next(kind: Kind) {
     let (stand, image, sbom) = up(kind);
     let path = format!("/v2/app/referrers/{image}");
     let url = format!("{}{path}", stand.backref.url());
     let right = basic("alice", "secret");
-    // Twice over: the right person's answer, kept for them, must not serve the next one.
+    // Twice over: the right person's permit, cached for them, must not serve the next one.
     for _ in 0..2 {
         let answer = http::get(&url, &[("Authorization", &right)]);
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -44,7 +44,7 @@ fn nobody_else_is_shown_a_referrer_even_right_after(kind: Kind) {
     }
 }
 
-fn a_wrong_password_is_the_registrys_answer_to_the_client(kind: Kind) {
+fn auth_wrong_password_gives_the_client_the_registrys_answer(kind: Kind) {
     let (stand, image, sbom) = up(kind);
     let reference = stand.at(&format!("app@{image}"));
     for credentials in ["", "--username alice --password wrong"] {

@@ -18,14 +18,14 @@ const GRANTS: [Grant; 3] = [
 ];
 
 on_both_upstreams!(
-    who_may_push_attaches_and_who_may_pull_discovers,
-    who_may_only_pull_attaches_nothing,
-    who_may_not_pull_is_shown_nothing_even_right_after,
-    the_challenge_is_the_upstreams,
-    rows_of_one_repository_are_not_shown_through_another,
+    auth_token_to_push_attaches_and_token_to_pull_discovers,
+    auth_token_to_pull_attaches_nothing,
+    auth_token_without_pull_is_shown_nothing_right_after_one_with_it,
+    auth_token_challenge_is_the_registrys,
+    auth_token_for_one_repository_shows_nothing_of_another,
 );
 
-fn who_may_push_attaches_and_who_may_pull_discovers(kind: Kind) {
+fn auth_token_to_push_attaches_and_token_to_pull_discovers(kind: Kind) {
     let team = Team::up(kind);
     let reference = team.stand.at("team/app:v1");
 
@@ -40,7 +40,7 @@ fn who_may_push_attaches_and_who_may_pull_discovers(kind: Kind) {
     }
 }
 
-fn who_may_only_pull_attaches_nothing(kind: Kind) {
+fn auth_token_to_pull_attaches_nothing(kind: Kind) {
     let team = Team::up(kind);
     team.puller.write("more.txt", "more");
     let reference = team.stand.at("team/app:v1");
@@ -56,7 +56,7 @@ fn who_may_only_pull_attaches_nothing(kind: Kind) {
     assert_eq!(listed["manifests"][0]["digest"], *team.sbom, "{answer:?}");
 }
 
-fn who_may_not_pull_is_shown_nothing_even_right_after(kind: Kind) {
+fn auth_token_without_pull_is_shown_nothing_right_after_one_with_it(kind: Kind) {
     let team = Team::up(kind);
     let right = team.tokens.token("puller", PULL, MINUTES);
     let impostor = TokenServer::start(&USERS, &GRANTS, MINUTES);
@@ -69,7 +69,7 @@ fn who_may_not_pull_is_shown_nothing_even_right_after(kind: Kind) {
         Some(impostor.token("puller", PULL, MINUTES)),
         Some("nonsense".to_owned()),
     ];
-    // Twice over: the right person's answer, kept for them, must not serve the next one.
+    // Twice over: the right person's permit, cached for them, must not serve the next one.
     for _ in 0..2 {
         let answer = team.ask(Some(&right));
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -84,7 +84,7 @@ fn who_may_not_pull_is_shown_nothing_even_right_after(kind: Kind) {
 }
 
 /// Clients learn from it where to ask for a token, and for which right.
-fn the_challenge_is_the_upstreams(kind: Kind) {
+fn auth_token_challenge_is_the_registrys(kind: Kind) {
     let team = Team::up(kind);
     let manifest = format!("{}/v2/team/app/manifests/{}", team.stand.registry.url(), team.image);
     for token in
@@ -101,10 +101,10 @@ fn the_challenge_is_the_upstreams(kind: Kind) {
     }
 }
 
-fn rows_of_one_repository_are_not_shown_through_another(kind: Kind) {
+fn auth_token_for_one_repository_shows_nothing_of_another(kind: Kind) {
     let team = Team::up(kind);
     let token = team.tokens.token("stranger", "repository:elsewhere/app:pull", MINUTES);
-    // What the stranger may read is no way to what they may not, though they know the subject's digest.
+    // The stranger may read this repository, knows the subject's digest, and sees no referrer of the other repository.
     let url = format!("{}/v2/elsewhere/app/referrers/{}", team.stand.backref.url(), team.image);
     let answer = get(&url, Some(&token));
     assert_eq!(answer.status, 200, "{answer:?}");

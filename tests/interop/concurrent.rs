@@ -7,9 +7,9 @@ use crate::support::{Home, Kind, Registry, http};
 
 const PUSHES: usize = 40;
 
-on_both_upstreams!(every_one_of_forty_concurrent_attachments_is_listed);
+on_both_upstreams!(oras_forty_concurrent_attachments_are_all_listed);
 
-fn every_one_of_forty_concurrent_attachments_is_listed(kind: Kind) {
+fn oras_forty_concurrent_attachments_are_all_listed(kind: Kind) {
     let stand = Stand::up(kind);
     let image = stand.push_image("app:v1");
     let mut attached = attach_at_once(&stand.at("app:v1"));
@@ -26,7 +26,7 @@ fn every_one_of_forty_concurrent_attachments_is_listed(kind: Kind) {
     );
 }
 
-/// What it is like without backref: a figure to print, since a race may end in any way.
+/// How many are listed without backref: a figure to print, since a race may end in any way.
 fn listed_directly(kind: Kind) -> usize {
     let registry = Registry::of(kind).start();
     let reference = format!("{}/app:v1", registry.host());
@@ -45,7 +45,7 @@ fn attach_at_once(image: &str) -> Vec<String> {
         .map(|number| {
             // Homes are made beforehand, so that the clients start as close together as can be.
             let home = Home::new();
-            // A file of each one's own: distribution itself loses track of a blob that several push at the same time.
+            // A file for each client: distribution itself loses a blob that several clients push at the same time.
             home.write("signature.txt", &number.to_string());
             let flags = "--plain-http --format json --artifact-type application/vnd.test.signature";
             (home, format!("oras attach {flags} {image} signature.txt"))

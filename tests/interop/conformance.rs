@@ -6,8 +6,8 @@ use crate::stand::Stand;
 use crate::support::{Home, Kind, Registry};
 
 on_both_upstreams!(
-    what_conforms_directly_conforms_through_backref,
-    every_case_about_referrers_conforms_through_backref,
+    conformance_cases_that_pass_directly_pass_through_backref,
+    conformance_cases_about_referrers_all_pass_through_backref,
 );
 
 /// One run of the suite.
@@ -21,7 +21,7 @@ struct Case {
     status: String,
 }
 
-fn what_conforms_directly_conforms_through_backref(kind: Kind) {
+fn conformance_cases_that_pass_directly_pass_through_backref(kind: Kind) {
     let registry = Registry::of(kind).start();
     let direct = Run::of(registry.host());
     let stand = Stand::up(kind);
@@ -29,14 +29,14 @@ fn what_conforms_directly_conforms_through_backref(kind: Kind) {
     println!("{kind:?}, directly: {}", direct.counts());
     println!("{kind:?}, through backref: {}", through.counts());
 
-    // A name may stand for several cases, and their order is not told.
+    // A name may stand for several cases, and their order is not reported.
     let (before, after) = (direct.passed(), through.passed());
     let fewer = |(name, count): &(&&str, &usize)| after.get(*name).unwrap_or(&0) < *count;
     let lost: Vec<_> = before.iter().filter(fewer).map(|(name, _)| *name).collect();
     assert!(lost.is_empty(), "pass directly, not through backref:{}", through.explain(&lost));
 }
 
-fn every_case_about_referrers_conforms_through_backref(kind: Kind) {
+fn conformance_cases_about_referrers_all_pass_through_backref(kind: Kind) {
     let stand = Stand::up(kind);
     let run = Run::of(stand.backref.host());
     // A manifest with a subject is tagged like any other. How well its tags are listed and deleted is the registry's

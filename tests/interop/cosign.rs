@@ -9,18 +9,18 @@ const BY_TAG: &str = "--new-bundle-format=false";
 const AS_REFERRER: &str = "--new-bundle-format=false --registry-referrers-mode oci-1-1";
 
 on_both_upstreams!(
-    a_bundle_is_a_referrer_and_verifies,
-    another_key_does_not_verify,
-    a_signature_by_tag_stays_a_tag_and_verifies,
-    a_signature_as_a_referrer_is_listed_and_verifies,
-    the_last_of_two_signatures_is_the_one_that_verifies,
-    an_attestation_is_a_referrer_and_verifies,
-    a_deleted_signature_verifies_no_more,
-    signatures_by_tag_are_listed_where_that_is_set,
-    what_cosign_cleans_by_tag_is_listed_no_more,
+    cosign_bundle_is_a_referrer_and_verifies,
+    cosign_with_another_key_does_not_verify,
+    cosign_signature_by_tag_stays_a_tag_and_verifies,
+    cosign_signature_as_a_referrer_is_listed_and_verifies,
+    cosign_verifies_by_the_last_of_two_signatures,
+    cosign_attestation_is_a_referrer_and_verifies,
+    cosign_signature_that_is_deleted_verifies_no_more,
+    cosign_signatures_by_tag_are_listed_where_cosign_tags_is_set,
+    cosign_clean_by_tag_unlists_the_signature,
 );
 
-fn a_bundle_is_a_referrer_and_verifies(kind: Kind) {
+fn cosign_bundle_is_a_referrer_and_verifies(kind: Kind) {
     let (stand, image) = up(kind);
     sign(&stand.home, "", "ours", &image);
 
@@ -29,13 +29,13 @@ fn a_bundle_is_a_referrer_and_verifies(kind: Kind) {
     stand.assert_no_referrers_tag("app");
 }
 
-fn another_key_does_not_verify(kind: Kind) {
+fn cosign_with_another_key_does_not_verify(kind: Kind) {
     let (stand, image) = up(kind);
     sign(&stand.home, "", "ours", &image);
     refuse(&stand.home, "", "theirs", &image, "no matching attestations");
 }
 
-fn a_signature_by_tag_stays_a_tag_and_verifies(kind: Kind) {
+fn cosign_signature_by_tag_stays_a_tag_and_verifies(kind: Kind) {
     let (stand, image) = up(kind);
     sign(&stand.home, BY_TAG, "ours", &image);
 
@@ -46,7 +46,7 @@ fn a_signature_by_tag_stays_a_tag_and_verifies(kind: Kind) {
     stand.assert_no_referrers_tag("app");
 }
 
-fn a_signature_as_a_referrer_is_listed_and_verifies(kind: Kind) {
+fn cosign_signature_as_a_referrer_is_listed_and_verifies(kind: Kind) {
     let (stand, image) = up(kind);
     sign(&stand.home, AS_REFERRER, "ours", &image);
 
@@ -56,7 +56,7 @@ fn a_signature_as_a_referrer_is_listed_and_verifies(kind: Kind) {
 }
 
 /// cosign looks at the last entry of the list alone, so the list has to keep the order of arrival.
-fn the_last_of_two_signatures_is_the_one_that_verifies(kind: Kind) {
+fn cosign_verifies_by_the_last_of_two_signatures(kind: Kind) {
     let (stand, image) = up(kind);
     sign(&stand.home, AS_REFERRER, "theirs", &image);
     sign(&stand.home, AS_REFERRER, "ours", &image);
@@ -65,7 +65,7 @@ fn the_last_of_two_signatures_is_the_one_that_verifies(kind: Kind) {
     verify(&stand.home, "--new-bundle-format=false --experimental-oci11", "ours", &image);
 }
 
-fn an_attestation_is_a_referrer_and_verifies(kind: Kind) {
+fn cosign_attestation_is_a_referrer_and_verifies(kind: Kind) {
     let (stand, image) = up(kind);
     stand.home.write("predicate.json", r#"{"scanned": true}"#);
     let flags = "--type custom --predicate predicate.json --tlog-upload=false --use-signing-config=false";
@@ -77,7 +77,7 @@ fn an_attestation_is_a_referrer_and_verifies(kind: Kind) {
     stand.assert_no_referrers_tag("app");
 }
 
-fn a_deleted_signature_verifies_no_more(kind: Kind) {
+fn cosign_signature_that_is_deleted_verifies_no_more(kind: Kind) {
     let (stand, image) = up(kind);
     sign(&stand.home, "", "ours", &image);
     let listed = stand.listed("app", digest_of(&image));
@@ -88,8 +88,8 @@ fn a_deleted_signature_verifies_no_more(kind: Kind) {
     refuse(&stand.home, "", "ours", &image, "no signatures found");
 }
 
-/// cosign writes the second signature into a longer manifest under the same tag: the first manifest is none any more.
-fn signatures_by_tag_are_listed_where_that_is_set(kind: Kind) {
+/// cosign writes the second signature into a longer manifest under the same tag: the first manifest then has no tag.
+fn cosign_signatures_by_tag_are_listed_where_cosign_tags_is_set(kind: Kind) {
     let (stand, image) = configured(kind, "cosign_tags = true\nwithout_subject = true\n");
     let held = |kind: &str| {
         let tag = format!("{}.{kind}", digest_of(&image).replace(':', "-"));
@@ -117,7 +117,7 @@ fn signatures_by_tag_are_listed_where_that_is_set(kind: Kind) {
 }
 
 /// It deletes the tag, or the manifest by its digest where the upstream knows no delete by tag, as distribution 2.8.
-fn what_cosign_cleans_by_tag_is_listed_no_more(kind: Kind) {
+fn cosign_clean_by_tag_unlists_the_signature(kind: Kind) {
     let (stand, image) = configured(kind, "cosign_tags = true\nwithout_subject = true\n");
     sign(&stand.home, BY_TAG, "ours", &image);
     assert_eq!(stand.listed("app", digest_of(&image)).len(), 1);
@@ -163,7 +163,7 @@ fn verification(flags: &str, pair: &str, image: &str) -> String {
 }
 
 fn cosign(home: &Home, line: &str) -> String {
-    // The key's password; and its leave to use the 1.1 referrers API.
+    // The key's password; and the switch without which cosign does not ask the 1.1 referrers API.
     home.run_with(&format!("cosign {line}"), &[("COSIGN_PASSWORD", ""), ("COSIGN_EXPERIMENTAL", "1")])
 }
 

@@ -6,12 +6,12 @@ use crate::support::{Kind, Registry};
 const SBOM: &str = "application/vnd.test.sbom.v1+json";
 
 on_both_upstreams!(
-    an_image_is_pushed_and_pulled_unchanged,
-    a_copied_referrer_is_listed,
-    a_deleted_referrer_is_listed_no_more,
+    crane_pushes_and_pulls_an_image_unchanged,
+    crane_copies_a_referrer_and_the_copy_is_listed,
+    crane_deletes_a_referrer_and_it_is_unlisted,
 );
 
-fn an_image_is_pushed_and_pulled_unchanged(kind: Kind) {
+fn crane_pushes_and_pulls_an_image_unchanged(kind: Kind) {
     let stand = Stand::up(kind);
     stand.home.write("layer.txt", "a layer");
     stand.home.run("tar --create --file layer.tar layer.txt");
@@ -27,7 +27,7 @@ fn an_image_is_pushed_and_pulled_unchanged(kind: Kind) {
     assert_eq!(stand.home.run(&format!("crane ls {}", stand.at("copy"))).trim(), "v1");
 }
 
-fn a_copied_referrer_is_listed(kind: Kind) {
+fn crane_copies_a_referrer_and_the_copy_is_listed(kind: Kind) {
     let stand = Stand::up(kind);
     let plain = Registry::of(kind).start();
     let there = format!("{}/app", plain.host());
@@ -41,7 +41,7 @@ fn a_copied_referrer_is_listed(kind: Kind) {
     stand.assert_no_referrers_tag("app");
 }
 
-fn a_deleted_referrer_is_listed_no_more(kind: Kind) {
+fn crane_deletes_a_referrer_and_it_is_unlisted(kind: Kind) {
     let stand = Stand::up(kind);
     let image = stand.push_image("app:v1");
     let sbom = stand.attach("app:v1", SBOM);

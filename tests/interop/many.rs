@@ -12,9 +12,9 @@ use crate::stand::{Stand, json_digest, text};
 use crate::support::{Home, Kind, Registry, http, sha256, until};
 use crate::tagged::{INDEX, metric, put, put_as, referrer, url};
 
-on_both_upstreams!(every_one_is_listed_and_in_the_tag);
+on_both_upstreams!(referrers_tag_has_every_referrer_of_many_concurrent_pushes);
 
-fn every_one_is_listed_and_in_the_tag(kind: Kind) {
+fn referrers_tag_has_every_referrer_of_many_concurrent_pushes(kind: Kind) {
     let count: usize = env::var("PUSHES").map_or(60, |count| count.parse().expect("PUSHES: a number"));
     let stand = Stand::configured(Registry::of(kind).start(), "");
     let subject = stand.push_image("app:v1");
@@ -61,7 +61,7 @@ fn every_one_is_listed_and_in_the_tag(kind: Kind) {
 
 fn home(number: usize) -> Home {
     let home = Home::new();
-    // A file of each one's own: distribution itself loses track of a blob that several push at the same time.
+    // A file for each client: distribution itself loses a blob that several clients push at the same time.
     home.write("signature.txt", &number.to_string());
     home
 }
@@ -71,7 +71,7 @@ fn attach(home: &Home, image: &str) -> String {
     json_digest(&home.run(&format!("oras attach {flags} {image} signature.txt")))
 }
 
-/// As clients do that know no API: without a lock.
+/// Writes the referrers tag without a lock, as clients do that know no API.
 fn push_and_write_the_tag(base: &str, tag: &str, manifest: &[u8]) -> String {
     let digest = put(base, &sha256(manifest), manifest);
     let mut manifests = until("the tag", || {

@@ -10,8 +10,8 @@ const SIGNATURE: &str = "application/vnd.cncf.notary.signature";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 on_both_upstreams!(
-    signers_who_keep_the_tag_themselves_lose_nothing_of_each_other,
-    a_signature_is_found_and_verified_with_and_without_backref,
+    notation_signers_who_write_the_referrers_tag_lose_nothing_of_each_other,
+    notation_finds_and_verifies_a_signature_with_and_without_backref,
 );
 
 /// A home with a key of its own.
@@ -34,7 +34,7 @@ fn tagged(registry: &Registry, subject: &str) -> Vec<serde_json::Value> {
     http::get(&url, &[("Accept", INDEX)]).json()["manifests"].as_array().cloned().unwrap_or_default()
 }
 
-fn signers_who_keep_the_tag_themselves_lose_nothing_of_each_other(kind: Kind) {
+fn notation_signers_who_write_the_referrers_tag_lose_nothing_of_each_other(kind: Kind) {
     const SIGNERS: usize = 8;
     let stand = Stand::configured(Registry::of(kind).start(), "");
     let (by_digest, digest) = image(&stand, stand.backref.host());
@@ -54,10 +54,10 @@ fn signers_who_keep_the_tag_themselves_lose_nothing_of_each_other(kind: Kind) {
     let signatures = listed.iter().filter(|one| one["artifactType"] == SIGNATURE).count();
     assert_eq!((signatures, listed.len()), (SIGNERS, SIGNERS + 1), "{listed:#?}");
     assert!(listed.iter().any(|one| one["digest"] == attached.as_str()));
-    until("the tag to have them all", || (tagged(&stand.registry, &digest) == listed).then_some(()));
+    until("the referrers tag to have them all", || (tagged(&stand.registry, &digest) == listed).then_some(()));
 }
 
-fn a_signature_is_found_and_verified_with_and_without_backref(kind: Kind) {
+fn notation_finds_and_verifies_a_signature_with_and_without_backref(kind: Kind) {
     let stand = Stand::configured(Registry::of(kind).start(), "");
     let (through, digest) = image(&stand, stand.backref.host());
     let home = signer("signer");

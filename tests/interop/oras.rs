@@ -9,16 +9,16 @@ const SBOM: &str = "application/vnd.test.sbom.v1+json";
 const SCAN: &str = "application/vnd.test.scan.v1+json";
 
 on_both_upstreams!(
-    what_is_attached_is_discovered_in_order,
-    discovery_is_filtered_by_artifact_type,
-    referrers_of_referrers_are_discovered,
-    an_annotation_is_listed_with_its_referrer,
-    an_attached_file_is_pulled_as_it_was_pushed,
-    a_copy_to_a_plain_registry_and_back_keeps_the_referrers,
-    a_deleted_referrer_is_discovered_no_more,
+    oras_discovers_attachments_in_order,
+    oras_discovery_is_filtered_by_artifact_type,
+    oras_discovers_referrers_of_referrers,
+    oras_annotation_is_listed_with_its_referrer,
+    oras_pulls_an_attached_file_as_it_was_pushed,
+    oras_copy_to_a_plain_registry_and_back_keeps_the_referrers,
+    oras_deletes_a_referrer_and_it_is_discovered_no_more,
 );
 
-fn what_is_attached_is_discovered_in_order(kind: Kind) {
+fn oras_discovers_attachments_in_order(kind: Kind) {
     let stand = Stand::up(kind);
     let image = stand.push_image("app:v1");
     let first = stand.attach("app:v1", SBOM);
@@ -30,7 +30,7 @@ fn what_is_attached_is_discovered_in_order(kind: Kind) {
     stand.assert_no_referrers_tag("app");
 }
 
-fn discovery_is_filtered_by_artifact_type(kind: Kind) {
+fn oras_discovery_is_filtered_by_artifact_type(kind: Kind) {
     let stand = Stand::up(kind);
     stand.push_image("app:v1");
     stand.attach("app:v1", SBOM);
@@ -42,7 +42,7 @@ fn discovery_is_filtered_by_artifact_type(kind: Kind) {
     assert_eq!(types_and_digests(&found), []);
 }
 
-fn referrers_of_referrers_are_discovered(kind: Kind) {
+fn oras_discovers_referrers_of_referrers(kind: Kind) {
     let stand = Stand::up(kind);
     stand.push_image("app:v1");
     let sbom = stand.attach("app:v1", SBOM);
@@ -54,7 +54,7 @@ fn referrers_of_referrers_are_discovered(kind: Kind) {
     stand.assert_no_referrers_tag("app");
 }
 
-fn an_annotation_is_listed_with_its_referrer(kind: Kind) {
+fn oras_annotation_is_listed_with_its_referrer(kind: Kind) {
     let stand = Stand::up(kind);
     stand.push_image("app:v1");
     stand.home.write("sbom.json", "{}");
@@ -66,7 +66,7 @@ fn an_annotation_is_listed_with_its_referrer(kind: Kind) {
     assert_eq!(found["referrers"][0]["annotations"]["test.key"], "value", "{found}");
 }
 
-fn an_attached_file_is_pulled_as_it_was_pushed(kind: Kind) {
+fn oras_pulls_an_attached_file_as_it_was_pushed(kind: Kind) {
     let stand = Stand::up(kind);
     stand.push_image("app:v1");
     let sbom = stand.attach("app:v1", SBOM);
@@ -76,7 +76,7 @@ fn an_attached_file_is_pulled_as_it_was_pushed(kind: Kind) {
     assert_eq!(stand.home.read("pulled/attached.txt"), SBOM);
 }
 
-fn a_copy_to_a_plain_registry_and_back_keeps_the_referrers(kind: Kind) {
+fn oras_copy_to_a_plain_registry_and_back_keeps_the_referrers(kind: Kind) {
     let stand = Stand::up(kind);
     let plain = Registry::of(kind).start();
     let image = stand.push_image("app:v1");
@@ -95,7 +95,7 @@ fn a_copy_to_a_plain_registry_and_back_keeps_the_referrers(kind: Kind) {
     stand.assert_no_referrers_tag("back");
 }
 
-fn a_deleted_referrer_is_discovered_no_more(kind: Kind) {
+fn oras_deletes_a_referrer_and_it_is_discovered_no_more(kind: Kind) {
     let stand = Stand::up(kind);
     stand.push_image("app:v1");
     let sbom = stand.attach("app:v1", SBOM);

@@ -9,15 +9,15 @@ const SBOM: &str = "application/vnd.test.sbom";
 const SIGNATURE: &str = "application/vnd.test.signature";
 
 on_both_upstreams!(
-    directly_it_can_neither_attach_nor_list,
-    it_lists_what_it_attached,
-    it_pulls_what_it_attached,
-    it_attaches_to_what_it_attached,
-    it_copies_an_image_with_all_that_refers_to_it,
-    it_discovers_the_extension,
+    oras_2022_can_neither_attach_nor_list_without_backref,
+    oras_2022_lists_what_it_attached,
+    oras_2022_pulls_what_it_attached,
+    oras_2022_attaches_to_what_it_attached,
+    oras_2022_copies_an_image_with_all_its_referrers,
+    oras_2022_discovers_the_extension,
 );
 
-fn directly_it_can_neither_attach_nor_list(kind: Kind) {
+fn oras_2022_can_neither_attach_nor_list_without_backref(kind: Kind) {
     let stand = Stand::up(kind);
     stand.push_image("app:v1");
     let directly = format!("{}/app:v1", stand.registry.host());
@@ -28,13 +28,13 @@ fn directly_it_can_neither_attach_nor_list(kind: Kind) {
     assert!(said.contains("not found"), "{said}");
 }
 
-fn it_lists_what_it_attached(kind: Kind) {
+fn oras_2022_lists_what_it_attached(kind: Kind) {
     let stand = Stand::up(kind);
     let image = stand.push_image("app:v1");
     let attached = [(SBOM, "1"), (SIGNATURE, "2"), (SBOM, "3")].map(|(artifact_type, content)| {
         format!("{} {artifact_type}", attach(&stand, "app:v1", artifact_type, content))
     });
-    // Its created annotation knows seconds: of one second, the last to arrive comes first, as of two.
+    // The created annotation has whole seconds: of two in one second, the last to arrive comes first.
     let newest_first = |kept: &[usize]| -> Vec<String> { kept.iter().rev().map(|at| attached[*at].clone()).collect() };
     assert_eq!(discover(&stand, "app:v1"), newest_first(&[0, 1, 2]), "two pages");
     assert_eq!(discover(&stand, &format!("app:v1 {SBOM}")), newest_first(&[0, 2]));
@@ -42,7 +42,7 @@ fn it_lists_what_it_attached(kind: Kind) {
     stand.assert_no_referrers_tag("app");
 }
 
-fn it_pulls_what_it_attached(kind: Kind) {
+fn oras_2022_pulls_what_it_attached(kind: Kind) {
     let stand = Stand::up(kind);
     stand.push_image("app:v1");
     let attached = attach(&stand, "app:v1", SBOM, "content");
@@ -54,7 +54,7 @@ fn it_pulls_what_it_attached(kind: Kind) {
     assert_pulled(&stand, &stand.at("app:sbom"), "content");
 }
 
-fn it_attaches_to_what_it_attached(kind: Kind) {
+fn oras_2022_attaches_to_what_it_attached(kind: Kind) {
     let stand = Stand::up(kind);
     stand.push_image("app:v1");
     let sbom = attach(&stand, "app:v1", SBOM, "content");
@@ -63,7 +63,7 @@ fn it_attaches_to_what_it_attached(kind: Kind) {
     assert_eq!(discover(&stand, "app:v1"), [format!("{sbom} {SBOM}")]);
 }
 
-fn it_copies_an_image_with_all_that_refers_to_it(kind: Kind) {
+fn oras_2022_copies_an_image_with_all_its_referrers(kind: Kind) {
     let (stand, other) = (Stand::up(kind), Stand::up(kind));
     stand.push_image("app:v1");
     let sbom = attach(&stand, "app:v1", SBOM, "content");
@@ -78,14 +78,14 @@ fn it_copies_an_image_with_all_that_refers_to_it(kind: Kind) {
     assert_pulled(&other, &other.at(&format!("copied@{signature}")), "signed");
 }
 
-fn it_discovers_the_extension(kind: Kind) {
+fn oras_2022_discovers_the_extension(kind: Kind) {
     let stand = Stand::up(kind);
     stand.push_image("app:v1");
     let said = stand.home.run(&format!("oras-2022 extensions {}", stand.at("app:v1")));
     assert!(said.lines().any(|line| line == "_oras [_oras/artifacts/referrers]"), "{said}");
 }
 
-/// Attaches a file with that content. The digest.
+/// Attaches a file with that content, and returns the digest of the referrer.
 fn attach(stand: &Stand, reference: &str, artifact_type: &str, content: &str) -> String {
     stand.home.write("attached.txt", content);
     let line = format!("oras-2022 attach {} {artifact_type} attached.txt", stand.at(reference));

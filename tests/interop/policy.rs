@@ -8,12 +8,12 @@ const USERS: [(&str, &str); 2] = [("pusher", "1"), ("stranger", "2")];
 const GRANTS: [Grant; 1] = [Grant { user: "pusher", prefix: "team/", actions: &["pull", "push"] }];
 
 on_both_upstreams!(
-    a_tag_comes_after_the_signature,
-    with_tokens_too,
-    whom_the_registry_refuses_hears_it_from_the_registry,
+    gate_opens_a_tag_after_cosign_signed_the_image,
+    gate_opens_a_tag_after_the_signature_where_the_registry_asks_for_tokens,
+    gate_leaves_the_registrys_refusals_to_the_registry,
 );
 
-fn a_tag_comes_after_the_signature(kind: Kind) {
+fn gate_opens_a_tag_after_cosign_signed_the_image(kind: Kind) {
     let stand = guarded(Registry::of(kind).start());
     let home = &stand.home;
     let image = push_untagged(&stand, home);
@@ -26,7 +26,7 @@ fn a_tag_comes_after_the_signature(kind: Kind) {
 }
 
 /// Not with cosign, which takes no token from a server on this machine.
-fn with_tokens_too(kind: Kind) {
+fn gate_opens_a_tag_after_the_signature_where_the_registry_asks_for_tokens(kind: Kind) {
     let tokens = TokenServer::start(&USERS, &GRANTS, 300);
     let stand = guarded(Registry::of(kind).tokens(&tokens).start());
     let home = logged_in(&stand, "pusher", "1");
@@ -37,7 +37,7 @@ fn with_tokens_too(kind: Kind) {
     assert_taggable(&home, &image);
 }
 
-fn whom_the_registry_refuses_hears_it_from_the_registry(kind: Kind) {
+fn gate_leaves_the_registrys_refusals_to_the_registry(kind: Kind) {
     let tokens = TokenServer::start(&USERS, &GRANTS, 300);
     let stand = guarded(Registry::of(kind).tokens(&tokens).start());
     let stranger = logged_in(&stand, "stranger", "2");
@@ -50,7 +50,7 @@ fn guarded(registry: Registry) -> Stand {
     Stand::configured(registry, &format!("[[gate]]\nrepositories = [\"team/*\"]\nrequire = [\"{BUNDLE}\"]\n"))
 }
 
-/// By tag the gate is closed. What is pushed by digest can't be tagged yet; it is returned.
+/// A push by tag is refused. Returns the image that is pushed by digest, which can't be tagged yet.
 fn push_untagged(stand: &Stand, home: &Home) -> String {
     home.write("layer.txt", "layer");
     let repository = stand.at("team/app");

@@ -9,16 +9,16 @@ const SBOM: &str = "application/vnd.test.sbom.v1+json";
 const SCAN: &str = "application/vnd.test.scan.v1+json";
 
 on_both_upstreams!(
-    what_is_put_with_a_subject_is_listed,
-    a_list_is_filtered_by_artifact_type,
-    an_artifact_is_got_by_its_subject,
-    an_index_that_refers_to_an_image_is_listed,
-    a_copy_from_a_plain_registry_and_on_keeps_the_referrers,
-    a_deleted_referrer_is_listed_no_more,
-    a_referrer_deleted_together_with_its_listing_is_listed_no_more,
+    regctl_lists_what_it_put_with_a_subject,
+    regctl_list_is_filtered_by_artifact_type,
+    regctl_gets_an_artifact_by_its_subject,
+    regctl_lists_an_index_that_refers_to_an_image,
+    regctl_copy_from_a_plain_registry_and_on_keeps_the_referrers,
+    regctl_deletes_a_referrer_and_it_is_unlisted,
+    regctl_deletes_a_referrer_with_its_tag_entry_and_it_is_unlisted,
 );
 
-fn what_is_put_with_a_subject_is_listed(kind: Kind) {
+fn regctl_lists_what_it_put_with_a_subject(kind: Kind) {
     let stand = up(kind);
     stand.push_image("app:v1");
     let sbom = put(&stand, "app:v1", SBOM);
@@ -28,7 +28,7 @@ fn what_is_put_with_a_subject_is_listed(kind: Kind) {
     stand.assert_no_referrers_tag("app");
 }
 
-fn a_list_is_filtered_by_artifact_type(kind: Kind) {
+fn regctl_list_is_filtered_by_artifact_type(kind: Kind) {
     let stand = up(kind);
     stand.push_image("app:v1");
     put(&stand, "app:v1", SBOM);
@@ -38,7 +38,7 @@ fn a_list_is_filtered_by_artifact_type(kind: Kind) {
     assert_eq!(types_and_digests(&list(&stand, "app:v1", &flags)), [(SCAN.to_owned(), scan)]);
 }
 
-fn an_artifact_is_got_by_its_subject(kind: Kind) {
+fn regctl_gets_an_artifact_by_its_subject(kind: Kind) {
     let stand = up(kind);
     stand.push_image("app:v1");
     put(&stand, "app:v1", SBOM);
@@ -49,7 +49,7 @@ fn an_artifact_is_got_by_its_subject(kind: Kind) {
     stand.assert_no_referrers_tag("app");
 }
 
-fn an_index_that_refers_to_an_image_is_listed(kind: Kind) {
+fn regctl_lists_an_index_that_refers_to_an_image(kind: Kind) {
     let stand = up(kind);
     let image = stand.push_image("app:v1");
     let index = stand.at("app:set");
@@ -62,7 +62,7 @@ fn an_index_that_refers_to_an_image_is_listed(kind: Kind) {
     stand.assert_no_referrers_tag("app");
 }
 
-fn a_copy_from_a_plain_registry_and_on_keeps_the_referrers(kind: Kind) {
+fn regctl_copy_from_a_plain_registry_and_on_keeps_the_referrers(kind: Kind) {
     let stand = up(kind);
     let plain = Registry::of(kind).start();
     plain_http(&stand, plain.host());
@@ -85,11 +85,11 @@ fn a_copy_from_a_plain_registry_and_on_keeps_the_referrers(kind: Kind) {
     assert_eq!(arrived, attached);
 }
 
-fn a_deleted_referrer_is_listed_no_more(kind: Kind) {
+fn regctl_deletes_a_referrer_and_it_is_unlisted(kind: Kind) {
     deleted_with(kind, "");
 }
 
-fn a_referrer_deleted_together_with_its_listing_is_listed_no_more(kind: Kind) {
+fn regctl_deletes_a_referrer_with_its_tag_entry_and_it_is_unlisted(kind: Kind) {
     deleted_with(kind, "--referrers");
 }
 

@@ -12,21 +12,21 @@ const SCAN: &str = "application/vnd.test.scan.v1+json";
 const TYPE: &str = "org.opencontainers.artifact.type";
 
 on_both_upstreams!(
-    without_the_api_it_keeps_a_tag_for_each_referrer,
-    what_it_puts_is_listed_newest_first_and_leaves_no_tag,
-    it_asks_the_api_before_it_puts_and_to_list,
-    what_it_put_is_got_as_it_was,
-    an_annotation_is_listed_with_its_referrer,
-    its_api_is_filtered_by_the_type_of_the_config,
-    what_it_deletes_is_listed_no_more,
-    what_it_puts_is_not_listed_by_1_1,
-    what_it_puts_is_listed_by_1_1_where_that_is_set,
-    what_todays_clients_attach_it_lists,
-    a_copy_from_a_plain_registry_needs_its_tags_no_more,
+    regctl_04_without_the_api_keeps_a_tag_for_each_referrer,
+    regctl_04_lists_what_it_put_newest_first_and_leaves_no_tag,
+    regctl_04_asks_the_api_before_a_put_and_to_list,
+    regctl_04_gets_what_it_put_unchanged,
+    regctl_04_lists_an_annotation_with_its_referrer,
+    regctl_04_api_is_filtered_by_the_type_of_the_config,
+    regctl_04_deletes_a_referrer_and_it_is_unlisted,
+    regctl_04_puts_are_not_listed_by_oci_1_1,
+    regctl_04_puts_are_listed_by_oci_1_1_where_without_subject_is_set,
+    regctl_04_lists_what_todays_clients_attach,
+    regctl_04_copy_from_a_plain_registry_needs_no_tag_for_each_referrer,
 );
 
-/// That the other scenarios find no tag says something only because of this.
-fn without_the_api_it_keeps_a_tag_for_each_referrer(kind: Kind) {
+/// The control for the scenarios that find no such tag.
+fn regctl_04_without_the_api_keeps_a_tag_for_each_referrer(kind: Kind) {
     let plain = Registry::of(kind).start();
     let home = Home::new();
     tls_disabled(&home, plain.host());
@@ -40,7 +40,7 @@ fn without_the_api_it_keeps_a_tag_for_each_referrer(kind: Kind) {
     assert_eq!(digests(&list(&home, &reference)), [sbom]);
 }
 
-fn what_it_puts_is_listed_newest_first_and_leaves_no_tag(kind: Kind) {
+fn regctl_04_lists_what_it_put_newest_first_and_leaves_no_tag(kind: Kind) {
     let stand = up(kind, "");
     stand.push_image("app:v1");
     let sbom = put(&stand.home, &stand.at("app:v1"), SBOM);
@@ -50,7 +50,7 @@ fn what_it_puts_is_listed_newest_first_and_leaves_no_tag(kind: Kind) {
     assert_eq!(stand.registry.tags("app"), ["v1"]);
 }
 
-fn it_asks_the_api_before_it_puts_and_to_list(kind: Kind) {
+fn regctl_04_asks_the_api_before_a_put_and_to_list(kind: Kind) {
     let stand = up(kind, "[log]\nfilter = \"warn,backref::access=debug\"");
     stand.push_image("app:v1");
     let asked = |line: &str| stand.backref.log().lines().filter(|entry| entry.contains(line)).count();
@@ -63,19 +63,19 @@ fn it_asks_the_api_before_it_puts_and_to_list(kind: Kind) {
     assert_eq!(asked("GET /v2/app/tags/list"), 0);
 }
 
-fn what_it_put_is_got_as_it_was(kind: Kind) {
+fn regctl_04_gets_what_it_put_unchanged(kind: Kind) {
     let stand = up(kind, "");
     let image = stand.push_image("app:v1");
     let sbom = stand.at(&format!("app@{}", put(&stand.home, &stand.at("app:v1"), SBOM)));
 
     assert_eq!(stand.home.run(&format!("regctl-0.4 artifact get {sbom}")), SBOM);
-    // Today's clients read it too, and what it refers to stands where Proposal E has it.
+    // Today's clients read the manifest too, with its subject where Proposal E has it.
     let manifest = json(&stand.home.run(&format!("crane manifest {sbom}")));
     assert_eq!(manifest["refers"]["digest"], image.as_str());
     assert_eq!(manifest["subject"], Value::Null);
 }
 
-fn an_annotation_is_listed_with_its_referrer(kind: Kind) {
+fn regctl_04_lists_an_annotation_with_its_referrer(kind: Kind) {
     let stand = up(kind, "");
     stand.push_image("app:v1");
     put_with(&stand.home, &stand.at("app:v1"), SBOM, &format!("--annotation {TYPE}=sbom"));
@@ -87,7 +87,7 @@ fn an_annotation_is_listed_with_its_referrer(kind: Kind) {
     assert_eq!(stand.registry.tags("app"), ["v1"]);
 }
 
-fn its_api_is_filtered_by_the_type_of_the_config(kind: Kind) {
+fn regctl_04_api_is_filtered_by_the_type_of_the_config(kind: Kind) {
     let stand = up(kind, "");
     let image = stand.push_image("app:v1");
     put(&stand.home, &stand.at("app:v1"), SBOM);
@@ -98,7 +98,7 @@ fn its_api_is_filtered_by_the_type_of_the_config(kind: Kind) {
     assert_eq!(digests(&answer.json()), [scan], "{answer:?}");
 }
 
-fn what_it_deletes_is_listed_no_more(kind: Kind) {
+fn regctl_04_deletes_a_referrer_and_it_is_unlisted(kind: Kind) {
     let stand = up(kind, "");
     stand.push_image("app:v1");
     let sbom = put(&stand.home, &stand.at("app:v1"), SBOM);
@@ -111,7 +111,7 @@ fn what_it_deletes_is_listed_no_more(kind: Kind) {
     stand.home.run_refused(&format!("regctl-0.4 manifest get {reference}"));
 }
 
-fn what_it_puts_is_not_listed_by_1_1(kind: Kind) {
+fn regctl_04_puts_are_not_listed_by_oci_1_1(kind: Kind) {
     let stand = up(kind, "");
     stand.push_image("app:v1");
     put(&stand.home, &stand.at("app:v1"), SBOM);
@@ -120,7 +120,7 @@ fn what_it_puts_is_not_listed_by_1_1(kind: Kind) {
     assert_listed_today(&stand, "app:v1", &[subject]);
 }
 
-fn what_it_puts_is_listed_by_1_1_where_that_is_set(kind: Kind) {
+fn regctl_04_puts_are_listed_by_oci_1_1_where_without_subject_is_set(kind: Kind) {
     let stand = up(kind, "[referrers]\nwithout_subject = true");
     stand.push_image("app:v1");
     let refers = put(&stand.home, &stand.at("app:v1"), SBOM);
@@ -129,7 +129,7 @@ fn what_it_puts_is_listed_by_1_1_where_that_is_set(kind: Kind) {
     assert_listed_today(&stand, "app:v1", &[refers, subject]);
 }
 
-fn what_todays_clients_attach_it_lists(kind: Kind) {
+fn regctl_04_lists_what_todays_clients_attach(kind: Kind) {
     let stand = up(kind, "");
     stand.push_image("app:v1");
     let by_oras = stand.attach("app:v1", SBOM);
@@ -139,14 +139,14 @@ fn what_todays_clients_attach_it_lists(kind: Kind) {
         stand.home.run(&format!("regctl artifact put {flags} --artifact-type {SCAN} --subject {}", stand.at("app:v1")));
 
     let mut listed = digests(&list(&stand.home, &stand.at("app:v1")));
-    // oras says when it attached, regctl doesn't: the order is not by arrival.
+    // oras writes a created annotation, regctl does not: the order is not by arrival.
     listed.sort();
     let mut attached = [by_oras, by_regctl];
     attached.sort();
     assert_eq!(listed, attached);
 }
 
-fn a_copy_from_a_plain_registry_needs_its_tags_no_more(kind: Kind) {
+fn regctl_04_copy_from_a_plain_registry_needs_no_tag_for_each_referrer(kind: Kind) {
     let stand = up(kind, "");
     let plain = Registry::of(kind).start();
     tls_disabled(&stand.home, plain.host());

@@ -6,13 +6,13 @@ use crate::support::{Kind, Registry};
 const SBOM: &str = "application/vnd.test.sbom.v1+json";
 
 on_both_upstreams!(
-    an_image_is_unchanged_on_the_way_out_and_back,
-    an_image_that_is_pushed_again_keeps_its_referrers,
-    a_referrer_that_is_copied_is_listed,
-    a_deleted_referrer_is_listed_no_more,
+    skopeo_copies_an_image_out_and_back_unchanged,
+    skopeo_push_of_the_same_image_keeps_its_referrers,
+    skopeo_copies_a_referrer_and_the_copy_is_listed,
+    skopeo_deletes_a_referrer_and_it_is_unlisted,
 );
 
-fn an_image_is_unchanged_on_the_way_out_and_back(kind: Kind) {
+fn skopeo_copies_an_image_out_and_back_unchanged(kind: Kind) {
     let stand = Stand::up(kind);
     let plain = Registry::of(kind).start();
     stand.push_image("app:v1");
@@ -27,7 +27,7 @@ fn an_image_is_unchanged_on_the_way_out_and_back(kind: Kind) {
     assert!(tags.contains("\"v2\""), "{tags}");
 }
 
-fn an_image_that_is_pushed_again_keeps_its_referrers(kind: Kind) {
+fn skopeo_push_of_the_same_image_keeps_its_referrers(kind: Kind) {
     let stand = Stand::up(kind);
     let image = stand.push_image("app:v1");
     let sbom = stand.attach("app:v1", SBOM);
@@ -36,7 +36,7 @@ fn an_image_that_is_pushed_again_keeps_its_referrers(kind: Kind) {
     assert_eq!(stand.listed("app", &image), [sbom]);
 }
 
-fn a_referrer_that_is_copied_is_listed(kind: Kind) {
+fn skopeo_copies_a_referrer_and_the_copy_is_listed(kind: Kind) {
     let stand = Stand::up(kind);
     let image = stand.push_image("app:v1");
     let sbom = stand.attach("app:v1", SBOM);
@@ -47,7 +47,7 @@ fn a_referrer_that_is_copied_is_listed(kind: Kind) {
     stand.assert_no_referrers_tag("copy");
 }
 
-fn a_deleted_referrer_is_listed_no_more(kind: Kind) {
+fn skopeo_deletes_a_referrer_and_it_is_unlisted(kind: Kind) {
     let stand = Stand::up(kind);
     let image = stand.push_image("app:v1");
     let sbom = stand.attach("app:v1", SBOM);
@@ -59,7 +59,7 @@ fn a_deleted_referrer_is_listed_no_more(kind: Kind) {
 }
 
 fn copy(stand: &Stand, from: &str, to: &str) {
-    // Whose signatures to ask for is the policy of the machine it runs on, and no matter here.
+    // The signature policy of the machine does not matter here.
     let flags = "--insecure-policy copy --preserve-digests --src-tls-verify=false --dest-tls-verify=false";
     stand.home.run(&format!("skopeo {flags} docker://{from} docker://{to}"));
 }

@@ -73,7 +73,10 @@ impl Stand {
         let tags = self.registry.tags(repository);
         assert!(!tags.is_empty(), "{repository} has no tags at all: nothing was pushed there");
         let referrers_tags: Vec<_> = tags.iter().filter(|tag| is_referrers_tag(tag)).collect();
-        assert!(referrers_tags.is_empty(), "a client kept the list itself, in {repository}: {referrers_tags:?}");
+        assert!(
+            referrers_tags.is_empty(),
+            "a client wrote the referrers tag itself, in {repository}: {referrers_tags:?}"
+        );
     }
 }
 

@@ -1,4 +1,4 @@
-//! Addresses in answers: the upstream's become the client's, all others stay.
+//! Addresses in answers: the upstream's become backref's, as the client knows it; all others stay.
 
 use crate::support::{Backref, Fake};
 use crate::wire::{Answer, ask};
@@ -14,26 +14,26 @@ fn through(config: &str, header: impl Fn(&str) -> String + Send + Sync + 'static
 }
 
 #[test]
-fn a_location_at_the_upstream_becomes_one_at_the_clients_address() {
+fn addresses_in_a_location_become_backrefs_where_they_are_the_upstreams() {
     let (answer, _) = through("", |own| format!("Location: http://{own}/v2/app/blobs/uploads/1?_state=x%3D&b='+"));
     let expected = "http://registry.test:81/v2/app/blobs/uploads/1?_state=x%3D&b='+";
     assert_eq!(answer.head.values("Location"), [expected]);
 }
 
 #[test]
-fn a_relative_location_stays() {
+fn addresses_in_a_location_stay_where_they_are_relative() {
     let (answer, _) = through("", |_| "Location: /v2/app/blobs/uploads/1?_state=x%3D".to_owned());
     assert_eq!(answer.head.values("Location"), ["/v2/app/blobs/uploads/1?_state=x%3D"]);
 }
 
 #[test]
-fn a_link_at_the_upstream_becomes_one_at_the_clients_address() {
+fn addresses_in_a_link_become_backrefs_where_they_are_the_upstreams() {
     let (answer, _) = through("", |own| format!("Link: <http://{own}/v2/_catalog?n=1&last=a%2Fb>; rel=\"next\""));
     assert_eq!(answer.head.values("Link"), ["<http://registry.test:81/v2/_catalog?n=1&last=a%2Fb>; rel=\"next\""]);
 }
 
 #[test]
-fn a_redirect_to_a_third_party_is_given_as_it_is_and_never_followed() {
+fn addresses_of_a_third_party_are_passed_on_and_never_followed() {
     let storage = Fake::start(|visit| visit.answer("200 OK", &[], "secret"));
     let presigned = format!("http://{}/bucket/x?X-Sig=a%2Bb&at=http://127.0.0.1:1/", storage.host());
     let expected = presigned.clone();
@@ -44,7 +44,7 @@ fn a_redirect_to_a_third_party_is_given_as_it_is_and_never_followed() {
 }
 
 #[test]
-fn address_of_the_token_server_becomes_the_clients_where_it_is_the_upstreams_own() {
+fn addresses_of_the_token_server_become_backrefs_where_they_are_the_upstreams() {
     let challenge = |origin: &str| format!("Bearer realm=\"{origin}/token\",service=\"r\"");
     let (answer, _) = through("", move |own| format!("WWW-Authenticate: {}", challenge(&format!("http://{own}"))));
     assert_eq!(answer.head.values("WWW-Authenticate"), [challenge("http://registry.test:81")]);
@@ -53,7 +53,7 @@ fn address_of_the_token_server_becomes_the_clients_where_it_is_the_upstreams_own
 }
 
 #[test]
-fn address_of_the_token_server_stays_where_that_is_configured() {
+fn addresses_of_the_token_server_stay_where_rewrite_realm_is_off() {
     let config = "[upstream]\nrewrite_realm = false\n";
     let (answer, fake) =
         through(config, |own| format!("WWW-Authenticate: Bearer realm=\"http://{own}/token\",service=\"r\""));
@@ -64,7 +64,7 @@ fn address_of_the_token_server_stays_where_that_is_configured() {
 /// What becomes of the upload location of a registry behind a proxy that ends TLS, set up as distribution's
 /// documentation says: the proxy overwrites the scheme and keeps the rest, and the registry makes its address of both.
 #[test]
-fn address_from_behind_a_tls_proxy_becomes_the_clients() {
+fn addresses_of_a_registry_behind_a_tls_proxy_become_backrefs() {
     for (config, expected) in [
         ("", "http://registry.test:81/v2/app/blobs/uploads/1?_state=x%3D"),
         ("public_url = \"https://public.test\"\n", "https://public.test/v2/app/blobs/uploads/1?_state=x%3D"),
@@ -83,7 +83,7 @@ fn address_from_behind_a_tls_proxy_becomes_the_clients() {
 }
 
 #[test]
-fn the_configured_public_address_stands_before_the_host_header() {
+fn addresses_of_backref_come_from_public_url_before_the_host_header() {
     let config = "public_url = \"https://public.test\"\n";
     let (answer, fake) = through(config, |own| format!("Location: http://{own}/v2/x"));
     assert_eq!(answer.head.values("Location"), ["https://public.test/v2/x"]);

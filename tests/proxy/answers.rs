@@ -1,4 +1,4 @@
-//! Answers on their way down: what the upstream said, byte for byte, but for what belongs to one hop.
+//! Answers: what the upstream sends, byte for byte, without the hop-by-hop headers.
 
 use crate::support::{Backref, Fake, Visit};
 use crate::wire::{Wire, ask};
@@ -11,7 +11,7 @@ fn up(script: impl Fn(&mut Visit) + Send + Sync + 'static) -> (Backref, Fake) {
 }
 
 #[test]
-fn every_status_passes_with_its_reason() {
+fn passthrough_keeps_every_status_and_its_reason() {
     let (backref, _fake) = up(|visit| {
         let status = visit.head.target().trim_start_matches('/').to_owned();
         visit.answer(&status.replace('-', " "), &["X-Is: it"], "body");
@@ -39,7 +39,7 @@ fn every_status_passes_with_its_reason() {
 }
 
 #[test]
-fn headers_keep_their_case_their_values_and_their_number_and_none_is_added() {
+fn passthrough_keeps_case_values_and_number_of_answer_headers_and_adds_none() {
     let lines = [
         "Docker-Distribution-Api-Version: registry/2.0",
         "X-ODD: 1",
@@ -73,7 +73,7 @@ fn headers_keep_their_case_their_values_and_their_number_and_none_is_added() {
 }
 
 #[test]
-fn an_answer_without_a_date_gets_one_and_nothing_else() {
+fn passthrough_adds_a_date_to_an_answer_without_one_and_nothing_else() {
     let (backref, _fake) = up(|visit| visit.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
     let head = ask(backref.host(), GET).head;
     let mut names: Vec<_> = head.names().iter().map(|name| name.to_ascii_lowercase()).collect();
@@ -82,7 +82,7 @@ fn an_answer_without_a_date_gets_one_and_nothing_else() {
 }
 
 #[test]
-fn what_belongs_to_one_hop_goes_no_further() {
+fn passthrough_drops_hop_by_hop_headers_of_an_answer() {
     let (backref, _fake) = up(|visit| {
         let headers = [
             "Connection: keep-alive, X-Mine",
@@ -100,7 +100,7 @@ fn what_belongs_to_one_hop_goes_no_further() {
 }
 
 #[test]
-fn a_head_has_the_length_of_the_body_it_leaves_out() {
+fn passthrough_of_a_head_request_keeps_the_length_of_the_body() {
     let (backref, _fake) = up(|visit| visit.answer("200 OK", &[], "x".repeat(12345)));
     let mut wire = Wire::to(backref.host());
     wire.send(GET.replacen("GET", "HEAD", 1));
@@ -111,7 +111,7 @@ fn a_head_has_the_length_of_the_body_it_leaves_out() {
 }
 
 #[test]
-fn answers_that_have_no_body_end_with_their_head() {
+fn passthrough_of_answers_without_a_body_ends_with_their_head() {
     let (backref, _fake) = up(|visit| {
         if visit.head.target() == "/204" {
             visit.send("HTTP/1.1 204 No Content\r\nRange: 0-5\r\n\r\n");
@@ -133,7 +133,7 @@ fn answers_that_have_no_body_end_with_their_head() {
 }
 
 #[test]
-fn ranges_and_their_refusals_pass() {
+fn passthrough_keeps_ranges_and_their_refusals() {
     let (backref, _fake) = up(|visit| {
         if visit.head.header("range") == Some("bytes=2-3") {
             visit.answer("206 Partial Content", &["Content-Range: bytes 2-3/5"], "cd");
@@ -151,7 +151,7 @@ fn ranges_and_their_refusals_pass() {
 }
 
 #[test]
-fn an_encoded_body_stays_encoded() {
+fn passthrough_leaves_an_encoded_body_encoded() {
     // Whoever decoded it would fail: it is no gzip.
     let (backref, fake) = up(|visit| visit.answer("200 OK", &["Content-Encoding: gzip"], "\u{1f}raw"));
     let request = "GET /v2/app/blobs/x HTTP/1.1\r\nHost: a\r\nAccept-Encoding: zstd,gzip,deflate\r\n\r\n";
@@ -161,7 +161,7 @@ fn an_encoded_body_stays_encoded() {
 }
 
 #[test]
-fn early_hints_do_not_hide_the_answer() {
+fn passthrough_gives_the_answer_that_follows_early_hints() {
     let (backref, _fake) = up(|visit| {
         visit.send("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n");
         visit.answer("200 OK", &[], "final");

@@ -4,7 +4,7 @@ use crate::support::{Backref, Fake, Gate, until};
 use crate::wire::Wire;
 
 #[test]
-fn an_upload_with_a_length_keeps_it() {
+fn passthrough_keeps_the_length_of_an_upload() {
     let fake = Fake::start(|visit| {
         visit.body();
         visit.answer("202 Accepted", &[], "");
@@ -27,7 +27,7 @@ fn an_upload_with_a_length_keeps_it() {
 }
 
 #[test]
-fn an_empty_body_stays_one() {
+fn passthrough_keeps_an_empty_body_empty() {
     let fake = Fake::start(|visit| {
         visit.body();
         visit.answer("202 Accepted", &[], "");
@@ -41,7 +41,7 @@ fn an_empty_body_stays_one() {
 }
 
 #[test]
-fn a_chunked_upload_stays_chunked() {
+fn passthrough_keeps_a_chunked_upload_chunked() {
     let fake = Fake::start(|visit| {
         visit.body();
         visit.answer("202 Accepted", &[], "");
@@ -57,7 +57,7 @@ fn a_chunked_upload_stays_chunked() {
 }
 
 #[test]
-fn the_first_bytes_of_an_upload_arrive_before_the_last_are_sent() {
+fn passthrough_streams_an_upload_as_it_arrives() {
     let first = Gate::default();
     let arrived = first.clone();
     let fake = Fake::start(move |visit| {
@@ -76,7 +76,7 @@ fn the_first_bytes_of_an_upload_arrive_before_the_last_are_sent() {
 }
 
 #[test]
-fn the_first_bytes_of_an_answer_arrive_before_the_last_are_sent() {
+fn passthrough_streams_an_answer_as_it_arrives() {
     let first = Gate::default();
     let read = first.clone();
     let fake = Fake::start(move |visit| {
@@ -94,7 +94,7 @@ fn the_first_bytes_of_an_answer_arrive_before_the_last_are_sent() {
 }
 
 #[test]
-fn an_answer_goes_out_while_its_request_still_comes_in() {
+fn passthrough_gives_an_answer_while_its_request_still_arrives() {
     let fake = Fake::start(|visit| {
         visit.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
         for _ in 0..2 {
@@ -113,7 +113,7 @@ fn an_answer_goes_out_while_its_request_still_comes_in() {
 }
 
 #[test]
-fn a_body_that_ends_with_its_connection_is_whole() {
+fn passthrough_takes_an_answer_that_ends_with_its_connection_for_whole() {
     let fake = Fake::start(|visit| {
         visit.send("HTTP/1.0 200 OK\r\n\r\nuntil the end");
         visit.close();
@@ -125,7 +125,7 @@ fn a_body_that_ends_with_its_connection_is_whole() {
 }
 
 #[test]
-fn a_body_that_the_upstream_cuts_off_is_never_a_whole_one() {
+fn passthrough_never_completes_an_answer_that_the_upstream_cut_off() {
     let fake = Fake::start(|visit| {
         if visit.head.target() == "/chunked" {
             visit.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n");
@@ -143,7 +143,7 @@ fn a_body_that_the_upstream_cuts_off_is_never_a_whole_one() {
 }
 
 #[test]
-fn an_upload_that_the_client_cuts_off_is_never_a_whole_one() {
+fn passthrough_never_completes_an_upload_that_the_client_cut_off() {
     let fake = Fake::start(|visit| {
         if visit.body().is_some() {
             visit.answer("201 Created", &[], "");
@@ -166,7 +166,7 @@ fn an_upload_that_the_client_cuts_off_is_never_a_whole_one() {
 }
 
 #[test]
-fn bodies_of_any_size_take_little_memory() {
+fn passthrough_of_large_bodies_takes_little_memory() {
     const PIECES: usize = 256;
     const PIECE: usize = 1 << 20;
     let fake = Fake::start(|visit| {

@@ -1,4 +1,4 @@
-//! Logins: what passes between clients and the upstream, and what is bound to a connection and so can't.
+//! Challenges and credentials: all pass but those of logins that are bound to one connection.
 
 use crate::support::{Backref, Fake};
 use crate::wire::ask;
@@ -33,7 +33,7 @@ fn challenges_of_other_logins_pass_as_they_are() {
 }
 
 #[test]
-fn credentials_that_would_log_a_connection_in_are_not_sent() {
+fn challenges_bound_to_a_connection_get_no_credentials_through() {
     let fake = Fake::start(|visit| visit.answer("401 Unauthorized", &[], "no"));
     let backref = Backref::of(&fake.url()).start();
     for (credentials, sent) in [

@@ -9,10 +9,10 @@ use crate::wire::{Wire, ask};
 const GET: &str = "GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n";
 
 #[test]
-fn many_requests_use_one_connection_on_each_side() {
+fn connections_are_reused_for_many_requests_on_each_side() {
     let fake = Fake::start(|visit| {
         let body = visit.body().expect("a whole body");
-        visit.answer("200 OK", &[], body);
+        visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], body);
     });
     let backref = Backref::of(&fake.url()).without_tags().start();
     let mut wire = Wire::to(backref.host());
@@ -33,7 +33,7 @@ fn many_requests_use_one_connection_on_each_side() {
 }
 
 #[test]
-fn requests_sent_at_once_are_answered_in_order() {
+fn connections_answer_pipelined_requests_in_order() {
     let fake = Fake::start(|visit| {
         let target = visit.head.target().to_owned();
         visit.answer("200 OK", &[], target);
@@ -46,7 +46,7 @@ fn requests_sent_at_once_are_answered_in_order() {
 }
 
 #[test]
-fn a_client_that_asks_for_the_end_gets_it_and_the_upstreams_connection_stays() {
+fn connections_to_the_upstream_stay_open_where_a_client_asks_to_close_its_own() {
     let fake = Fake::start(|visit| visit.answer("200 OK", &[], "x"));
     // One worker: each has connections of its own.
     let backref = Backref::of(&fake.url()).config("workers = 1\n").start();
@@ -60,7 +60,7 @@ fn a_client_that_asks_for_the_end_gets_it_and_the_upstreams_connection_stays() {
 }
 
 #[test]
-fn an_upstream_that_ends_the_connection_does_not_end_the_clients() {
+fn connections_of_clients_stay_open_where_the_upstream_closes_its_own() {
     let fake = Fake::start(|visit| {
         visit.answer("200 OK", &["Connection: close"], "x");
         visit.close();
@@ -75,7 +75,7 @@ fn an_upstream_that_ends_the_connection_does_not_end_the_clients() {
 }
 
 #[test]
-fn a_client_of_http_1_0_is_answered_and_the_upstream_hears_http_1_1() {
+fn connections_of_http_1_0_clients_are_answered_and_the_upstream_gets_http_1_1() {
     let fake = Fake::start(|visit| {
         visit.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n5\r\n-last\r\n0\r\n\r\n");
     });
@@ -90,12 +90,12 @@ fn a_client_of_http_1_0_is_answered_and_the_upstream_hears_http_1_1() {
 }
 
 #[test]
-fn a_connection_that_the_upstream_closed_while_it_was_idle_is_not_noticed() {
+fn connections_that_the_upstream_closed_while_idle_fail_no_request() {
     let ends = Gate::default();
     let ended = ends.clone();
     let fake = Fake::start(move |visit| {
         visit.answer("200 OK", &[], "x");
-        // Until backref has closed its side too, and so knows.
+        // Until backref has closed its side too.
         visit.linger();
         ended.count();
     });
@@ -107,7 +107,7 @@ fn a_connection_that_the_upstream_closed_while_it_was_idle_is_not_noticed() {
 }
 
 #[test]
-fn a_request_that_crosses_the_close_of_an_idle_connection_is_sent_again() {
+fn connections_that_close_just_as_a_request_is_sent_have_it_sent_again() {
     // Every second request meets the end of its connection, as when the upstream's timeout comes just then.
     let asked = AtomicUsize::new(0);
     let fake = Fake::start(move |visit| {

@@ -1,4 +1,4 @@
-//! Connections that the upstream is done with: none of them costs another request its answer.
+//! Connections that the upstream has finished with: no other request loses its answer on one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -108,7 +108,7 @@ fn connections_that_end_without_an_answer_are_replaced_for_idempotent_requests()
 }
 
 #[test]
-fn connections_are_replaced_once() {
+fn connections_that_end_without_an_answer_are_replaced_only_once() {
     let (backref, fake) = breaks(usize::MAX, Visit::hang_up);
     let answer = right_after_another(&backref, GET);
     assert_eq!((answer.head.status(), error_code(&answer.body).as_str()), (502, "UNAVAILABLE"));

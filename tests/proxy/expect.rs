@@ -15,7 +15,7 @@ fn up(script: impl Fn(&mut Visit) + Send + Sync + 'static) -> (Backref, Fake) {
 }
 
 #[test]
-fn the_client_is_told_to_go_on_when_the_upstream_says_so() {
+fn expect_continue_is_passed_on_when_the_upstream_sends_it() {
     let (head_seen, may_accept) = (Gate::default(), Gate::default());
     let (seen, accept) = (head_seen.clone(), may_accept.clone());
     let (backref, fake) = up(move |visit| {
@@ -39,7 +39,7 @@ fn the_client_is_told_to_go_on_when_the_upstream_says_so() {
 }
 
 #[test]
-fn a_refusal_comes_without_an_invitation_to_send() {
+fn expect_refusal_comes_without_a_100_before_it() {
     let (backref, fake) = up(|visit| {
         visit.answer("401 Unauthorized", &["WWW-Authenticate: Basic realm=\"r\""], "no");
         visit.close();
@@ -53,11 +53,11 @@ fn a_refusal_comes_without_an_invitation_to_send() {
 }
 
 #[test]
-fn a_refused_upload_leaves_no_connection_behind_that_others_get_the_rest_of_it_on() {
+fn expect_refusal_leaves_no_connection_on_which_another_request_could_get_lost() {
     let (backref, fake) = up(|visit| {
         if visit.is("PATCH") {
             visit.answer("401 Unauthorized", &[], "no");
-            // An upstream that would go on: the five bytes never come.
+            // The upstream would read on: the five bytes never come.
         } else {
             let target = visit.head.target().to_owned();
             visit.answer("200 OK", &[], target);
@@ -73,7 +73,7 @@ fn a_refused_upload_leaves_no_connection_behind_that_others_get_the_rest_of_it_o
 }
 
 #[test]
-fn an_upstream_that_never_says_go_on_gets_the_body_after_a_second() {
+fn expect_continue_is_sent_after_a_second_where_the_upstream_sends_none() {
     let (backref, fake) = up(|visit| {
         visit.body();
         visit.answer("202 Accepted", &[], "");
@@ -89,7 +89,7 @@ fn an_upstream_that_never_says_go_on_gets_the_body_after_a_second() {
 }
 
 #[test]
-fn a_refusal_reaches_a_client_that_is_still_sending() {
+fn expect_refusal_reaches_a_client_that_is_still_sending() {
     let (backref, _fake) = up(|visit| {
         visit.answer("413 Content Too Large", &["Connection: close"], "too large");
         visit.linger();
@@ -101,7 +101,7 @@ fn a_refusal_reaches_a_client_that_is_still_sending() {
 }
 
 #[test]
-fn a_refusal_reaches_a_client_that_reads_only_after_it_sent_everything() {
+fn expect_refusal_reaches_a_client_that_reads_only_after_it_sent_everything() {
     let (backref, _fake) = up(|visit| {
         visit.answer("413 Content Too Large", &["Connection: close"], "too large");
         visit.linger();

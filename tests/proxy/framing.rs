@@ -32,7 +32,7 @@ fn bad(code: &str) -> (u16, String) {
 }
 
 #[test]
-fn a_length_beside_a_transfer_encoding() {
+fn framing_with_a_length_and_a_transfer_encoding_is_refused() {
     let length = "Content-Length: 4\r\n";
     let chunked = "Transfer-Encoding: chunked\r\n";
     for headers in [[length, chunked], [chunked, length]] {
@@ -46,7 +46,7 @@ fn a_length_beside_a_transfer_encoding() {
 }
 
 #[test]
-fn a_length_beside_a_transfer_encoding_behind_another_request() {
+fn framing_with_a_length_and_a_transfer_encoding_is_refused_behind_another_request() {
     let (backref, fake) = up();
     // The parts of the second head come in two pieces, the first of them together with the whole first request.
     let pieces = [
@@ -63,7 +63,7 @@ fn a_length_beside_a_transfer_encoding_behind_another_request() {
 }
 
 #[test]
-fn two_lengths() {
+fn framing_with_two_lengths_is_refused() {
     // Refused before it is a request of anybody's: what matters is that it goes no further.
     let (backref, fake) = up();
     for lengths in ["Content-Length: 4\r\nContent-Length: 5", "Content-Length: 4, 5", "Content-Length: +4"] {
@@ -77,7 +77,7 @@ fn two_lengths() {
 }
 
 #[test]
-fn transfer_encodings_other_than_chunked() {
+fn framing_with_a_transfer_encoding_other_than_chunked_is_refused() {
     let (backref, fake) = up();
     for encoding in ["gzip, chunked", "chunked, gzip", "identity", "xchunked", "gzip\r\nTransfer-Encoding: chunked"] {
         let mut wire = Wire::to(backref.host());
@@ -92,31 +92,54 @@ fn transfer_encodings_other_than_chunked() {
 }
 
 #[test]
-fn upgrades_and_tunnels() {
-    let upgrade = "GET /v2/ HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+fn framing_of_a_request_drops_its_upgrade() {
     let (backref, fake) = up();
-    for (request, status) in [
-        (upgrade, 400),
-        ("GET /v2/ HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n", 400),
-        ("GET /v2/ HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\r\n", 400),
-        ("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 405),
-    ] {
-        let mut wire = Wire::to(backref.host());
-        wire.send(request);
-        let answer = wire.answer();
-        assert_eq!((answer.head.status(), error_code(&answer.body).as_str()), (status, "UNSUPPORTED"), "{request}");
+    let lines = [
+        "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n",
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n",
+        "Connection: HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n",
+        "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n",
+        "Connection: upgrade\r\nUpgrade: TLS/1.0, HTTP/1.1\r\nUpgrade: h2c\r\n",
+    ];
+    let mut wire = Wire::to(backref.host());
+    for line in lines {
+        // As if the header were not there (RFC 9110, 7.8), and the connection goes on with the next request.
+        wire.send(format!("GET /first HTTP/1.1\r\nHost: a\r\n{line}\r\nGET /second HTTP/1.1\r\nHost: a\r\n\r\n"));
+        for target in ["/first", "/second"] {
+            let answer = wire.answer();
+            assert_eq!((answer.head.status(), answer.text().as_str()), (200, target), "{line}");
+            assert_eq!(answer.head.values("Upgrade"), [""; 0], "{line}");
+        }
+        // Nor does a body change that.
+        wire.send(format!("PATCH /v2/x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n{line}\r\n{{}}"));
+        assert_eq!(wire.answer().text(), "/v2/x", "{line}");
     }
+    assert_eq!(fake.seen().len(), 3 * lines.len());
+    for seen in fake.seen() {
+        for name in ["Upgrade", "HTTP2-Settings", "Connection"] {
+            assert_eq!(seen.head.values(name), [""; 0], "{:?}", seen.head);
+        }
+    }
+}
+
+#[test]
+fn framing_of_a_connect_request_is_refused() {
+    let (backref, fake) = up();
+    let mut wire = Wire::to(backref.host());
+    wire.send("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n");
+    let answer = wire.answer();
+    assert_eq!((answer.head.status(), error_code(&answer.body).as_str()), (405, "UNSUPPORTED"));
     assert_eq!(fake.seen().len(), 0);
 }
 
 #[test]
-fn an_http_1_0_request_with_a_body() {
+fn framing_of_an_http_1_0_request_with_a_body_is_refused() {
     let body = "POST /v2/app/blobs/uploads/ HTTP/1.0\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}";
     assert_eq!(refusal(body), bad("UNSUPPORTED"));
 }
 
 #[test]
-fn more_than_one_host_or_none() {
+fn framing_with_no_host_or_several_is_refused() {
     let (backref, fake) = up();
     for request in [
         "GET /v2/ HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
@@ -133,7 +156,30 @@ fn more_than_one_host_or_none() {
 }
 
 #[test]
-fn paths_that_some_clean_up_and_others_do_not() {
+fn framing_with_a_malformed_host_is_refused() {
+    let (backref, fake) = up();
+    for host in [
+        "a b", "a/b", "a@b", "a?b", "a#b", "a\\b", "a\"b", "<a>", "a,b c", "a:b", "a:80:80", "[::1", "::1", "[]",
+        "[a b]:80", "h\u{e9}",
+    ] {
+        let mut wire = Wire::to(backref.host());
+        wire.send(format!("GET /v2/ HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        let answer = wire.answer();
+        assert_eq!((answer.head.status(), error_code(&answer.body).as_str()), (400, "UNSUPPORTED"), "{host}");
+    }
+    assert_eq!(fake.seen().len(), 0);
+    let hosts =
+        ["a", "registry.example.com:5000", "127.0.0.1:80", "[::1]:5000", "[::1]", "a_b-c.~d", "a%20b", "a:", ""];
+    for host in hosts {
+        let mut wire = Wire::to(backref.host());
+        wire.send(format!("GET /v2/ HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        assert_eq!(wire.answer().head.status(), 200, "{host}");
+    }
+    assert_eq!(fake.seen().len(), hosts.len());
+}
+
+#[test]
+fn framing_paths_that_servers_normalize_differently_are_refused() {
     let (backref, fake) = up();
     for path in [
         "/v2/a/%2e%2e/b/manifests/x",
@@ -166,7 +212,7 @@ fn paths_that_some_clean_up_and_others_do_not() {
 }
 
 #[test]
-fn bytes_that_are_no_http() {
+fn framing_bytes_that_are_no_http_are_refused() {
     let (backref, fake) = up();
     for bytes in [
         "GET /v2/\r\n\r\n",
@@ -186,7 +232,7 @@ fn bytes_that_are_no_http() {
 }
 
 #[test]
-fn a_body_that_nobody_reads_is_never_taken_for_a_request() {
+fn framing_body_that_is_not_read_is_never_taken_for_a_request() {
     let digest = format!("sha256:{}", "0".repeat(64));
     let smuggled = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
     let length = format!("Content-Length: {}\r\n\r\n{smuggled}", smuggled.len());

@@ -37,7 +37,7 @@ impl Stand {
         push(self.backref.host(), &referrer(&sha256(subject), "signature"))
     }
 
-    /// Refused, with what is missing; the upstream was asked to take nothing.
+    /// Asserts that the push is refused, the answer names what is missing, and nothing is sent to the upstream.
     fn assert_closed(&self, reference: &str, manifest: &[u8]) {
         let puts = self.fake.count("PUT");
         let answer = self.push_as(reference, manifest);
@@ -53,7 +53,7 @@ impl Stand {
 }
 
 #[test]
-fn pushed_by_digest_signed_and_then_tagged() {
+fn gate_opens_a_tag_after_push_by_digest_and_signature() {
     let stand = up();
     let image = plain("image");
     stand.assert_closed("v1", &image);
@@ -72,7 +72,7 @@ fn pushed_by_digest_signed_and_then_tagged() {
 }
 
 #[test]
-fn signed_before_it_is_pushed_it_may_come_by_tag_at_once() {
+fn gate_opens_at_once_for_an_image_that_was_signed_before_its_push() {
     let stand = up();
     let image = plain("image");
     let signature = stand.sign(&image);
@@ -86,7 +86,7 @@ fn signed_before_it_is_pushed_it_may_come_by_tag_at_once() {
 }
 
 #[test]
-fn a_signature_that_was_deleted_opens_nothing() {
+fn gate_stays_closed_after_the_signature_was_deleted() {
     let stand = up();
     let image = plain("image");
     push(stand.backref.host(), &image);
@@ -96,7 +96,7 @@ fn a_signature_that_was_deleted_opens_nothing() {
 }
 
 #[test]
-fn what_no_gate_covers_passes() {
+fn gate_passes_what_its_patterns_do_not_cover() {
     let stand = up();
     let image = plain("image");
     stand.assert_open("latest", &image);
@@ -107,7 +107,7 @@ fn what_no_gate_covers_passes() {
 }
 
 #[test]
-fn every_tag_of_a_push_is_judged() {
+fn gate_judges_every_tag_of_a_push() {
     let stand = up();
     let image = plain("image");
     let digest = sha256(&image);
@@ -129,7 +129,7 @@ fn every_tag_of_a_push_is_judged() {
 }
 
 #[test]
-fn every_kind_of_manifest_is_judged() {
+fn gate_judges_every_kind_of_manifest() {
     let stand = up();
     let subject = sha256(&plain("subject"));
     stand.assert_closed("v1", &referrer(&subject, "signature"));
@@ -143,7 +143,7 @@ fn every_kind_of_manifest_is_judged() {
 }
 
 #[test]
-fn a_path_that_cannot_be_judged_is_refused_where_there_are_gates() {
+fn gate_refuses_a_path_that_it_can_not_judge() {
     for (config, expected) in [(GATE, 400), ("", 201)] {
         let stand = with(config, Holdings::serve);
         // A slash too many and another case are cleaned up by some upstreams, a method is replaced by a header by others.
@@ -164,7 +164,7 @@ fn a_path_that_cannot_be_judged_is_refused_where_there_are_gates() {
 }
 
 #[test]
-fn a_referrers_tag_is_exempt_where_all_that_it_lists_refers_to_its_subject() {
+fn gate_exempts_a_referrers_tag_where_every_entry_refers_to_its_subject() {
     let stand = up();
     let (image, other) = (plain("image"), plain("other"));
     for manifest in [&image, &other] {
@@ -180,7 +180,7 @@ fn a_referrers_tag_is_exempt_where_all_that_it_lists_refers_to_its_subject() {
     let tag = sha256(&image).replace(':', "-");
     stand.assert_open(&tag, &list(&[&sbom, &report]));
     stand.assert_open(&format!("{}?tag={tag}", sha256(&list(&[&sbom]))), &list(&[&sbom]));
-    // Of a sha512 digest the tag has the beginning.
+    // The referrers tag of a sha512 digest has only the beginning of its hex.
     let long = sha512(&image);
     let about_long = push(stand.backref.host(), &referrer(&long, "sbom"));
     stand.assert_open(&long[..7 + 64].replace(':', "-"), &list(&[&about_long]));
@@ -206,7 +206,7 @@ fn a_referrers_tag_is_exempt_where_all_that_it_lists_refers_to_its_subject() {
 }
 
 #[test]
-fn whoever_makes_up_an_algorithm_gets_no_tag_for_it() {
+fn gate_exempts_no_referrers_tag_of_a_made_up_digest_algorithm() {
     let stand = up();
     // Such as a pipeline's tags, of a branch and what it was built from.
     let made_up = format!("v1:{}", "0".repeat(64));
@@ -217,7 +217,7 @@ fn whoever_makes_up_an_algorithm_gets_no_tag_for_it() {
 }
 
 #[test]
-fn a_digest_tag_is_exempt_where_it_names_the_manifest_and_its_subject() {
+fn gate_exempts_a_digest_tag_where_it_names_the_manifest_and_its_subject() {
     let stand = up();
     let image = plain("image");
     let sbom = referrer(&sha256(&image), "sbom");
@@ -232,7 +232,7 @@ fn a_digest_tag_is_exempt_where_it_names_the_manifest_and_its_subject() {
 }
 
 #[test]
-fn several_gates_have_all_to_be_passed() {
+fn gate_and_others_that_cover_the_same_tag_must_all_pass() {
     let second = "[[gate]]\nrepositories = [\"app\"]\nrequire = [\"application/vnd.test.sbom\", \"sbom\"]\n";
     let stand = with(&format!("{GATE}{second}"), Holdings::serve);
     let image = plain("image");
@@ -254,7 +254,7 @@ fn push_by(stand: &Stand, headers: &[(&str, &str)], reference: &str, manifest: &
 }
 
 #[test]
-fn whom_the_upstream_shows_nothing_learns_nothing() {
+fn gate_tells_nothing_to_a_caller_to_whom_the_registry_shows_nothing() {
     for hidden in [false, true] {
         let stand = with(GATE, move |holdings, visit| match visit.head.header("Authorization") {
             Some(value) if value == RIGHT.1 => holdings.serve(visit),
@@ -287,7 +287,7 @@ fn whom_the_upstream_shows_nothing_learns_nothing() {
 }
 
 #[test]
-fn an_upstream_that_cannot_say_opens_nothing() {
+fn gate_stays_closed_while_the_registry_can_not_answer() {
     for (status, expected) in [("503 Service Unavailable", 503), ("429 Too Many Requests", 429), ("418 Teapot", 502)] {
         let stand = with(GATE, move |holdings, visit| match visit.head.method() {
             "HEAD" => visit.answer(status, &["Retry-After: 7"], ""),
@@ -302,7 +302,7 @@ fn an_upstream_that_cannot_say_opens_nothing() {
 }
 
 #[test]
-fn a_record_that_cannot_be_read_opens_nothing() {
+fn gate_stays_closed_while_the_database_can_not_be_read() {
     let stand = up();
     let image = plain("image");
     push(stand.backref.host(), &image);

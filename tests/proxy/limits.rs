@@ -26,7 +26,7 @@ fn head_of(length: usize) -> String {
 const HEAD_LIMIT: &str = "[limits]\nhead = \"8KiB\"\n";
 
 #[test]
-fn a_head_of_the_limit_passes() {
+fn limits_head_at_the_bound_passes() {
     let (backref, fake) = up(HEAD_LIMIT);
     let mut wire = Wire::to(backref.host());
     for _ in 0..2 {
@@ -37,7 +37,7 @@ fn a_head_of_the_limit_passes() {
 }
 
 #[test]
-fn a_head_over_the_limit_is_refused() {
+fn limits_head_over_the_bound_is_refused() {
     let (backref, fake) = up(HEAD_LIMIT);
     for length in [(8 << 10) + 1, 9 << 10, 64 << 10, 1 << 20] {
         let mut wire = Wire::to(backref.host());
@@ -52,7 +52,7 @@ fn a_head_over_the_limit_is_refused() {
 }
 
 #[test]
-fn a_head_over_the_limit_behind_an_upload_is_refused() {
+fn limits_head_over_the_bound_is_refused_behind_an_upload() {
     let (backref, fake) = up(HEAD_LIMIT);
     let mut wire = Wire::to(backref.host());
     wire.send("PATCH /v2/app/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345");
@@ -64,7 +64,7 @@ fn a_head_over_the_limit_behind_an_upload_is_refused() {
 }
 
 #[test]
-fn more_headers_than_anybody_needs_are_refused() {
+fn limits_headers_beyond_the_bound_on_their_number_are_refused() {
     let (backref, fake) = up("");
     let mut wire = Wire::to(backref.host());
     let headers = "X: y\r\n".repeat(2000);
@@ -75,7 +75,7 @@ fn more_headers_than_anybody_needs_are_refused() {
 }
 
 #[test]
-fn a_target_over_the_limit_is_refused() {
+fn limits_target_over_the_bound_is_refused() {
     let (backref, fake) = up(HEAD_LIMIT);
     let mut wire = Wire::to(backref.host());
     wire.send(format!("GET /v2/?{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(20 << 10)));
@@ -87,7 +87,7 @@ fn a_target_over_the_limit_is_refused() {
 const SHORT: &str = "[limits]\nhead_timeout = \"300ms\"\nstall_timeout = \"300ms\"\n";
 
 #[test]
-fn a_client_that_stops_in_the_middle_of_a_head_is_told_so() {
+fn limits_head_that_stops_in_the_middle_gets_408() {
     let (backref, fake) = up(SHORT);
     for start in ["G", "GET /v2/ HTTP/1.1\r\nHost: a\r\nX-Un"] {
         let mut wire = Wire::to(backref.host());
@@ -100,7 +100,7 @@ fn a_client_that_stops_in_the_middle_of_a_head_is_told_so() {
 }
 
 #[test]
-fn a_head_that_trickles_in_is_bounded_as_a_whole() {
+fn limits_head_that_arrives_too_slowly_gets_408() {
     let (backref, fake) = up(SHORT);
     let mut wire = Wire::to(backref.host());
     wire.send("GET /v2/ HTTP/1.1\r\nHost: a\r\nX: ");
@@ -113,7 +113,7 @@ fn a_head_that_trickles_in_is_bounded_as_a_whole() {
 }
 
 #[test]
-fn an_idle_connection_is_closed_without_a_word() {
+fn limits_idle_connection_is_closed_without_an_answer() {
     let (backref, _fake) = up(SHORT);
     let mut wire = Wire::to(backref.host());
     assert_eq!(wire.rest(), b"", "new");
@@ -124,7 +124,7 @@ fn an_idle_connection_is_closed_without_a_word() {
 }
 
 #[test]
-fn a_client_that_stops_in_the_middle_of_a_manifest_is_told_so() {
+fn limits_manifest_that_stops_in_the_middle_gets_408() {
     let (backref, fake) = up(SHORT);
     for framing in ["Content-Length: 10\r\n\r\n{\"a\"", "Transfer-Encoding: chunked\r\n\r\n4\r\n{\"a\"\r\n"] {
         let mut wire = Wire::to(backref.host());
@@ -137,7 +137,7 @@ fn a_client_that_stops_in_the_middle_of_a_manifest_is_told_so() {
 }
 
 #[test]
-fn a_client_that_stops_in_the_middle_of_an_upload_is_told_so() {
+fn limits_upload_that_stops_in_the_middle_gets_408() {
     let (backref, fake) = up(SHORT);
     for framing in ["Content-Length: 10\r\n\r\n12345", "Transfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n"] {
         let mut wire = Wire::to(backref.host());
@@ -151,7 +151,7 @@ fn a_client_that_stops_in_the_middle_of_an_upload_is_told_so() {
 }
 
 #[test]
-fn more_clients_than_allowed_wait_for_their_turn() {
+fn limits_clients_beyond_the_bound_on_connections_wait() {
     let (backref, _fake) = up("[limits]\nconnections = 2\n");
     let get = "GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n";
     let mut first = Wire::to(backref.host());
@@ -168,7 +168,7 @@ fn more_clients_than_allowed_wait_for_their_turn() {
 }
 
 #[test]
-fn limits_manifests_beyond_what_may_be_held_at_once_are_put_off() {
+fn limits_manifests_beyond_the_bound_on_memory_get_503() {
     let gate = Gate::default();
     let held = gate.clone();
     let fake = Fake::start(move |visit| {
@@ -179,7 +179,7 @@ fn limits_manifests_beyond_what_may_be_held_at_once_are_put_off() {
             visit.answer("200 OK", &[], "x");
         }
     });
-    // Room for one of the largest.
+    // A reservation for one of the largest.
     let config = "[limits]\nbuffered = \"8MiB\"\nstall_timeout = \"1s\"\n";
     let backref = Backref::of(&fake.url()).config(config).start();
     let large = 4 << 20;
@@ -194,7 +194,7 @@ fn limits_manifests_beyond_what_may_be_held_at_once_are_put_off() {
     assert_eq!((put_off.head.status(), error_code(&put_off.body).as_str()), (503, "TOOMANYREQUESTS"));
     assert!(put_off.head.header("Retry-After").is_some_and(|seconds| seconds.parse::<u32>().is_ok()));
     assert_eq!(fake.count("PUT"), 1);
-    // What needs little room, or none, passes.
+    // What needs a small reservation or none passes.
     assert_eq!(ask(backref.host(), &push("v1", "{}")).head.status(), 200);
     let upload = "PATCH /v2/app/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}";
     assert_eq!(ask(backref.host(), upload).head.status(), 200);

@@ -1,4 +1,4 @@
-//! The referrers list: what is in it, in which order, and how it looks.
+//! Referrers queries by the OCI 1.1 API: what they list, in which order, and how the answer looks.
 
 use serde_json::json;
 
@@ -24,7 +24,7 @@ impl Stand {
 }
 
 #[test]
-fn the_oldest_comes_first_and_a_repeated_push_keeps_its_place() {
+fn query_lists_the_oldest_first_and_a_repeated_push_keeps_its_place() {
     let stand = up();
     for name in ["a", "b", "c"] {
         stand.push(name);
@@ -36,7 +36,7 @@ fn the_oldest_comes_first_and_a_repeated_push_keeps_its_place() {
 }
 
 #[test]
-fn what_was_deleted_and_comes_back_goes_last() {
+fn query_lists_a_referrer_that_was_deleted_and_pushed_again_last() {
     let stand = up();
     let digests = ["a", "b", "c"].map(|name| stand.push(name));
     assert_eq!(delete(stand.backref.host(), &digests[0]).status, 202);
@@ -46,7 +46,7 @@ fn what_was_deleted_and_comes_back_goes_last() {
 }
 
 #[test]
-fn each_repository_has_its_own_list() {
+fn query_in_one_repository_lists_nothing_of_another() {
     let stand = up();
     stand.push("a");
     let elsewhere = http::referrers(stand.backref.host(), "other", &stand.subject, &[]);
@@ -54,7 +54,7 @@ fn each_repository_has_its_own_list() {
 }
 
 #[test]
-fn descriptors_say_what_the_specification_asks_for() {
+fn query_descriptors_have_the_fields_of_the_specification() {
     let stand = up();
     let subject = json!({"mediaType": INDEX, "digest": stand.subject, "size": 2});
     let config = json!({"mediaType": "application/vnd.test.config", "digest": sha256(b"{}"), "size": 2});
@@ -82,7 +82,7 @@ fn descriptors_say_what_the_specification_asks_for() {
 }
 
 #[test]
-fn a_filter_takes_several_types_and_says_that_it_was_applied() {
+fn query_filter_takes_several_artifact_types_and_says_that_it_was_applied() {
     let stand = up();
     for name in ["a", "b", "c+d"] {
         stand.push(name);
@@ -108,7 +108,7 @@ fn a_filter_takes_several_types_and_says_that_it_was_applied() {
 }
 
 #[test]
-fn the_answer_has_the_index_type_exactly_and_is_never_compressed() {
+fn query_answer_has_exactly_the_index_media_type_and_is_never_compressed() {
     let stand = up();
     stand.push("a");
     let request = format!(
@@ -126,7 +126,7 @@ fn the_answer_has_the_index_type_exactly_and_is_never_compressed() {
 }
 
 #[test]
-fn a_head_says_what_a_get_would() {
+fn query_by_head_has_the_headers_of_a_get() {
     let stand = up();
     stand.push("a");
     let mut wire = Wire::to(stand.backref.host());
@@ -141,7 +141,7 @@ fn a_head_says_what_a_get_would() {
 }
 
 #[test]
-fn what_is_not_there_has_an_empty_list() {
+fn query_for_an_absent_subject_gives_an_empty_list() {
     let stand = up();
     let zero = format!("sha256:{}", "0".repeat(64));
     for digest in [zero.as_str(), "blake3:00", &format!("sha512:{}", "0".repeat(128))] {
@@ -153,7 +153,7 @@ fn what_is_not_there_has_an_empty_list() {
 }
 
 #[test]
-fn what_is_no_digest_is_refused() {
+fn query_for_a_malformed_digest_is_refused() {
     let stand = up();
     let upper = stand.subject.to_uppercase();
     for digest in ["latest", "sha256:00", "sha256", "sha256:", ":00", upper.as_str(), "sha256:zz"] {
@@ -163,7 +163,7 @@ fn what_is_no_digest_is_refused() {
 }
 
 #[test]
-fn other_methods_on_the_list_are_the_upstreams_to_answer() {
+fn query_with_another_method_is_passed_to_the_registry() {
     let fake = Fake::start(|visit| visit.answer("405 Method Not Allowed", &["Allow: GET"], "no"));
     let backref = Backref::of(&fake.url()).start();
     let url = format!("{}/v2/{REPOSITORY}/referrers/{}", backref.url(), sha256(b""));

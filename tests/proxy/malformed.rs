@@ -30,7 +30,7 @@ const MALFORMED: [(&str, &str); 8] = [
 ];
 
 #[test]
-fn answers_that_are_malformed_are_the_upstreams_failure() {
+fn upstream_answers_that_are_malformed_give_502() {
     let fake = Fake::start(|visit| {
         if let Some(number) = visit.head.target().strip_prefix("/malformed/") {
             let number: usize = number.parse().expect("a number");
@@ -53,7 +53,7 @@ fn answers_that_are_malformed_are_the_upstreams_failure() {
 }
 
 #[test]
-fn answers_without_a_body_may_say_how_they_would_be_framed() {
+fn upstream_answers_without_a_body_may_name_a_framing() {
     let fake = Fake::start(|visit| {
         visit.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Is: it\r\n\r\n");
     });
@@ -65,7 +65,7 @@ fn answers_without_a_body_may_say_how_they_would_be_framed() {
 }
 
 #[test]
-fn answers_that_never_begin_behind_interim_ones_are_given_up() {
+fn upstream_answers_that_never_follow_interim_ones_give_502() {
     let fake = Fake::start(|visit| {
         let flood = FLOOD.repeat(1000);
         while visit.is_open() {
@@ -85,7 +85,7 @@ fn answers_that_never_begin_behind_interim_ones_are_given_up() {
 }
 
 #[test]
-fn answers_behind_a_few_interim_ones_are_passed_on() {
+fn upstream_answers_behind_a_few_interim_ones_are_passed_on() {
     let fake = Fake::start(|visit| {
         visit.send(FLOOD.repeat(100));
         visit.answer("200 OK", &[], "x".repeat(1 << 20));

@@ -1,4 +1,4 @@
-//! Manifests, pushes and lists, in one repository.
+//! Manifests, pushes and queries, in one repository.
 
 use serde_json::json;
 

@@ -54,7 +54,7 @@ fn manifest_that_names_no_subject_gets_the_registrys_own_answer() {
 }
 
 #[test]
-fn manifest_of_a_type_in_another_case_is_recorded() {
+fn manifest_with_a_media_type_in_another_letter_case_is_recorded() {
     let stand = configured("");
     let manifest = referrer(&stand.subject, "a");
     let content_type = format!("{ODD_INDEX}; q=\"A\"");
@@ -67,7 +67,7 @@ fn manifest_of_a_type_in_another_case_is_recorded() {
 }
 
 #[test]
-fn manifest_types_of_the_registry_in_another_case_make_no_list_empty() {
+fn manifest_media_types_of_the_registry_may_have_another_letter_case() {
     let stand = up();
     let manifest = referrer(&stand.subject, "a");
     stand.holdings.hold(REPOSITORY, ODD_INDEX, &manifest);

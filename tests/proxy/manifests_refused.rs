@@ -38,7 +38,7 @@ fn manifest_nested_without_end_takes_no_stack() {
     let stand = up();
     let nested = format!("{}{}", "[".repeat(1_000_000), "]".repeat(1_000_000));
     let subject = descriptor(&stand.subject);
-    // Deeper than any stack, in each field that lists give.
+    // Deeper than any stack, in each field that a descriptor has.
     for manifest in [
         format!("{{\"subject\":{subject},\"annotations\":{nested}}}"),
         format!("{{\"subject\":{subject},\"annotations\":{{\"a\":{nested}}}}}"),
@@ -137,7 +137,7 @@ fn manifest_that_says_it_is_too_large_is_refused_before_it_is_sent() {
     let length = MAX + 1;
     wire.send(format!("PUT /v2/app/manifests/v1 HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n"));
     wire.send("Expect: 100-continue\r\n\r\n");
-    // The first answer: nobody tells it to go on.
+    // The first answer: no 100 comes before it.
     let answer = wire.answer();
     assert_eq!((answer.head.status(), error_code(&answer.body).as_str()), (413, "SIZE_INVALID"));
     stand.assert_nothing_left("announced");

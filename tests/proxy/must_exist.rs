@@ -1,4 +1,4 @@
-//! `subject.must_exist`: what refers to nothing that is there is refused before anything is written.
+//! `subject.must_exist`: a manifest whose subject is absent is refused before anything is written.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ fn up(decide: impl Fn(&Holdings, &mut Visit) + Send + Sync + 'static) -> (Backre
 }
 
 #[test]
-fn a_subject_that_is_not_there_is_refused() {
+fn subject_must_exist_refuses_a_manifest_whose_subject_is_absent() {
     let (backref, fake, _) = up(Holdings::serve);
     let subject = sha256(&plain("subject"));
     let refers = json!({
@@ -41,7 +41,7 @@ fn a_subject_that_is_not_there_is_refused() {
 }
 
 #[test]
-fn a_refusal_of_the_question_is_the_answer() {
+fn subject_must_exist_passes_on_the_registrys_refusal_of_the_lookup() {
     for (status, expected, code) in [
         ("401 Unauthorized", 401, "UNAUTHORIZED"),
         ("403 Forbidden", 403, "DENIED"),
@@ -67,7 +67,7 @@ fn a_refusal_of_the_question_is_the_answer() {
 }
 
 #[test]
-fn the_question_is_the_callers_own() {
+fn subject_must_exist_asks_with_the_callers_own_credentials() {
     let (backref, fake, holdings) = up(Holdings::serve);
     holdings.hold("app", INDEX, &plain("subject"));
     let subject = sha256(&plain("subject"));

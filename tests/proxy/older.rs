@@ -45,7 +45,7 @@ fn apis(subject: &str) -> [Api; 3] {
 }
 
 #[test]
-fn each_lists_the_newest_first_under_its_own_names() {
+fn dialect_of_each_older_api_lists_the_newest_first_under_its_own_names() {
     let stand = up();
     let pushed = ["a", "b", "c"].map(|name| stand.push(name));
     // Without a created annotation, what arrived last is the newest.
@@ -62,7 +62,7 @@ fn each_lists_the_newest_first_under_its_own_names() {
 }
 
 #[test]
-fn their_pages_lead_on_to_the_end_while_the_list_changes() {
+fn dialect_of_each_older_api_pages_to_the_end_while_referrers_come_and_go() {
     let stand = up();
     let pushed = ["a", "b", "c", "d"].map(|name| stand.push(name));
     for Api { path, lists, .. } in apis(&stand.subject) {
@@ -81,7 +81,7 @@ fn their_pages_lead_on_to_the_end_while_the_list_changes() {
 }
 
 #[test]
-fn a_missing_or_malformed_digest_is_refused() {
+fn dialect_of_an_older_api_refuses_a_missing_or_malformed_digest() {
     let stand = up();
     for path in ["/v2/app/_oci/artifacts/referrers", "/v2/app/_oras/artifacts/referrers?digest=sha256:00"] {
         let answer = http::get(&format!("{}{path}", stand.backref.url()), &[]);
@@ -94,7 +94,7 @@ fn a_missing_or_malformed_digest_is_refused() {
 }
 
 #[test]
-fn what_is_on_offer_can_be_discovered() {
+fn discover_names_the_apis_on_offer() {
     let stand = up();
     for path in ["/v2/_oci/ext/discover".to_owned(), format!("/v2/{REPOSITORY}/_oci/ext/discover")] {
         let said = get(&stand, &path).json();

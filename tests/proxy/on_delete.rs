@@ -40,7 +40,7 @@ impl Stand {
 }
 
 #[test]
-fn by_default_they_stay() {
+fn on_delete_keep_leaves_the_referrers() {
     let stand = up("keep", Holdings::serve);
     let referrer = stand.attach(&stand.subject, "a");
     assert_eq!(delete(stand.backref.host(), &stand.subject).status, 202);
@@ -50,7 +50,7 @@ fn by_default_they_stay() {
 }
 
 #[test]
-fn they_go_with_it_and_so_do_theirs() {
+fn on_delete_referrers_deletes_referrers_and_their_referrers() {
     let stand = up("referrers", Holdings::serve);
     let direct: Vec<_> = (0..10).map(|n| stand.attach(&stand.subject, &format!("n{n}"))).collect();
     let second = stand.attach(&direct[3], "second");
@@ -76,7 +76,7 @@ fn they_go_with_it_and_so_do_theirs() {
 }
 
 #[test]
-fn what_the_caller_may_not_delete_stays_and_so_does_what_refers_to_it() {
+fn on_delete_referrers_leaves_what_the_caller_may_not_delete_and_its_referrers() {
     let kept_manifest = |subject: &str| referrer(subject, "kept");
     let kept = path(&sha256(&kept_manifest(&sha256(&plain("subject")))));
     let stand = up("referrers", move |holdings, visit| {
@@ -98,7 +98,7 @@ fn what_the_caller_may_not_delete_stays_and_so_does_what_refers_to_it() {
 }
 
 #[test]
-fn a_delete_that_is_refused_takes_nothing_with_it() {
+fn on_delete_referrers_deletes_nothing_where_the_subjects_delete_is_refused() {
     let stand = up("referrers", |holdings, visit| match visit.head.method() {
         "DELETE" => visit.answer("403 Forbidden", &[], ""),
         _ => holdings.serve(visit),
@@ -110,7 +110,7 @@ fn a_delete_that_is_refused_takes_nothing_with_it() {
 }
 
 #[test]
-fn one_that_is_gone_already_does_not_hide_what_refers_to_it() {
+fn on_delete_referrers_reaches_what_refers_to_a_referrer_that_is_gone_already() {
     let stand = up("referrers", Holdings::serve);
     let gone = stand.attach(&stand.subject, "gone");
     let about_gone = stand.attach(&gone, "about");
@@ -120,7 +120,7 @@ fn one_that_is_gone_already_does_not_hide_what_refers_to_it() {
 }
 
 #[test]
-fn what_refers_by_a_tag_alone_stays() {
+fn on_delete_referrers_leaves_what_refers_by_a_tag_alone() {
     let stand = up("referrers", Holdings::serve);
     let [stated, by_tag] = ["stated", "by-tag"].map(|name| stand.attach(&stand.subject, name));
     let database = rusqlite::Connection::open(stand.backref.database()).expect("the store");
@@ -130,7 +130,7 @@ fn what_refers_by_a_tag_alone_stays() {
 }
 
 #[test]
-fn when_the_upstream_fails_the_rest_stay() {
+fn on_delete_referrers_leaves_the_rest_where_the_registry_fails() {
     let subject = path(&sha256(&plain("subject")));
     let stand = up("referrers", move |holdings, visit| {
         if visit.is("DELETE") && visit.head.target() != subject {
@@ -146,7 +146,7 @@ fn when_the_upstream_fails_the_rest_stay() {
 }
 
 #[test]
-fn the_answer_does_not_wait_for_all_of_them_and_few_go_at_a_time() {
+fn on_delete_referrers_answers_before_all_are_deleted_and_deletes_few_at_a_time() {
     let gate = Gate::default();
     let held_back = gate.clone();
     let subject = path(&sha256(&plain("subject")));
@@ -158,10 +158,10 @@ fn the_answer_does_not_wait_for_all_of_them_and_few_go_at_a_time() {
     });
     let referrers: Vec<_> = (0..9).map(|n| stand.attach(&stand.subject, &format!("n{n}"))).collect();
     assert_eq!(delete(stand.backref.host(), &stand.subject).status, 202);
-    // The answer is here while the first of them are still under way.
+    // The answer comes while the first deletes of referrers are still under way.
     assert!(!gate.is_open() && referrers.iter().all(|one| stand.holds(one)));
     assert_eq!(stand.fake.count("DELETE"), 1 + 4);
-    // They are waited for when it ends.
+    // backref waits for these deletes when it is terminated.
     let pid = i32::try_from(stand.backref.pid()).ok().and_then(Pid::from_raw).expect("a process id");
     kill_process(pid, Signal::TERM).expect("it runs");
     until("new connections to be refused", || TcpStream::connect(stand.backref.host()).is_err().then_some(()));

@@ -1,4 +1,4 @@
-//! Lists in pages: by number and by size, all of it once, also while it changes.
+//! Referrers queries in pages, by number and by size: each referrer once, also while referrers come and go.
 
 use serde_json::{Value, json};
 
@@ -53,7 +53,7 @@ fn digests(pages: &[Page]) -> Vec<String> {
 }
 
 #[test]
-fn pages_of_n_hold_everything_once_in_order() {
+fn paging_by_n_lists_everything_once_in_order() {
     let stand = up();
     let pushed: Vec<_> = (0..7).map(|number| stand.push(&number.to_string())).collect();
     for (n, sizes) in [(1, vec![1; 7]), (3, vec![3, 3, 1]), (7, vec![7]), (100, vec![7])] {
@@ -64,7 +64,7 @@ fn pages_of_n_hold_everything_once_in_order() {
 }
 
 #[test]
-fn the_next_page_keeps_the_filter() {
+fn paging_keeps_the_filter_on_the_next_page() {
     let stand = up();
     let name = |number: i32| if number % 2 == 0 { "even+even" } else { "odd" };
     for number in 0..9 {
@@ -84,7 +84,7 @@ fn the_next_page_keeps_the_filter() {
 }
 
 #[test]
-fn rows_that_come_and_go_meanwhile_hide_none_and_repeat_none() {
+fn paging_neither_skips_nor_repeats_while_referrers_come_and_go() {
     let stand = up();
     let pushed: Vec<_> = (0..9).map(|number| stand.push(&number.to_string())).collect();
     let first = stand.first("?n=3");
@@ -105,7 +105,7 @@ fn rows_that_come_and_go_meanwhile_hide_none_and_repeat_none() {
 }
 
 #[test]
-fn no_page_is_above_four_mebibytes_and_all_are_listed() {
+fn paging_keeps_pages_within_four_mebibytes_and_lists_everything() {
     let stand = up();
     let annotation = "x".repeat(100_000);
     let pushed: Vec<_> = (0..60)
@@ -126,7 +126,7 @@ fn no_page_is_above_four_mebibytes_and_all_are_listed() {
 }
 
 #[test]
-fn one_descriptor_that_fills_a_page_has_one() {
+fn paging_gives_a_descriptor_that_fills_a_page_one_of_its_own() {
     let stand = up();
     let push_large = |name: &str| {
         let manifest = json!({
@@ -146,7 +146,7 @@ fn one_descriptor_that_fills_a_page_has_one() {
 }
 
 #[test]
-fn malformed_numbers_and_tokens_are_refused() {
+fn paging_refuses_malformed_numbers_and_tokens() {
     let stand = up();
     stand.push("a");
     let url = format!("{}/v2/{REPOSITORY}/referrers/{}", stand.backref.url(), stand.subject);

@@ -1,4 +1,4 @@
-//! Who may read a list: whoever the upstream says, asked by that caller's own words, just now.
+//! The permit before a list is shown: the upstream's yes to a request with this caller's own headers, just now.
 
 use crate::manifests::{INDEX, REPOSITORY, path, plain, referrer};
 use crate::support::http::{self, Answer};
@@ -10,7 +10,7 @@ const WRONG: (&str, &str) = ("Authorization", "Basic d3Jvbmc6d3Jvbmc=");
 const STRANGER: (&str, &str) = ("Authorization", "Bearer of.another.repository");
 const CHALLENGE: &str = "Basic realm=\"the registry's\"";
 
-/// An upstream that knows one user; another it knows and lets into nothing.
+/// An upstream that lets one user do everything, answers 403 to a second one, and 401 to all others.
 fn decide(holdings: &Holdings, visit: &mut Visit) {
     match visit.head.header("Authorization") {
         Some(value) if value == RIGHT.1 => holdings.serve(visit),
@@ -40,7 +40,7 @@ fn up(decide: impl Fn(&Holdings, &mut Visit) + Send + Sync + 'static) -> Stand {
     let subject_path = holdings.hold(REPOSITORY, INDEX, &subject);
     let held = holdings.clone();
     let fake = Fake::start(move |visit| decide(&held, visit));
-    // Without memory, so that each query shows what the upstream says now; the memory has a file of its own.
+    // Without the cache, so that each query shows what the upstream answers now; the cache has a file of its own.
     let backref = Backref::of(&fake.url()).config("[permit]\nttl = \"0\"\n").start();
     Stand { backref, fake, holdings, subject: sha256(&subject), subject_path }
 }
@@ -65,8 +65,8 @@ impl Stand {
 }
 
 #[test]
-fn others_get_the_upstreams_refusal_right_after_the_right_one_asked() {
-    // With memory: it is the right one's alone.
+fn permit_of_one_caller_shows_nothing_to_the_next() {
+    // With the cache: an entry is one caller's alone.
     let mut stand = up(decide);
     stand.backref = Backref::of(&stand.fake.url()).start();
     let digest = stand.push("a");
@@ -86,7 +86,7 @@ fn others_get_the_upstreams_refusal_right_after_the_right_one_asked() {
 }
 
 #[test]
-fn a_refusal_is_the_same_whether_there_are_referrers_or_not() {
+fn permit_refusal_is_the_same_whether_there_are_referrers_or_not() {
     let stand = up(decide);
     let without = stand.ask(&[WRONG]);
     stand.push("a");
@@ -95,7 +95,7 @@ fn a_refusal_is_the_same_whether_there_are_referrers_or_not() {
 }
 
 #[test]
-fn a_repository_that_hides_behind_404_has_an_empty_list() {
+fn permit_refused_by_404_gives_an_empty_list() {
     let stand = up(|holdings, visit| match visit.head.header("Authorization") {
         Some(value) if value == RIGHT.1 => holdings.serve(visit),
         _ => visit.answer("404 Not Found", &["X-Reason: hidden"], "404 page not found"),
@@ -105,12 +105,12 @@ fn a_repository_that_hides_behind_404_has_an_empty_list() {
     let answer = stand.ask(&[WRONG]);
     assert_eq!((answer.status, answer.json()["manifests"].as_array().map(Vec::len)), (200, Some(0)));
     assert_eq!(answer.headers.get("X-Reason"), None);
-    // And the stranger's 404 takes nothing from the list.
+    // The stranger's 404 makes no referrer missing.
     assert_eq!(stand.listed(), [digest]);
 }
 
 #[test]
-fn a_subject_that_is_gone_does_not_hide_referrers_that_live() {
+fn permit_comes_from_a_referrer_where_the_subject_is_gone() {
     let stand = up(Holdings::serve);
     let digests = ["a", "b"].map(|name| stand.push(name));
     stand.holdings.forget(&stand.subject_path);
@@ -118,11 +118,11 @@ fn a_subject_that_is_gone_does_not_hide_referrers_that_live() {
 }
 
 #[test]
-fn a_referrer_that_is_gone_hides_no_other_and_is_listed_no_more() {
+fn permit_comes_from_another_referrer_where_one_is_gone_and_that_one_is_unlisted() {
     let stand = up(Holdings::serve);
     let [living, gone] = ["living", "gone"].map(|name| stand.push(name));
     stand.holdings.forget(&stand.subject_path);
-    // Around backref.
+    // Deleted directly in the registry.
     stand.holdings.forget(&path(&gone));
     assert_eq!(stand.listed(), [living.as_str()]);
     assert_eq!(stand.listed(), [living.as_str()]);
@@ -133,7 +133,7 @@ fn a_referrer_that_is_gone_hides_no_other_and_is_listed_no_more() {
 }
 
 #[test]
-fn when_everything_is_gone_the_list_is_empty() {
+fn permit_comes_from_nothing_where_everything_is_gone_and_the_list_is_empty() {
     let stand = up(Holdings::serve);
     let digests = ["a", "b", "c", "d", "e"].map(|name| stand.push(name));
     stand.holdings.forget(&stand.subject_path);
@@ -148,7 +148,7 @@ fn when_everything_is_gone_the_list_is_empty() {
 }
 
 #[test]
-fn an_upstream_that_cannot_say_gives_no_rows() {
+fn permit_is_not_given_while_the_registry_can_not_answer() {
     for (status, expected, code) in [
         ("429 Too Many Requests", 429, "TOOMANYREQUESTS"),
         ("503 Service Unavailable", 503, "UNAVAILABLE"),
@@ -175,8 +175,8 @@ fn an_upstream_that_cannot_say_gives_no_rows() {
 }
 
 #[test]
-fn an_upstream_that_fails_on_everything_gives_no_rows() {
-    // 500 for a digest is what distribution 2.8 says of one that is only a blob: it counts as not there.
+fn permit_is_not_given_where_the_registry_fails_on_everything() {
+    // distribution 2.8 answers 500 to a digest that only a blob has: it counts as absent.
     let stand = up(|holdings, visit| match visit.head.method() {
         "HEAD" => visit.answer("500 Internal Server Error", &[], ""),
         _ => holdings.serve(visit),
@@ -188,7 +188,7 @@ fn an_upstream_that_fails_on_everything_gives_no_rows() {
 }
 
 #[test]
-fn the_question_is_the_callers_own_and_without_conditions() {
+fn permit_is_asked_for_with_the_callers_headers_and_without_conditions() {
     let stand = up(Holdings::serve);
     stand.ask(&[
         RIGHT,
@@ -228,7 +228,7 @@ fn the_question_is_the_callers_own_and_without_conditions() {
 }
 
 #[test]
-fn a_challenge_in_a_refusal_is_rewritten_where_others_are() {
+fn permit_refusal_has_a_challenge_with_backrefs_address() {
     let fake = Fake::start(|visit| {
         let host = visit.head.header("Host").expect("one Host").to_owned();
         let challenge = format!("WWW-Authenticate: Bearer realm=\"http://{host}/token\",service=\"r\"");

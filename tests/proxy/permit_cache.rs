@@ -1,4 +1,4 @@
-//! How long a yes stands, and for whom.
+//! How long a permit is cached, and for whom.
 
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -11,7 +11,7 @@ use crate::support::{Backref, Fake, Gate, http, sha256, until};
 use crate::wire::{Wire, served};
 
 fn everything_is_there() -> Fake {
-    Fake::start(|visit| visit.answer("200 OK", &[], ""))
+    Fake::start(|visit| visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], ""))
 }
 
 fn ask(backref: &Backref, repository: &str, headers: &[(&str, &str)]) {
@@ -29,7 +29,7 @@ fn now() -> u64 {
 }
 
 #[test]
-fn a_yes_stands_for_the_repository_for_a_while() {
+fn permit_is_cached_for_the_repository() {
     let fake = everything_is_there();
     let backref = Backref::of(&fake.url()).without_tags().start();
     for number in 0..10 {
@@ -40,7 +40,7 @@ fn a_yes_stands_for_the_repository_for_a_while() {
 }
 
 #[test]
-fn a_yes_stands_for_one_repository_and_one_caller() {
+fn permit_is_cached_for_one_repository_and_one_caller() {
     let fake = everything_is_there();
     let backref = Backref::of(&fake.url()).without_tags().start();
     let callers: [&[(&str, &str)]; 6] = [
@@ -58,13 +58,13 @@ fn a_yes_stands_for_one_repository_and_one_caller() {
         }
     }
     assert_eq!(fake.count("HEAD"), 2 * callers.len());
-    // What no upstream decides by makes no other caller.
+    // Headers by which no upstream decides make no other caller.
     ask(&backref, "app", &[("User-Agent", "other"), ("Accept", "a/b")]);
     assert_eq!(fake.count("HEAD"), 2 * callers.len());
 }
 
 #[test]
-fn a_yes_ends_when_its_time_is_over() {
+fn permit_in_the_cache_expires() {
     let fake = everything_is_there();
     let backref = Backref::of(&fake.url()).config("[permit]\nttl = \"500ms\"\n").without_tags().start();
     ask(&backref, "app", &[]);
@@ -75,7 +75,7 @@ fn a_yes_ends_when_its_time_is_over() {
 }
 
 #[test]
-fn without_memory_every_query_asks() {
+fn permit_without_a_cache_is_asked_for_at_every_query() {
     let fake = everything_is_there();
     let backref = Backref::of(&fake.url()).config("[permit]\nttl = \"0\"\n").without_tags().start();
     for _ in 0..3 {
@@ -85,10 +85,10 @@ fn without_memory_every_query_asks() {
 }
 
 #[test]
-fn a_token_that_has_ended_is_not_remembered() {
+fn permit_of_an_expired_token_is_not_cached() {
     let fake = everything_is_there();
     let backref = Backref::of(&fake.url()).without_tags().start();
-    // The upstream may allow for clocks that differ: its word counts, but only now.
+    // The upstream may allow for clocks that differ: its answer counts, but is not cached.
     for end in [now() - 1, 0] {
         let before = fake.count("HEAD");
         for _ in 0..3 {
@@ -99,7 +99,7 @@ fn a_token_that_has_ended_is_not_remembered() {
 }
 
 #[test]
-fn a_token_with_time_left_is_remembered_until_its_end() {
+fn permit_of_a_token_is_cached_until_the_token_expires() {
     let fake = everything_is_there();
     let backref = Backref::of(&fake.url()).without_tags().start();
     let end = now() + 5;
@@ -114,12 +114,12 @@ fn a_token_with_time_left_is_remembered_until_its_end() {
 }
 
 #[test]
-fn a_no_is_never_remembered() {
+fn permit_refusal_is_never_cached() {
     let opened = Gate::default();
     let open = opened.clone();
     let fake = Fake::start(move |visit| {
         if open.is_open() {
-            visit.answer("200 OK", &[], "");
+            visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], "");
         } else {
             visit.answer("401 Unauthorized", &[], "");
         }
@@ -132,7 +132,7 @@ fn a_no_is_never_remembered() {
 }
 
 #[test]
-fn many_who_ask_at_once_cost_the_upstream_one_question() {
+fn permit_asked_for_by_many_at_once_costs_the_registry_one_request() {
     const CLIENTS: usize = 50;
     let answer = Gate::default();
     let held = answer.clone();
@@ -140,7 +140,7 @@ fn many_who_ask_at_once_cost_the_upstream_one_question() {
         visit.body();
         if visit.is("HEAD") {
             held.pass();
-            visit.answer("200 OK", &[], "");
+            visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], "");
         } else {
             visit.answer("201 Created", &[], "");
         }
@@ -167,12 +167,12 @@ fn many_who_ask_at_once_cost_the_upstream_one_question() {
 }
 
 #[test]
-fn whoever_asked_first_may_leave_and_the_others_get_their_answer() {
+fn permit_reaches_the_other_callers_though_the_first_disconnects() {
     let answer = Gate::default();
     let held = answer.clone();
     let fake = Fake::start(move |visit| {
         held.pass();
-        visit.answer("200 OK", &[], "");
+        visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], "");
     });
     let backref = Backref::of(&fake.url()).without_tags().start();
     let target = format!("/v2/{REPOSITORY}/referrers/{}", sha256(b"subject"));

@@ -11,8 +11,8 @@ const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 const ARTIFACT: &str = "application/vnd.oci.artifact.manifest.v1+json";
 
 #[test]
-fn without_a_subject_every_byte_passes() {
-    // What an upstream with the API of its own would say: clients would take it for backref's word.
+fn push_without_a_subject_passes_byte_for_byte() {
+    // What an upstream with the API of its own would answer: clients would take it for backref's.
     let fake = Fake::start(|visit| {
         visit.body();
         let headers =
@@ -47,7 +47,7 @@ fn without_a_subject_every_byte_passes() {
 }
 
 #[test]
-fn with_a_subject_every_byte_passes_too() {
+fn push_with_a_subject_passes_byte_for_byte() {
     let stand = up("");
     let mut manifest = referrer(&stand.subject, "a");
     manifest.extend_from_slice(b" \n\t ");
@@ -58,7 +58,7 @@ fn with_a_subject_every_byte_passes_too() {
 }
 
 #[test]
-fn each_kind_of_reference_records_the_digest_of_the_bytes() {
+fn push_by_tag_or_digest_records_the_digest_of_the_bytes() {
     let stand = up("");
     let pushed = |name: &str| referrer(&stand.subject, name);
     let manifests = [pushed("tag"), pushed("short"), pushed("long")];
@@ -73,7 +73,7 @@ fn each_kind_of_reference_records_the_digest_of_the_bytes() {
 }
 
 #[test]
-fn the_answer_names_this_subject_and_this_digest_whatever_the_upstream_says() {
+fn push_answer_names_the_subject_and_digest_of_what_was_pushed() {
     let wrong = sha256(b"wrong");
     let headers = [format!("OCI-Subject: {wrong}"), format!("Docker-Content-Digest: {wrong}")];
     let fake = Fake::start(move |visit| {
@@ -96,7 +96,7 @@ fn the_answer_names_this_subject_and_this_digest_whatever_the_upstream_says() {
 }
 
 #[test]
-fn an_upload_in_chunks_is_recorded_as_well() {
+fn push_in_chunks_is_recorded() {
     let stand = up("");
     let manifest = referrer(&stand.subject, "a");
     let mut wire = Wire::to(stand.backref.host());
@@ -117,7 +117,7 @@ fn an_upload_in_chunks_is_recorded_as_well() {
 }
 
 #[test]
-fn the_subject_need_not_be_there() {
+fn push_may_come_before_its_subject() {
     let stand = up("");
     let absent = sha256(b"absent");
     let digest = push(stand.backref.host(), &referrer(&absent, "early"));
@@ -125,7 +125,7 @@ fn the_subject_need_not_be_there() {
 }
 
 #[test]
-fn what_refers_only_is_listed_where_that_is_configured() {
+fn push_with_refers_alone_is_listed_where_that_is_configured() {
     let manifest = |subject: &str| {
         let refers = json!({"mediaType": INDEX, "digest": subject, "size": 2});
         json!({"mediaType": INDEX, "manifests": [], "refers": refers}).to_string().into_bytes()
@@ -142,7 +142,7 @@ fn what_refers_only_is_listed_where_that_is_configured() {
 }
 
 #[test]
-fn a_deleted_referrer_is_listed_no_more() {
+fn delete_unlists_the_referrer() {
     let stand = up("");
     let digest = push(stand.backref.host(), &referrer(&stand.subject, "a"));
     let kept = push(stand.backref.host(), &referrer(&stand.subject, "b"));
@@ -155,7 +155,7 @@ fn a_deleted_referrer_is_listed_no_more() {
 }
 
 #[test]
-fn the_location_of_a_push_is_at_the_clients_address() {
+fn push_answer_has_a_location_at_backrefs_address() {
     let fake = Fake::start(|visit| {
         visit.body();
         let host = visit.head.header("Host").expect("one Host").to_owned();

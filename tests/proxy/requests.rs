@@ -1,4 +1,4 @@
-//! Requests on their way up: what the client said, byte for byte, but for what belongs to one hop.
+//! Requests: what the client sends, byte for byte, without the hop-by-hop headers.
 
 use crate::support::{Backref, Fake};
 use crate::wire::{Wire, ask};
@@ -9,7 +9,7 @@ fn up() -> (Backref, Fake) {
 }
 
 #[test]
-fn every_method_passes() {
+fn passthrough_keeps_every_method() {
     let (backref, fake) = up();
     for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "PURGE", "TRACE"] {
         let answer = ask(backref.host(), &format!("{method} /v2/app/blobs/x HTTP/1.1\r\nHost: a\r\n\r\n"));
@@ -24,7 +24,7 @@ fn every_method_passes() {
 }
 
 #[test]
-fn path_and_query_arrive_as_they_were_sent() {
+fn passthrough_keeps_path_and_query() {
     let (backref, fake) = up();
     let targets = [
         "/",
@@ -48,7 +48,7 @@ fn path_and_query_arrive_as_they_were_sent() {
 }
 
 #[test]
-fn a_target_with_scheme_and_host_arrives_as_a_path() {
+fn passthrough_sends_a_target_with_scheme_and_host_as_a_path() {
     let (backref, fake) = up();
     ask(backref.host(), "GET http://a:1/v2/x?y='1' HTTP/1.1\r\nHost: a:1\r\n\r\n");
     let seen = fake.seen();
@@ -57,7 +57,7 @@ fn a_target_with_scheme_and_host_arrives_as_a_path() {
 }
 
 #[test]
-fn headers_keep_their_case_their_values_and_their_number() {
+fn passthrough_keeps_case_values_and_number_of_request_headers() {
     let (backref, fake) = up();
     let mut wire = Wire::to(backref.host());
     wire.send("GET /v2/ HTTP/1.1\r\nHost: a\r\nX-ONE: 1\r\nx-oNe:   two, 2  \r\nACCEPT: b/c;q=0.5\r\naccept: d/e\r\n");
@@ -85,7 +85,7 @@ fn headers_keep_their_case_their_values_and_their_number() {
 }
 
 #[test]
-fn what_belongs_to_one_hop_goes_no_further() {
+fn passthrough_drops_hop_by_hop_headers_of_a_request() {
     let (backref, fake) = up();
     let request = "GET /v2/ HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, X-Mine\r\nConnection: x-yours\r\n\
         Keep-Alive: timeout=5\r\nProxy-Connection: keep-alive\r\nProxy-Authorization: Basic Og==\r\nTE: trailers\r\n\
@@ -98,7 +98,7 @@ fn what_belongs_to_one_hop_goes_no_further() {
 }
 
 #[test]
-fn forwarding_headers_are_backrefs_own() {
+fn passthrough_sets_the_forwarding_headers_itself() {
     let (backref, fake) = up();
     let request = "GET /v2/ HTTP/1.1\r\nHost: registry.test:81\r\nForwarded: host=evil\r\nX-Forwarded-Host: evil\r\n\
         X-Forwarded-Proto: https\r\nX-Forwarded-For: 6.6.6.6\r\nx-forwarded-for: 7.7.7.7\r\n\r\n";

@@ -1,4 +1,4 @@
-//! Tags that say who refers to whom: read on push, ended by whatever moves or removes them.
+//! Digest tags and cosign's tags: read on push, ended by whatever moves or deletes them.
 
 use serde_json::json;
 
@@ -29,7 +29,7 @@ impl Stand {
 }
 
 #[test]
-fn a_manifest_under_its_digest_tag_is_a_referrer() {
+fn digest_tag_makes_its_manifest_a_referrer() {
     let stand = up("");
     let manifests = ["a", "b", "c"].map(plain);
     for (manifest, end) in manifests.iter().zip(["", ".sbom", ".0"]) {
@@ -43,11 +43,11 @@ fn a_manifest_under_its_digest_tag_is_a_referrer() {
     assert_eq!(seen.body.as_deref(), Some(&manifest[..]), "as it came");
     assert_eq!(stand.fake.count("PUT"), 3);
     let asked = stand.fake.seen().iter().filter(|seen| seen.head.target().contains("manifests/sha256-")).count();
-    assert_eq!(asked, 3, "the upstream's yes to a push is all that is needed");
+    assert_eq!(asked, 3, "the upstream's success is all that is needed");
 }
 
 #[test]
-fn the_1_1_list_has_it_where_that_is_set_with_all_that_it_says() {
+fn digest_tag_referrer_is_listed_by_oci_1_1_where_without_subject_is_set() {
     let stand = up(WITHOUT_SUBJECT);
     let manifest = json!({
         "schemaVersion": 2, "mediaType": INDEX, "artifactType": "a/b", "manifests": [], "annotations": {"c": "d"},
@@ -63,7 +63,7 @@ fn the_1_1_list_has_it_where_that_is_set_with_all_that_it_says() {
 }
 
 #[test]
-fn a_tag_that_is_anothers_says_nothing_and_ends_what_it_said() {
+fn digest_tag_of_another_manifest_makes_no_referrer_and_ends_the_former_relation() {
     let stand = up("");
     let (manifest, other) = (plain("a"), plain("b"));
     let tag = digest_tag(&stand.subject, &manifest);
@@ -79,7 +79,7 @@ fn a_tag_that_is_anothers_says_nothing_and_ends_what_it_said() {
 }
 
 #[test]
-fn what_names_its_subject_has_none_by_a_tag() {
+fn digest_tag_counts_nothing_for_a_manifest_that_names_its_subject() {
     let stand = up("");
     let other = push(stand.backref.host(), &plain("other"));
     let manifest = referrer(&other, "a");
@@ -90,7 +90,7 @@ fn what_names_its_subject_has_none_by_a_tag() {
 }
 
 #[test]
-fn every_tag_in_the_query_counts() {
+fn digest_tag_in_the_query_counts_as_one_in_the_path() {
     let stand = up(COSIGN);
     let other = push(stand.backref.host(), &plain("other"));
     let manifest = plain("a");
@@ -106,7 +106,7 @@ fn every_tag_in_the_query_counts() {
 }
 
 #[test]
-fn a_tag_that_the_upstream_passed_over_counts_nothing() {
+fn digest_tag_that_the_registry_ignored_counts_nothing() {
     let holdings = Holdings::default();
     let held = holdings.clone();
     // As distribution does.
@@ -123,7 +123,7 @@ fn a_tag_that_the_upstream_passed_over_counts_nothing() {
 }
 
 #[test]
-fn a_deleted_tag_ends_what_it_said() {
+fn digest_tag_that_is_deleted_ends_its_relation() {
     let stand = up("");
     let manifest = plain("a");
     let tag = digest_tag(&stand.subject, &manifest);
@@ -135,7 +135,7 @@ fn a_deleted_tag_ends_what_it_said() {
     assert_eq!(delete(stand.backref.host(), &typed).status, 202);
     assert_eq!(stand.known(), [""; 0]);
     assert_eq!(delete(stand.backref.host(), &typed).status, 404);
-    // The manifest itself is there, and refers again.
+    // The manifest is still there, and pushed under the tag it refers again.
     stand.push_under(&tag, &manifest);
     assert_eq!(stand.known(), [digest.as_str()]);
     assert_eq!(delete(stand.backref.host(), &digest).status, 202);
@@ -143,7 +143,7 @@ fn a_deleted_tag_ends_what_it_said() {
 }
 
 #[test]
-fn a_tag_that_the_upstream_keeps_says_what_it_said() {
+fn digest_tag_whose_delete_is_refused_keeps_its_relation() {
     let holdings = Holdings::default();
     let held = holdings.clone();
     // As distribution 2.8 does.
@@ -166,7 +166,7 @@ fn a_tag_that_the_upstream_keeps_says_what_it_said() {
 }
 
 #[test]
-fn cosigns_tags_count_where_that_is_set() {
+fn cosign_tag_counts_where_cosign_tags_is_set() {
     let off = up("");
     off.push_under(&off.tag("sig"), &plain("a"));
     assert_eq!(off.known(), [""; 0]);
@@ -184,7 +184,7 @@ fn cosigns_tags_count_where_that_is_set() {
 }
 
 #[test]
-fn off_is_off() {
+fn digest_tag_counts_nothing_where_digest_tags_is_off() {
     let stand = up("[referrers]\ndigest_tags = \"off\"\n");
     let manifest = plain("a");
     let tag = digest_tag(&stand.subject, &manifest);
@@ -194,7 +194,7 @@ fn off_is_off() {
 }
 
 #[test]
-fn what_can_be_no_referrer_is_refused_under_such_a_tag_alone() {
+fn digest_tag_is_refused_for_a_manifest_that_can_be_no_referrer() {
     let stand = up("");
     let odd = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [], "annotations": {"a": 1}}).to_string();
     let tag = digest_tag(&stand.subject, odd.as_bytes());
@@ -211,7 +211,7 @@ fn what_can_be_no_referrer_is_refused_under_such_a_tag_alone() {
 }
 
 #[test]
-fn a_refused_push_leaves_what_the_tag_said() {
+fn cosign_tag_keeps_its_relation_where_a_push_is_refused() {
     let holdings = Holdings::default();
     let held = holdings.clone();
     let unwanted = sha256(&plain("refused"));

@@ -43,7 +43,7 @@ impl Stand {
 }
 
 #[test]
-fn each_referrer_has_its_tag_by_whoever_pushed_it() {
+fn digest_tag_is_written_for_each_referrer_with_the_pushers_credentials() {
     let stand = up(Holdings::serve);
     let manifest = referrer(&stand.subject, "a");
     let digest = sha256(&manifest);
@@ -64,7 +64,7 @@ fn each_referrer_has_its_tag_by_whoever_pushed_it() {
 }
 
 #[test]
-fn what_is_pushed_under_it_and_what_refers_to_nothing_is_not_written_again() {
+fn digest_tag_is_not_written_where_the_push_has_it_or_names_no_subject() {
     let stand = up(Holdings::serve);
     let manifest = referrer(&stand.subject, "a");
     let tag = digest_tag(&stand.subject, &manifest);
@@ -78,7 +78,7 @@ fn what_is_pushed_under_it_and_what_refers_to_nothing_is_not_written_again() {
 }
 
 #[test]
-fn a_refusal_changes_nothing_for_the_pusher() {
+fn digest_tag_that_the_registry_refuses_changes_nothing_for_the_pusher() {
     let stand = up(|_, visit| {
         visit.body();
         visit.answer("403 Forbidden", &["Content-Type: application/json", "X-Odd: 1"], "{}");
@@ -93,7 +93,7 @@ fn a_refusal_changes_nothing_for_the_pusher() {
 }
 
 #[test]
-fn an_upstream_that_stands_still_is_waited_for_a_while() {
+fn digest_tag_write_that_stands_still_does_not_hold_the_answer_for_long() {
     let gate = Gate::default();
     let held = gate.clone();
     let stand = up(move |holdings, visit| {

@@ -16,8 +16,10 @@ const REQUESTS: [&str; 5] = [
 ];
 
 #[test]
-fn an_upstream_that_is_down_gives_502_until_it_is_back() {
-    let fake = Fake::start(|visit| visit.answer("200 OK", &[], "back"));
+fn upstream_that_is_down_gives_502_until_it_is_back() {
+    let fake = Fake::start(|visit| {
+        visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], "back");
+    });
     let host = fake.host();
     let backref = Backref::of(&fake.url()).config("[permit]\nttl = \"0\"\n").start();
     // Connections to it are kept when it goes.
@@ -28,14 +30,16 @@ fn an_upstream_that_is_down_gives_502_until_it_is_back() {
         assert_eq!((answer.head.status(), error_code(&answer.body).as_str()), (502, "UNAVAILABLE"), "{request}");
         assert_eq!(answer.head.values("Content-Type"), ["application/json"]);
     }
-    let _back = Fake::start_at(&host, |visit| visit.answer("200 OK", &[], "back"));
+    let _back = Fake::start_at(&host, |visit| {
+        visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], "back");
+    });
     for request in REQUESTS {
         assert_eq!(ask(backref.host(), request).head.status(), 200, "{request}");
     }
 }
 
 #[test]
-fn an_upstream_that_never_answers_gives_504() {
+fn upstream_that_never_answers_gives_504() {
     let never = Gate::default();
     let held = never.clone();
     let fake = Fake::start(move |visit| {
@@ -56,7 +60,7 @@ fn an_upstream_that_never_answers_gives_504() {
 }
 
 #[test]
-fn the_time_for_an_answer_starts_when_all_was_sent() {
+fn upstream_answer_timeout_starts_when_the_whole_request_was_sent() {
     let fake = Fake::start(|visit| {
         visit.body();
         visit.answer("201 Created", &[], "");
@@ -74,7 +78,7 @@ fn the_time_for_an_answer_starts_when_all_was_sent() {
 }
 
 #[test]
-fn an_upstream_that_hangs_up_instead_of_answering_gives_502() {
+fn upstream_that_hangs_up_instead_of_answering_gives_502() {
     let fake = Fake::start(|visit| {
         visit.body();
         visit.close();
@@ -87,7 +91,7 @@ fn an_upstream_that_hangs_up_instead_of_answering_gives_502() {
 }
 
 #[test]
-fn an_upstream_that_speaks_no_http_gives_502() {
+fn upstream_that_speaks_no_http_gives_502() {
     let fake = Fake::start(|visit| {
         visit.send("SSH-2.0-OpenSSH_9\r\n\r\n");
         visit.close();
@@ -98,7 +102,7 @@ fn an_upstream_that_speaks_no_http_gives_502() {
 }
 
 #[test]
-fn an_answer_that_stands_still_ends_the_clients_connection() {
+fn upstream_answer_that_stands_still_ends_the_clients_connection() {
     let never = Gate::default();
     let held = never.clone();
     let fake = Fake::start(move |visit| {

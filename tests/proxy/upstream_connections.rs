@@ -59,7 +59,7 @@ fn upstream_connections_that_stay_in_use_give_503() {
 
 #[test]
 fn upstream_connections_that_one_worker_leaves_unused_go_to_another() {
-    // With one place, nothing can be opened or closed while a request is on its way.
+    // With a bound of one connection, none can be opened or closed while a request is on its way.
     let most = Arc::new(AtomicUsize::new(0));
     let counted = most.clone();
     let fake = Fake::start(move |visit| {
@@ -102,7 +102,7 @@ fn upstream_connections_count_until_they_are_closed() {
         let mut waiting = Wire::to(backref.host());
         waiting.send(GET);
         assert!(waiting.is_silent_for(Duration::from_millis(100)), "a second connection was opened");
-        // Whoever leaves before the end gives its connection up.
+        // A client that disconnects before the end of an answer frees the upstream connection.
         drop(large);
         assert_eq!(waiting.answer().text(), "x");
     }

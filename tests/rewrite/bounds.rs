@@ -1,4 +1,4 @@
-//! What a client can have backref do, by asking for digests or pushing much: all of it is bounded.
+//! What a client can make backref do by asking for digests or pushing much: all of it is bounded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ fn holding(blobs: BTreeMap<String, Vec<u8>>) -> Fake {
 }
 
 #[test]
-fn a_chain_of_artifacts_costs_little() {
+fn rewrite_lookup_of_a_chain_of_artifacts_costs_few_requests() {
     let mut blobs = BTreeMap::new();
     let mut subject = None;
     for number in 0..12 {
@@ -40,7 +40,7 @@ fn a_chain_of_artifacts_costs_little() {
 }
 
 #[test]
-fn a_blob_is_read_only_where_there_is_room_for_it() {
+fn rewrite_lookup_reads_a_blob_only_with_a_reservation_for_it() {
     let large = artifact(OCI, "a/b", None, &"x".repeat((4 << 20) - 4096));
     let digest = sha256(&large);
     let gate = Gate::default();
@@ -58,10 +58,10 @@ fn a_blob_is_read_only_where_there_is_room_for_it() {
     thread::scope(|scope| {
         let first = [(); 2].map(|()| scope.spawn(|| get(&url, &digest, &[OCI])));
         gate.wait_for(2);
-        // Another would not fit, and it isn't said that there is none.
+        // A third would not fit: 503, and not 404 as if there were none.
         let refused = get(&url, &digest, &[OCI]);
         assert_eq!((refused.status, refused.header("retry-after")), (503, "5"), "{refused:?}");
-        assert_eq!(get(&url, "absent", &[OCI]).status, 404, "what needs no room goes on");
+        assert_eq!(get(&url, "absent", &[OCI]).status, 404, "what needs no reservation goes on");
         gate.open();
         for first in first {
             assert_eq!(first.join().expect("an answer").status, 404, "it has no carrier");
@@ -70,7 +70,7 @@ fn a_blob_is_read_only_where_there_is_room_for_it() {
 }
 
 #[test]
-fn manifests_that_are_waited_for_take_little_more_than_their_bytes() {
+fn rewrite_of_waiting_pushes_takes_little_more_memory_than_their_bytes() {
     const PUSHES: usize = 6;
     let gate = Gate::default();
     let held = gate.clone();

@@ -6,7 +6,7 @@ use crate::stand::{IMAGE, INDEX, KINDS, OCI, artifact, descriptor, digest, get, 
 use crate::support::{Kind, sha256};
 
 #[test]
-fn referrers_of_both_forms_are_one_set() {
+fn rewrite_referrers_of_original_and_carrier_are_one_set() {
     for kind in KINDS {
         let stand = up(kind, "");
         let first = artifact(OCI, "a/b", Some(&stand.subject), "first");
@@ -36,7 +36,7 @@ fn referrers_of_both_forms_are_one_set() {
 }
 
 #[test]
-fn a_referrer_may_come_before_its_subject() {
+fn rewrite_referrer_may_come_before_its_subject() {
     let stand = up(Kind::Distribution2, "");
     let first = artifact(OCI, "a/b", Some(&stand.subject), "first");
     let second = artifact(OCI, "a/b", Some(&descriptor(OCI, &first)), "second");
@@ -53,7 +53,7 @@ fn a_referrer_may_come_before_its_subject() {
 }
 
 #[test]
-fn pages_go_over_both_forms() {
+fn rewrite_pages_span_the_referrers_of_original_and_carrier() {
     let stand = up(Kind::Distribution2, "");
     let first = artifact(OCI, "a/b", Some(&stand.subject), "first");
     let original = sha256(&first);
@@ -75,9 +75,10 @@ fn pages_go_over_both_forms() {
     assert_eq!(listed, pushed);
 }
 
-/// Who pushes to one form writes the tag of the other as well: in one order for all, or two would wait for each other.
+/// A push to one form writes the referrers tag of the other as well. The locks are taken in one order, or two pushes
+/// would wait for each other.
 #[test]
-fn pushes_to_both_forms_at_once_end_up_in_both_tags() {
+fn rewrite_pushes_to_original_and_carrier_at_once_are_in_both_referrers_tags() {
     const PUSHES: usize = 24;
     let stand = up(Kind::Distribution2, "");
     let original = stand.push(OCI, &artifact(OCI, "a/b", Some(&stand.subject), "subject"));
@@ -97,7 +98,7 @@ fn pushes_to_both_forms_at_once_end_up_in_both_tags() {
         }
     });
     for form in [&original, &carrier] {
-        crate::support::until("the tag to name all", || {
+        crate::support::until("the referrers tag to list all", || {
             let index = get(&stand.registry.url(), &form.replace(':', "-"), &[INDEX]);
             (index.json()["manifests"].as_array().map_or(0, Vec::len) == PUSHES).then_some(())
         });

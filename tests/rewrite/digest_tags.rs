@@ -11,7 +11,7 @@ fn tag(stand: &Stand, referrer: &str) -> String {
 }
 
 #[test]
-fn an_artifact_without_a_subject_is_a_referrer_by_its_tag() {
+fn digest_tag_makes_an_artifact_manifest_without_a_subject_a_referrer() {
     for kind in KINDS {
         let stand = up(kind, WITHOUT_SUBJECT);
         let subject = digest(&stand.subject);
@@ -49,7 +49,7 @@ fn an_artifact_without_a_subject_is_a_referrer_by_its_tag() {
 }
 
 #[test]
-fn the_tag_may_be_its_carriers() {
+fn digest_tag_may_name_the_carrier() {
     for kind in KINDS {
         let stand = up(kind, WITHOUT_SUBJECT);
         let manifest = artifact(OCI, "a/b", None, "a");
@@ -59,7 +59,7 @@ fn the_tag_may_be_its_carriers() {
         assert_eq!(put(&stand.url(), &tag(&stand, &carrier), OCI, &manifest).status, 201);
         let subject = digest(&stand.subject);
         assert_eq!(digest(&stand.originals(subject)[0]), sha256(&manifest));
-        // And pushed as it is, by a client that copies what the upstream has, to a backref that has never seen it.
+        // The carrier pushed as an image manifest, as by a copying client, to a backref with a new database.
         let Stand { backref, registry, subject } = stand;
         drop(backref);
         let backref = crate::support::Backref::of(&registry.url()).config(WITHOUT_SUBJECT).start();
@@ -74,7 +74,7 @@ fn the_tag_may_be_its_carriers() {
 }
 
 #[test]
-fn a_tag_that_distribution_3_deletes_ends_the_relation() {
+fn digest_tag_that_distribution_3_deletes_ends_its_relation() {
     for (kind, deletes) in KINDS.into_iter().zip([false, true]) {
         let stand = up(kind, "");
         let manifest = artifact(OCI, "a/b", None, "a");

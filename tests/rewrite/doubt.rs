@@ -1,4 +1,4 @@
-//! What goes wrong between a push and its record, and what registries do beside the specification.
+//! Artifact pushes of unknown outcome, and registries that deviate from the specification.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use crate::stand::{IMAGE, KINDS, OCI, Stand, artifact, descriptor, digest, get, 
 use crate::support::{Backref, Fake, Gate, Kind, Registry, Visit, http, sha256, sha512, until};
 
 #[test]
-fn a_carrier_that_went_up_before_a_crash_is_found() {
+fn rewrite_finds_a_carrier_that_was_pushed_before_a_crash() {
     let registry = Registry::of(Kind::Distribution2).start();
     let (gate, held, upstream) = (Gate::default(), Gate::default(), registry.url());
     let (arrived, holds) = (gate.clone(), held.clone());
@@ -52,7 +52,7 @@ fn a_carrier_that_went_up_before_a_crash_is_found() {
 }
 
 #[test]
-fn what_can_t_be_recorded_is_not_acknowledged_and_comes_back() {
+fn rewrite_that_can_not_be_recorded_is_not_acknowledged_and_can_be_repeated() {
     for subject in [false, true] {
         let mut stand = up(KINDS[0], "");
         stand.push(OCI, &artifact(OCI, "a/b", None, "first"));
@@ -69,7 +69,7 @@ fn what_can_t_be_recorded_is_not_acknowledged_and_comes_back() {
 }
 
 #[test]
-fn pushed_by_many_at_once_it_is_one() {
+fn rewrite_of_one_manifest_pushed_by_many_at_once_gives_one_referrer() {
     for kind in KINDS {
         let stand = up(kind, "");
         let manifest = artifact(OCI, "a/b", Some(&stand.subject), "a");
@@ -88,7 +88,7 @@ fn pushed_by_many_at_once_it_is_one() {
 }
 
 #[test]
-fn pushed_and_deleted_by_many_at_once_it_is_there_or_not() {
+fn rewrite_of_one_manifest_pushed_and_deleted_at_once_ends_as_the_registry_does() {
     let stand = up(KINDS[0], "");
     let manifest = artifact(OCI, "a/b", Some(&stand.subject), "a");
     let url = manifest_url(&stand.url(), &stand.push(OCI, &manifest));
@@ -102,19 +102,19 @@ fn pushed_and_deleted_by_many_at_once_it_is_there_or_not() {
                     } else {
                         put(&stand.url(), &sha256(manifest), OCI, manifest)
                     };
-                    // distribution 2.8 says 400 and 500 of a manifest that another is just writing or deleting.
+                    // distribution 2.8 answers 400 and 500 for a manifest that is just being written or deleted.
                     assert!(matches!(answer.status, 201 | 202 | 404 | 400 | 503), "{answer:?}");
                 }
             });
         }
     });
     let there = usize::from(get(&stand.url(), &sha256(&manifest), &[OCI]).status == 200);
-    until("what was in doubt to be settled", || (stand.originals(digest(&stand.subject)).len() == there).then_some(()));
+    until("unresolved writes to be settled", || (stand.originals(digest(&stand.subject)).len() == there).then_some(()));
     assert_eq!(stand.carriers(digest(&stand.subject)).len(), there);
 }
 
 #[test]
-fn by_sha512_it_is_what_was_pushed_too() {
+fn rewrite_of_a_push_by_sha512_keeps_that_digest() {
     for kind in KINDS {
         let stand = up(kind, "");
         let manifest = artifact(OCI, "a/b", Some(&stand.subject), "a");
@@ -131,7 +131,7 @@ fn by_sha512_it_is_what_was_pushed_too() {
 }
 
 #[test]
-fn what_was_in_doubt_and_then_carried_is_never_asked_for_as_a_manifest() {
+fn rewrite_never_asks_for_an_original_of_unknown_outcome_as_a_manifest() {
     let tries = Arc::new(AtomicUsize::new(0));
     let fake = Fake::start(move |visit: &mut Visit| {
         visit.body();
@@ -140,7 +140,7 @@ fn what_was_in_doubt_and_then_carried_is_never_asked_for_as_a_manifest() {
         match visit.head.method() {
             "PUT" if artifact && tries.fetch_add(1, Ordering::SeqCst) == 0 => visit.answer("502 Bad Gateway", &[], ""),
             "PUT" if artifact => visit.answer("400 Bad Request", &[], body),
-            "HEAD" => visit.answer("200 OK", &[], ""),
+            "HEAD" => visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], ""),
             _ => visit.answer("201 Created", &[], ""),
         }
     });
@@ -159,7 +159,7 @@ fn what_was_in_doubt_and_then_carried_is_never_asked_for_as_a_manifest() {
 }
 
 #[test]
-fn a_refusal_that_is_too_long_to_read_is_a_refusal() {
+fn rewrite_passes_on_a_refusal_that_is_too_long_to_read() {
     let fake = Fake::start(|visit: &mut Visit| {
         visit.body();
         visit.answer("400 Bad Request", &["X-Said: it"], "x".repeat(100 << 10));
@@ -171,7 +171,7 @@ fn a_refusal_that_is_too_long_to_read_is_a_refusal() {
 }
 
 #[test]
-fn a_part_of_a_carrier_is_not_given_for_one_of_its_original() {
+fn rewrite_never_gives_a_range_of_the_carrier_for_a_range_of_the_original() {
     let carrier = Arc::new(std::sync::Mutex::new(String::new()));
     let pushed = Arc::clone(&carrier);
     let fake = Fake::start(move |visit: &mut Visit| {
@@ -200,7 +200,7 @@ fn a_part_of_a_carrier_is_not_given_for_one_of_its_original() {
 }
 
 #[test]
-fn tags_that_are_to_be_given_on_the_way_are_the_carrier_s() {
+fn rewrite_sends_the_tags_of_the_query_with_the_carrier() {
     let fake = Fake::start(|visit: &mut Visit| {
         let status = if visit.is("HEAD") { "200 OK" } else { "201 Created" };
         visit.answer(status, &["OCI-Tag: a, b"], "");
@@ -224,7 +224,7 @@ fn requests(stand: &Stand, last: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_rewritten_push_costs_two_requests_more_than_a_plain_one_at_most() {
+fn rewrite_costs_at_most_two_requests_more_than_a_plain_push() {
     for kind in KINDS {
         // The referrers tag costs both the same.
         let stand = up(kind, "[referrers]\ntag = \"off\"\n");

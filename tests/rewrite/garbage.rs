@@ -39,7 +39,7 @@ fn collected(kind: crate::support::Kind, config: &str) -> Collected {
 }
 
 impl Collected {
-    /// How many are there yet.
+    /// How many of the pushed manifests are still there.
     fn left(&self) -> usize {
         let is_there = |(_, media_type, manifest): &&(String, &'static str, Vec<u8>)| {
             get(&self.stand.url(), &sha256(manifest), &[*media_type]).status == 200
@@ -49,7 +49,7 @@ impl Collected {
 }
 
 #[test]
-fn with_digest_tags_every_referrer_is_there_afterwards_and_listed() {
+fn garbage_collection_keeps_every_referrer_that_has_a_digest_tag() {
     for kind in KINDS {
         let Collected { stand, pushed } = collected(kind, "[referrers]\ndigest_tags = \"write\"\n");
         for (subject, media_type, manifest) in &pushed {
@@ -69,16 +69,16 @@ fn with_digest_tags_every_referrer_is_there_afterwards_and_listed() {
     }
 }
 
-/// That the other finds them says something only because of these.
+/// The control: without digest tags the collection does take them.
 #[test]
-fn without_them_every_referrer_is_gone() {
+fn garbage_collection_takes_every_referrer_without_a_digest_tag() {
     for kind in KINDS {
         assert_eq!(collected(kind, "[referrers]\ntag = \"off\"\n").left(), 0, "{kind:?}");
     }
 }
 
 #[test]
-fn the_referrers_tag_alone_keeps_them_on_distribution_3() {
+fn garbage_collection_of_distribution_3_keeps_what_the_referrers_tag_lists() {
     let [left_2, left_3] = KINDS.map(|kind| collected(kind, "").left());
     assert_eq!((left_2, left_3), (0, 3), "2.8 takes what a tagged index lists");
 }

@@ -38,7 +38,7 @@ fn generated(number: usize, subject: &Value, blob: &Value) -> (&'static str, Vec
 }
 
 #[test]
-fn each_comes_back_as_it_was_pushed() {
+fn rewrite_of_generated_artifact_manifests_gives_each_back_byte_for_byte() {
     let stand = up(Kind::Distribution2, "");
     let content = b"a blob";
     let blob = descriptor("application/vnd.test.blob", content);

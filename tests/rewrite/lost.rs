@@ -1,4 +1,4 @@
-//! The forms are on record no more: another backref, a store deleted, a carrier copied.
+//! The two forms are not in the database: another backref, a deleted database, a copied carrier.
 
 use crate::stand::{IMAGE, KINDS, OCI, Stand, artifact, descriptor, digest, get, put, up};
 use crate::support::{Backref, http, sha256};
@@ -12,7 +12,7 @@ fn another(stand: Stand) -> Stand {
 }
 
 #[test]
-fn the_original_is_found_by_its_digest_and_by_tag() {
+fn rewrite_original_is_found_without_the_database_by_digest_and_by_tag() {
     for kind in KINDS {
         for reference in ["digest", "v1"] {
             let stand = up(kind, "");
@@ -30,7 +30,7 @@ fn the_original_is_found_by_its_digest_and_by_tag() {
 }
 
 #[test]
-fn a_chain_is_found_from_its_end() {
+fn rewrite_chain_is_found_without_the_database_from_its_end() {
     let stand = up(KINDS[0], "");
     let first = artifact(OCI, "a/b", Some(&stand.subject), "first");
     let second = artifact(OCI, "a/b", Some(&descriptor(OCI, &first)), "second");
@@ -42,7 +42,7 @@ fn a_chain_is_found_from_its_end() {
 }
 
 #[test]
-fn a_delete_by_the_original_takes_the_carrier_and_leaves_the_blob() {
+fn rewrite_delete_by_the_original_without_the_database_deletes_the_carrier_alone() {
     for kind in KINDS {
         let stand = up(kind, "");
         let manifest = artifact(OCI, "a/b", Some(&stand.subject), "a");
@@ -59,7 +59,7 @@ fn a_delete_by_the_original_takes_the_carrier_and_leaves_the_blob() {
 }
 
 #[test]
-fn a_carrier_that_is_pushed_as_it_is_is_known_for_what_it_carries() {
+fn rewrite_recognizes_a_carrier_that_is_pushed_as_an_image_manifest() {
     let stand = up(KINDS[0], "");
     let manifest = artifact(OCI, "a/b", Some(&stand.subject), "a");
     let original = stand.push(OCI, &manifest);

@@ -4,12 +4,12 @@
 mod support;
 
 mod bounds;
+mod capabilities;
 mod chains;
 mod digest_tags;
 mod doubt;
 mod garbage;
 mod generated;
-mod learning;
 mod lost;
 mod policy;
 mod pull;

@@ -14,7 +14,7 @@ fn index(name: &str, fields: &Value) -> Vec<u8> {
 }
 
 #[test]
-fn a_gate_counts_the_referrers_of_both_forms() {
+fn gate_counts_the_referrers_of_original_and_carrier() {
     for kind in KINDS {
         for by_carrier in [false, true] {
             let stand = up(kind, GATE);
@@ -35,7 +35,7 @@ fn a_gate_counts_the_referrers_of_both_forms() {
 }
 
 #[test]
-fn a_gate_opens_for_what_was_signed_by_an_artifact_manifest() {
+fn gate_opens_for_a_signature_that_is_an_artifact_manifest() {
     for kind in KINDS {
         let stand = up(kind, GATE);
         let image = index("image", &json!({}));
@@ -49,7 +49,7 @@ fn a_gate_opens_for_what_was_signed_by_an_artifact_manifest() {
 }
 
 #[test]
-fn a_referrers_tag_lists_carriers() {
+fn gate_exempts_a_referrers_tag_that_lists_carriers() {
     let stand = up(Kind::Distribution2, GATE);
     let subject = digest(&stand.subject).to_owned();
     stand.push(OCI, &artifact(OCI, "a/sbom", Some(&stand.subject), "sbom"));
@@ -61,7 +61,7 @@ fn a_referrers_tag_lists_carriers() {
 }
 
 #[test]
-fn a_subject_is_there_in_either_form() {
+fn subject_must_exist_accepts_a_subject_by_original_or_carrier() {
     for kind in KINDS {
         let stand = up(kind, "[subject]\nmust_exist = true\n");
         let first = artifact(OCI, "a/b", Some(&stand.subject), "first");
@@ -81,7 +81,7 @@ fn a_subject_is_there_in_either_form() {
         let about_blob = artifact(OCI, "a/b", Some(&blob), "about a blob");
         assert_eq!(put(&stand.url(), &sha256(&about_blob), OCI, &about_blob).status, 400, "{kind:?}");
 
-        // The record is lost, the carrier is there.
+        // The database is new, the carrier is there.
         let Stand { backref, registry, .. } = stand;
         drop(backref);
         let config = "[subject]\nmust_exist = true\n";
@@ -91,7 +91,7 @@ fn a_subject_is_there_in_either_form() {
 }
 
 #[test]
-fn referrers_of_either_form_go_with_a_subject() {
+fn on_delete_referrers_deletes_the_referrers_of_original_and_carrier() {
     for kind in KINDS {
         for by_carrier in [false, true] {
             let stand = up(kind, "[subject]\non_delete = \"referrers\"\n");
@@ -114,7 +114,7 @@ fn referrers_of_either_form_go_with_a_subject() {
 }
 
 #[test]
-fn an_index_that_lists_an_original_is_whole_through_backref_where_the_registry_takes_it() {
+fn rewrite_original_in_an_index_can_be_pulled_where_the_registry_takes_the_index() {
     let stand = up(Kind::Distribution2, "");
     let sbom = artifact(OCI, "a/sbom", Some(&stand.subject), "sbom");
     let original = stand.push(OCI, &sbom);
@@ -124,7 +124,7 @@ fn an_index_that_lists_an_original_is_whole_through_backref_where_the_registry_t
 }
 
 #[test]
-fn an_index_that_lists_an_original_is_told_what_to_list() {
+fn rewrite_original_in_a_refused_index_is_explained_by_naming_its_carrier() {
     let stand = up(Kind::Distribution3, "");
     let sbom = artifact(OCI, "a/sbom", Some(&stand.subject), "sbom");
     let original = stand.push(OCI, &sbom);
@@ -147,7 +147,7 @@ fn an_index_that_lists_an_original_is_told_what_to_list() {
 }
 
 #[test]
-fn an_index_is_explained_to_whom_the_upstream_shows_the_carrier() {
+fn rewrite_original_in_a_refused_index_is_explained_only_to_readers_of_the_carrier() {
     let said = json!({"errors": [{"code": "MANIFEST_BLOB_UNKNOWN", "message": "no"}]}).to_string();
     let refusal = said.clone();
     let fake = Fake::start(move |visit: &mut Visit| {
@@ -157,7 +157,9 @@ fn an_index_is_explained_to_whom_the_upstream_shows_the_carrier() {
         match (visit.head.method(), kind.as_str()) {
             ("PUT", OCI) => visit.answer("415 Unsupported Media Type", &[], ""),
             ("PUT", INDEX) => visit.answer("400 Bad Request", &["X-Said: it"], &refusal),
-            ("HEAD", _) if is_known => visit.answer("200 OK", &[], ""),
+            ("HEAD", _) if is_known => {
+                visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], "");
+            }
             ("HEAD", _) => visit.answer("404 Not Found", &[], ""),
             _ => visit.answer("201 Created", &[], ""),
         }

@@ -1,4 +1,4 @@
-//! A pull: by either digest, and by tag as the client accepts it.
+//! Pulls of rewritten artifact manifests: by either digest, and by tag as the client accepts it.
 
 use crate::stand::{IMAGE, INDEX, KINDS, OCI, Stand, artifact, digest, get, head, header, manifest_url, put, up};
 use crate::support::{Kind, http, sha256};
@@ -14,7 +14,7 @@ fn tagged(kind: crate::support::Kind, config: &str) -> (Stand, Vec<u8>, String, 
 }
 
 #[test]
-fn each_digest_gives_its_own_form() {
+fn pull_by_digest_gives_the_original_or_the_carrier() {
     for kind in KINDS {
         let (stand, manifest, original, carrier) = tagged(kind, "");
         for accept in [&[OCI][..], &[IMAGE, OCI], &["*/*"], &[]] {
@@ -33,7 +33,7 @@ fn each_digest_gives_its_own_form() {
 }
 
 #[test]
-fn a_tag_gives_what_the_client_accepts() {
+fn pull_by_tag_gives_what_the_client_accepts() {
     for kind in KINDS {
         for (config, both) in [("", true), ("[rewrite]\ntag = \"carrier\"\n", false)] {
             let (stand, _, original, carrier) = tagged(kind, config);
@@ -51,7 +51,7 @@ fn a_tag_gives_what_the_client_accepts() {
 }
 
 #[test]
-fn what_is_no_carrier_comes_as_the_upstream_gives_it() {
+fn pull_of_what_is_no_carrier_gives_the_registrys_answer() {
     let (stand, ..) = tagged(Kind::Distribution2, "");
     let index = get(&stand.registry.url(), digest(&stand.subject), &[INDEX]).body;
     assert_eq!(put(&stand.registry.url(), "index", INDEX, &index).status, 201);
@@ -64,7 +64,7 @@ fn what_is_no_carrier_comes_as_the_upstream_gives_it() {
 }
 
 #[test]
-fn a_copy_that_is_current_is_not_sent_again() {
+fn pull_of_a_current_copy_gives_304() {
     let (stand, _, original, _) = tagged(Kind::Distribution2, "");
     let quoted = format!("\"{original}\"");
     for reference in [original.as_str(), "v1"] {

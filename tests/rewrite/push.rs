@@ -1,4 +1,4 @@
-//! A push: what the client is told, what the upstream holds, what lists say.
+//! Pushes of artifact manifests: what the client is answered, what the upstream holds, what queries list.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::stand::{IMAGE, KINDS, OCI, ORAS, artifact, descriptor, digest, get, h
 use crate::support::{Kind, http, sha256};
 
 #[test]
-fn an_artifact_manifest_is_what_was_pushed_through_backref_and_an_image_manifest_behind_it() {
+fn rewrite_stores_an_artifact_manifest_as_an_image_manifest_and_lists_the_original() {
     for kind in KINDS {
         for media_type in [OCI, ORAS] {
             let stand = up(kind, "");
@@ -37,7 +37,7 @@ fn an_artifact_manifest_is_what_was_pushed_through_backref_and_an_image_manifest
 }
 
 #[test]
-fn a_push_repeated_changes_nothing_that_shows() {
+fn rewrite_of_a_repeated_push_changes_nothing() {
     let stand = up(Kind::Distribution2, "");
     let manifest = artifact(OCI, "sbom", Some(&stand.subject), "a");
     let first = stand.push(OCI, &manifest);
@@ -48,7 +48,7 @@ fn a_push_repeated_changes_nothing_that_shows() {
 }
 
 #[test]
-fn without_a_subject_it_is_kept_as_well() {
+fn rewrite_keeps_an_artifact_manifest_without_a_subject() {
     for kind in KINDS {
         let stand = up(kind, "");
         let manifest = artifact(OCI, "a/b", None, "alone");
@@ -59,7 +59,7 @@ fn without_a_subject_it_is_kept_as_well() {
 }
 
 #[test]
-fn what_proposal_a_forbids_is_refused_with_a_sentence() {
+fn rewrite_refuses_a_manifest_that_proposal_a_forbids_with_a_sentence() {
     let stand = up(Kind::Distribution2, "");
     let mut manifest: Value = serde_json::from_slice(&artifact(OCI, "a/b", None, "x")).expect("JSON");
     manifest["blobs"] = Value::from(vec![descriptor(IMAGE, b"manifest")]);
@@ -70,7 +70,7 @@ fn what_proposal_a_forbids_is_refused_with_a_sentence() {
 }
 
 #[test]
-fn either_digest_deletes_both_forms() {
+fn rewrite_delete_by_either_digest_deletes_original_and_carrier() {
     for kind in KINDS {
         for by_carrier in [false, true] {
             let stand = up(kind, "");

@@ -17,7 +17,7 @@ fn refusing(status: &'static str, code: &'static str, carriers_too: bool) -> Fak
         let body = json!({"errors": [{"code": code, "message": "no"}]}).to_string();
         match visit.head.method() {
             "PUT" if manifest && (kind == OCI || carriers_too) => visit.answer(status, &["X-Said: it"], body),
-            "HEAD" => visit.answer("200 OK", &[], ""),
+            "HEAD" => visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], ""),
             _ => visit.answer("201 Created", &[], ""),
         }
     })
@@ -34,7 +34,7 @@ fn puts(fake: &Fake) -> Vec<String> {
 }
 
 #[test]
-fn each_way_to_refuse_is_understood_and_remembered() {
+fn rewrite_recognizes_each_way_to_refuse_and_caches_the_capability() {
     for (status, code) in [
         ("400 Bad Request", "MANIFEST_INVALID"),
         ("405 Method Not Allowed", "UNSUPPORTED"),
@@ -61,7 +61,7 @@ fn each_way_to_refuse_is_understood_and_remembered() {
 }
 
 #[test]
-fn another_refusal_reaches_the_client_as_it_came() {
+fn rewrite_passes_on_a_refusal_for_another_reason() {
     for (status, code) in [
         ("400 Bad Request", "DIGEST_INVALID"),
         ("400 Bad Request", "MANIFEST_BLOB_UNKNOWN"),
@@ -80,7 +80,7 @@ fn another_refusal_reaches_the_client_as_it_came() {
 }
 
 #[test]
-fn where_the_carrier_is_refused_too_nothing_is_learned() {
+fn rewrite_capability_is_not_cached_where_the_carrier_is_refused_too() {
     let fake = refusing("400 Bad Request", "MANIFEST_INVALID", true);
     let backref = Backref::of(&fake.url()).start();
     for pushes in 1..3 {
@@ -91,7 +91,7 @@ fn where_the_carrier_is_refused_too_nothing_is_learned() {
 }
 
 #[test]
-fn what_keeps_the_carrier_from_being_taken_is_said_where_it_is_something_else() {
+fn rewrite_passes_on_the_refusal_of_a_carrier_for_another_reason() {
     for (status, code) in [
         ("403 Forbidden", "DENIED"),
         ("413 Payload Too Large", "SIZE_INVALID"),
@@ -106,7 +106,7 @@ fn what_keeps_the_carrier_from_being_taken_is_said_where_it_is_something_else() 
                 match visit.head.method() {
                     "PUT" if kind == OCI => visit.answer("400 Bad Request", &[], said("MANIFEST_INVALID")),
                     "HEAD" if uploads => visit.answer("404 Not Found", &[], ""),
-                    "HEAD" => visit.answer("200 OK", &[], ""),
+                    "HEAD" => visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], ""),
                     _ => visit.answer(status, &["X-Said: it"], said(code)),
                 }
             });
@@ -119,7 +119,7 @@ fn what_keeps_the_carrier_from_being_taken_is_said_where_it_is_something_else() 
 }
 
 #[test]
-fn blobs_go_to_the_upstream_and_nowhere_else() {
+fn rewrite_uploads_blobs_to_the_upstream_alone() {
     let elsewhere = Fake::start(|visit: &mut Visit| visit.answer("201 Created", &[], ""));
     let location = format!("Location: {}/upload?state=1", elsewhere.url());
     let fake = Fake::start(move |visit: &mut Visit| {
@@ -139,7 +139,7 @@ fn blobs_go_to_the_upstream_and_nowhere_else() {
 
 /// GitLab: a list of config types, no artifact types, and subjects that are there.
 #[test]
-fn a_registry_that_knows_few_config_types_gets_one_of_them() {
+fn rewrite_uses_the_configured_config_type_where_the_registry_knows_few() {
     const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
     let fake = || {
         Fake::start(|visit: &mut Visit| {
@@ -150,7 +150,7 @@ fn a_registry_that_knows_few_config_types_gets_one_of_them() {
                 "PUT" if visit.head.target().contains("/manifests/") && !known => {
                     visit.answer("400 Bad Request", &[], said);
                 }
-                "HEAD" => visit.answer("200 OK", &[], ""),
+                "HEAD" => visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], ""),
                 _ => visit.answer("201 Created", &[], ""),
             }
         })
@@ -174,7 +174,7 @@ fn a_registry_that_knows_few_config_types_gets_one_of_them() {
 }
 
 #[test]
-fn what_takes_artifact_manifests_keeps_them_as_they_are() {
+fn rewrite_leaves_manifests_alone_where_the_registry_takes_artifact_manifests() {
     let fake = refusing("500 Internal Server Error", "", false);
     drop(fake);
     let taken = Fake::start(|visit: &mut Visit| visit.answer("201 Created", &[], ""));
@@ -188,7 +188,7 @@ fn what_takes_artifact_manifests_keeps_them_as_they_are() {
 }
 
 #[test]
-fn the_mode_decides() {
+fn rewrite_mode_never_and_always_are_obeyed() {
     let stand = crate::stand::up(Kind::Distribution2, "[rewrite]\nmode = \"never\"\n");
     assert_eq!(put(&stand.url(), &sha256(&manifest()), OCI, &manifest()).status, 400);
     let fake = refusing("400 Bad Request", "MANIFEST_INVALID", false);
@@ -198,7 +198,7 @@ fn the_mode_decides() {
 }
 
 #[test]
-fn a_registry_that_redirects_blob_reads_is_served_from_the_record() {
+fn rewrite_original_comes_from_the_database_where_the_registry_redirects_blob_reads() {
     let redirects = Arc::new(AtomicBool::new(false));
     let redirecting = Arc::clone(&redirects);
     let registry = crate::support::Registry::of(Kind::Distribution2).start();

@@ -1,5 +1,5 @@
-//! Originals are served from the record: only to whom the upstream lets read their carrier, and nobody else learns that
-//! they are there.
+//! Originals are served from the database: only to callers whom the upstream lets read the carrier, and nobody else can
+//! tell that they are there.
 
 use crate::stand::{IMAGE, KINDS, OCI, artifact, descriptor, digest, get, head, manifest_url, put, up};
 use crate::support::http::{self, Answer};
@@ -7,7 +7,7 @@ use crate::support::{Backref, Fake, Visit, sha256};
 
 const KNOWN: (&str, &str) = ("Authorization", "Basic cmlnaHQ6cmlnaHQ=");
 
-/// An upstream that takes anything of one user's, and turns all others away.
+/// An upstream that takes anything of one user's, and refuses all others.
 fn upstream(turned_away: &'static str) -> Fake {
     Fake::start(move |visit: &mut Visit| {
         visit.body();
@@ -18,7 +18,7 @@ fn upstream(turned_away: &'static str) -> Fake {
                 visit.answer(turned_away, &headers, "<html>no</html>");
             }
             "PUT" => visit.answer("201 Created", &[], ""),
-            _ => visit.answer("200 OK", &[], ""),
+            _ => visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], ""),
         }
     })
 }
@@ -30,7 +30,7 @@ fn said(answer: &Answer) -> (u16, Vec<(String, String)>, &[u8]) {
 }
 
 #[test]
-fn whoever_may_not_read_hears_the_same_of_every_digest() {
+fn rewrite_refusal_is_the_same_for_a_known_and_an_unknown_digest() {
     for turned_away in ["401 Unauthorized", "403 Forbidden", "404 Not Found", "429 Too Many Requests"] {
         let fake = upstream(turned_away);
         let backref = Backref::of(&fake.url()).config("[rewrite]\nmode = \"always\"\n").start();
@@ -54,7 +54,7 @@ fn whoever_may_not_read_hears_the_same_of_every_digest() {
 }
 
 #[test]
-fn a_repository_gives_what_it_has_and_not_what_another_has() {
+fn rewrite_original_of_one_repository_is_not_given_in_another() {
     for kind in KINDS {
         let stand = up(kind, "");
         let manifest = artifact(OCI, "a/b", Some(&stand.subject), "a");
@@ -62,7 +62,7 @@ fn a_repository_gives_what_it_has_and_not_what_another_has() {
         let other = format!("{}/v2/other/manifests/{original}", stand.url());
         assert_eq!(http::get(&other, &[("Accept", OCI)]).status, 404, "{kind:?}");
         let carrier = stand.only_carrier(digest(&stand.subject));
-        // Gone around backref: it is on record, and not given.
+        // Deleted directly in the registry: the original is in the database, and not given.
         let around = format!("{}/v2/app/manifests/{carrier}", stand.registry.url());
         assert_eq!(http::send("DELETE", &around, &[], b"").status, 202);
         for asked in [get(&stand.url(), &original, &[OCI]), head(&stand.url(), &original, &[OCI])] {
@@ -74,7 +74,7 @@ fn a_repository_gives_what_it_has_and_not_what_another_has() {
 }
 
 #[test]
-fn what_looks_like_a_carrier_and_is_none_is_taken_for_what_it_is() {
+fn rewrite_takes_a_forged_carrier_for_a_plain_image_manifest() {
     let stand = up(KINDS[0], "");
     let manifest = artifact(OCI, "a/b", Some(&stand.subject), "a");
     let original = stand.push(OCI, &manifest);
@@ -104,7 +104,7 @@ fn what_looks_like_a_carrier_and_is_none_is_taken_for_what_it_is() {
 }
 
 #[test]
-fn a_digest_that_can_t_be_verified_names_no_artifact() {
+fn rewrite_refuses_a_digest_that_it_can_not_verify() {
     let fake = Fake::start(|visit: &mut Visit| visit.answer("201 Created", &[], ""));
     let backref = Backref::of(&fake.url()).config("[rewrite]\nmode = \"always\"\n").start();
     let answer = put(&backref.url(), "blake3:00", OCI, &artifact(OCI, "a/b", None, "a"));

@@ -126,16 +126,16 @@ fn readable(store: &dyn Store, threads: usize) -> Vec<bool> {
 fn store_threads_read_by_the_connections_that_were_opened_first() {
     let folder = folder();
     let path = folder.path().join("backref.db");
-    let store = SqliteStore::open(&path, OpenFor::Serving, 3).expect("a new store");
+    let store = SqliteStore::open(&path, OpenFor::Command, 3).expect("a new store");
     fs::remove_file(&path).expect("deleted");
     assert_eq!(readable(&store, 3), [true; 3]);
     drop(store);
 
-    let store = SqliteStore::open(&path, OpenFor::Serving, 3).expect("a new store");
+    let store = SqliteStore::open(&path, OpenFor::Command, 3).expect("a new store");
     assert_eq!(readable(&store, 5), [true; 5], "more are opened for those that come later");
     drop(store);
 
-    let store = SqliteStore::open(&path, OpenFor::Serving, 3).expect("the same store");
+    let store = SqliteStore::open(&path, OpenFor::Command, 3).expect("the same store");
     fs::remove_file(&path).expect("deleted");
     let read = readable(&store, 4);
     assert_eq!(read.iter().filter(|&&one| one).count(), 3, "none reads another file, or makes one: {read:?}");

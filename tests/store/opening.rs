@@ -4,9 +4,10 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
     path::Path,
+    sync::Arc,
 };
 
-use backref::store::{OpenError, OpenFor, SqliteStore};
+use backref::store::{OpenError, OpenFor, SqliteStore, Store};
 
 use crate::{block_on, folder, open, processes::Process, reopen, sqlite3, world};
 
@@ -52,10 +53,11 @@ fn store_a_newer_release_s_file_is_used_if_it_says_that_this_one_may() {
     drop(open(&path).expect("a new store"));
     // As a later release leaves it: a migration more, with a column that this release doesn't know.
     sqlite3(&path, "ALTER TABLE referrer ADD COLUMN later TEXT NOT NULL DEFAULT ''; PRAGMA user_version = 999");
-    for purpose in [OpenFor::Serving, OpenFor::Command] {
-        let store = SqliteStore::open(&path, purpose, 1).expect("min_reader lets it");
-        block_on(world::hold(&store, "a"));
-        assert_eq!(block_on(world::listed(&store, &world::subject())), [world::key("a").digest]);
+    let command =
+        || -> Arc<dyn Store> { Arc::new(SqliteStore::open(&path, OpenFor::Command, 1).expect("min_reader lets it")) };
+    for store in [command(), reopen(&path)] {
+        block_on(world::hold(&*store, "a"));
+        assert_eq!(block_on(world::listed(&*store, &world::subject())), [world::key("a").digest]);
     }
     assert_eq!(sqlite3(&path, "PRAGMA user_version; SELECT min_reader FROM schema"), "999\n1\n", "it stays as it is");
 }
@@ -75,6 +77,7 @@ fn store_a_path_at_which_no_file_can_be_says_why() {
     fs::write(&file, "").expect("writable");
     assert_refused(&file.join("backref.db"), &[&format!("{} is not a folder", file.display())]);
     assert_refused(Path::new("/dev/null"), &["not a regular file"]);
+    assert_refused(Path::new("/proc/backref.db"), &["the folder /proc", "choose another path"]);
     let dangling = there.join("dangling.db");
     symlink(there.join("gone.db"), &dangling).expect("a link");
     assert_refused(&dangling, &["symbolic link", "gone.db", "does not exist"]);

@@ -16,6 +16,7 @@ pub(crate) struct BackrefOptions {
     store: Option<String>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    shell: Option<String>,
 }
 
 /// backref, answering.
@@ -51,6 +52,12 @@ impl BackrefOptions {
         self
     }
 
+    /// What a shell does before it becomes backref, such as `ulimit -n 100`.
+    pub(crate) fn shell(mut self, commands: &str) -> Self {
+        self.shell = Some(commands.to_owned());
+        self
+    }
+
     /// Without a look at referrers tags: what the upstream is asked is then about the rest alone.
     pub(crate) fn without_tags(self) -> Self {
         self.environment("BACKREF_REFERRERS_TAG", "off")
@@ -76,6 +83,7 @@ impl Backref {
             store: None,
             arguments: Vec::new(),
             environment: Vec::new(),
+            shell: None,
         }
     }
 
@@ -108,7 +116,11 @@ impl Backref {
 
     /// One of its commands, on the same upstream, store and configuration.
     pub(crate) fn command(&self, name: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_backref"));
+        let binary = env!("CARGO_BIN_EXE_backref");
+        let mut command = Command::new(if self.options.shell.is_some() { "sh" } else { binary });
+        if let Some(commands) = &self.options.shell {
+            command.args(["-c", &format!("{commands}; exec \"$0\" \"$@\""), binary]);
+        }
         // What whoever runs the tests has set for a backref of their own is not meant for this one.
         let theirs = std::env::vars_os().map(|(name, _)| name);
         for name in theirs.filter(|name| name.to_string_lossy().starts_with("BACKREF_")) {

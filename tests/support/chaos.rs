@@ -93,7 +93,7 @@ impl Chaos {
         }
     }
 
-    /// How often what happened.
+    /// How often each mishap has happened, by method and mishap.
     pub(crate) fn happened(&self) -> BTreeMap<String, usize> {
         self.shared.state().happened.clone()
     }
@@ -159,7 +159,7 @@ fn serve(stream: TcpStream, shared: &Arc<Shared>) {
             break;
         }
     }
-    // Whoever asked may be gone already.
+    // The other side may be gone already.
     let _ = stream.get_ref().shutdown(Shutdown::Both);
 }
 

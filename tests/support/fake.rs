@@ -65,7 +65,7 @@ impl Fake {
         Self::start_at("127.0.0.1:0", script)
     }
 
-    /// Where another was: an upstream that comes back.
+    /// At the address of an earlier one: an upstream that comes back.
     pub(crate) fn start_at(address: &str, script: impl Fn(&mut Visit) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(address).expect("a free port");
         let address = listener.local_addr().expect("it is bound");
@@ -152,7 +152,7 @@ impl Visit {
         self.connection
     }
 
-    /// Whether whoever asked is still there, as far as is known.
+    /// Whether the connection to backref is still open, as far as is known.
     pub(crate) fn is_open(&self) -> bool {
         self.open
     }
@@ -186,7 +186,7 @@ impl Visit {
         bytes
     }
 
-    /// Bytes to whoever asked, who may have gone.
+    /// Sends bytes to backref, which may have closed the connection.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.open &= self.stream.get_mut().write_all(bytes.as_ref()).is_ok();
     }

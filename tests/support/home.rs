@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::tool;
 
-/// No client of ours takes a tenth of it.
+/// No client of these tests takes a tenth of it.
 const BOUND_SECONDS: &str = "300";
 
 /// A directory that a client takes for the user's home, and works in. Empty when made.

@@ -1,4 +1,4 @@
-//! What the integration suites stand on: real registries, the real binary, real clients, real sockets.
+//! What the integration suites use: real registries, the real binary, real clients, real sockets.
 //!
 //! - [`Registry`]: an upstream (CNCF distribution 2.8 or 3), open, with a password file or with tokens.
 //! - [`TokenServer`]: who may do what, for a registry that asks for tokens.

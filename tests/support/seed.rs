@@ -1,4 +1,4 @@
-//! Chance that can be had again: `SEED=7` for another run's.
+//! Random numbers that can be reproduced: `SEED=7` for another run's.
 
 use std::env;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 const BOUND: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Asks until there is an answer. Panics with `what` when it stays away.
+/// Asks until there is an answer. Panics with `what` when none comes within the bound.
 pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {

@@ -6,20 +6,24 @@ use crate::stand::{INDEX, Stand, metric, plain, put, referrer, up, with};
 use crate::support::{Backref, Fake, Holdings, Kind, Registry, Seen, http, sha256, until};
 
 #[test]
-fn a_push_costs_one_look_and_one_write() {
+fn referrers_tag_of_a_push_costs_one_read_and_one_write() {
     let stand = with(Registry::distribution_2().deletes(false), |backref| backref);
     stand.push("first");
-    until("the first to be over", || stand.about_the_tag(0).contains(&"PUT 201".to_owned()).then_some(()));
+    until("the first to be written", || stand.about_the_tag(0).contains(&"PUT 201".to_owned()).then_some(()));
     let since = stand.registry.requests().len();
     for name in ["a", "b", "c"] {
         stand.push(name);
     }
     until("three writes", || (writes(&stand, since) == 3).then_some(()));
-    assert_eq!(stand.about_the_tag(since), ["HEAD 200", "PUT 201"].repeat(3), "and no look at what it wrote itself");
+    assert_eq!(
+        stand.about_the_tag(since),
+        ["HEAD 200", "PUT 201"].repeat(3),
+        "backref does not read what it wrote itself"
+    );
 }
 
 #[test]
-fn who_wrote_it_meanwhile_costs_one_more_look() {
+fn referrers_tag_that_another_client_wrote_costs_one_more_read() {
     let stand = with(Registry::distribution_2().deletes(false), |backref| backref);
     let mine = stand.push("mine");
     let around = stand.push_around("around");
@@ -33,12 +37,12 @@ fn who_wrote_it_meanwhile_costs_one_more_look() {
 }
 
 #[test]
-fn pushes_at_once_are_written_together() {
+fn referrers_tag_writes_of_concurrent_pushes_are_combined() {
     const PUSHES: usize = 100;
     let stand = up(Kind::Distribution2);
     let mut pushed = at_once(&stand, PUSHES);
     assert_eq!(stand.listed().len(), PUSHES);
-    stand.paid();
+    stand.flushed();
     let mut tagged = stand.tagged();
     pushed.sort();
     tagged.sort();
@@ -66,7 +70,7 @@ fn at_once(stand: &Stand, count: usize) -> Vec<String> {
 
 /// One after the other, a thousand pushes could cost the upstream half a million entries.
 #[test]
-fn many_pushes_one_after_the_other_do_not_cost_the_square() {
+fn referrers_tag_writes_of_successive_pushes_grow_less_than_quadratically() {
     const PUSHES: usize = 1000;
     let stand = up(Kind::Distribution2);
     let host = stand.url();
@@ -74,7 +78,7 @@ fn many_pushes_one_after_the_other_do_not_cost_the_square() {
         let manifest = referrer(&stand.subject, &number.to_string());
         put(&host, &sha256(&manifest), &manifest);
     }
-    stand.paid();
+    stand.flushed();
     assert_eq!(stand.tagged().len(), PUSHES);
     assert_eq!(http::referrers(stand.backref.host(), "app", &stand.subject, &[]).len(), PUSHES);
     let writes = writes(&stand, 0);
@@ -86,9 +90,9 @@ fn writes(stand: &Stand, since: usize) -> usize {
     stand.about_the_tag(since).iter().filter(|request| *request == "PUT 201").count()
 }
 
-/// The same in bytes, by an upstream that counts them: written at each push, the list would come to 150 MB.
+/// The same in bytes, by an upstream that counts them: written at each push, the referrers tags would come to 150 MB.
 #[test]
-fn nor_the_square_in_bytes() {
+fn referrers_tag_bytes_of_successive_pushes_grow_less_than_quadratically() {
     const PUSHES: usize = 1000;
     let holdings = Holdings::default();
     let subject = plain("subject");
@@ -100,7 +104,9 @@ fn nor_the_square_in_bytes() {
         let manifest = referrer(&subject, &number.to_string());
         put(&backref.url(), &sha256(&manifest), &manifest);
     }
-    until("what is owed to be paid", || (metric(&backref, "backref_referrers_tags_pending") == 0).then_some(()));
+    until("the referrers tag to be flushed", || {
+        (metric(&backref, "backref_referrers_tags_pending") == 0).then_some(())
+    });
     let is_tag = |seen: &Seen| seen.head.method() == "PUT" && seen.head.target().contains("/manifests/sha256-");
     let written: Vec<usize> =
         fake.seen().into_iter().filter(is_tag).map(|seen| seen.body.map_or(0, |body| body.len())).collect();

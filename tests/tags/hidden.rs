@@ -4,7 +4,7 @@ use crate::stand::{list, plain, put, with};
 use crate::support::{Registry, http};
 
 #[test]
-fn only_what_has_the_mark_is_left_out_and_pages_still_show_every_other_tag_once() {
+fn referrers_tag_with_backrefs_mark_is_hidden_and_every_other_tag_is_listed_once() {
     // 3.x pages; 2.8 gives all at once.
     for registry in [Registry::distribution_2(), Registry::distribution_3()] {
         let stand = with(registry, |backref| backref.config("[referrers]\nhide_tags = true\n"));

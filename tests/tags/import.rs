@@ -1,10 +1,10 @@
-//! What was in the registry before backref, or is pushed around it.
+//! Referrers that were in the registry before backref, or are pushed directly to it.
 
 use crate::stand::{KINDS, list, plain, put, referrer, up};
 use crate::support::{Kind, http, sha256};
 
 #[test]
-fn what_clients_listed_before_is_listed_in_their_order() {
+fn referrers_tag_that_clients_wrote_before_is_imported_in_its_order() {
     for kind in KINDS {
         let stand = up(kind);
         let before: Vec<Vec<u8>> = ["c", "a", "b"].iter().map(|name| stand.push_around(name)).collect();
@@ -13,13 +13,16 @@ fn what_clients_listed_before_is_listed_in_their_order() {
         let digests: Vec<String> = before.iter().map(|one| sha256(one)).collect();
         assert_eq!(stand.listed(), digests, "{kind:?}");
         let listed = http::referrers(stand.backref.host(), "app", &stand.subject, &[]);
-        assert_eq!(listed[0]["artifactType"], "application/vnd.test", "from the manifest, not from the list");
-        stand.paid();
+        assert_eq!(
+            listed[0]["artifactType"], "application/vnd.test",
+            "from the manifest, not from the entry in the referrers tag"
+        );
+        stand.flushed();
     }
 }
 
 #[test]
-fn a_list_is_somebodys_words() {
+fn referrers_tag_import_takes_only_manifests_that_refer_to_the_subject() {
     let stand = up(Kind::Distribution2);
     let mine = stand.push_around("mine");
     let ordinary = plain("ordinary");
@@ -32,7 +35,7 @@ fn a_list_is_somebodys_words() {
 }
 
 #[test]
-fn a_thousand_are_read_at_once() {
+fn referrers_tag_import_takes_a_thousand_referrers_at_once() {
     let stand = up(Kind::Distribution2);
     let manifests: Vec<Vec<u8>> = (0..1000).map(|number| stand.push_around(&number.to_string())).collect();
     let names: Vec<&[u8]> = manifests.iter().map(Vec::as_slice).collect();
@@ -44,7 +47,7 @@ fn a_thousand_are_read_at_once() {
 }
 
 #[test]
-fn a_tag_costs_nothing_until_it_is_due() {
+fn referrers_tag_import_asks_nothing_until_the_recheck_is_due() {
     let stand = up(Kind::Distribution2);
     assert_eq!(stand.listed(), [""; 0]);
     for _ in 0..5 {
@@ -54,13 +57,13 @@ fn a_tag_costs_nothing_until_it_is_due() {
 }
 
 #[test]
-fn of_a_subject_that_is_not_there_as_well() {
+fn referrers_tag_import_works_for_an_absent_subject() {
     let stand = up(Kind::Distribution2);
     let absent = sha256(b"signed before it is pushed");
     let early = referrer(&absent, "early");
     put(&stand.registry.url(), &sha256(&early), &early);
     let listed = |stand: &crate::stand::Stand| http::referrers(stand.backref.host(), "app", &absent, &[]).len();
-    assert_eq!(listed(&stand), 0, "nothing names it");
+    assert_eq!(listed(&stand), 0, "no referrers tag lists it");
     put(&stand.registry.url(), &absent.replace(':', "-"), &list(&[&early]));
     assert_eq!(listed(&stand), 1);
 }

@@ -1,4 +1,4 @@
-//! What registries and credentials don't allow, and how far the tag goes all the same.
+//! The referrers tag where a registry, the caller's rights or its size set limits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use crate::stand::{INDEX, delete, list, metric, plain, put, referrer, up, url};
 use crate::support::{Backref, Fake, Gate, Holdings, Kind, http, sha256, until};
 
-/// One more than fit into 4 MiB with all their annotations.
+/// One referrer more than fit into 4 MiB with all their annotations.
 #[test]
-fn the_longest_annotations_are_left_out_of_a_tag_that_would_be_too_large() {
+fn referrers_tag_leaves_out_the_longest_annotations_where_it_would_be_too_large() {
     let stand = up(Kind::Distribution2);
     let large = |name: &str| {
         let mut manifest: Value = serde_json::from_slice(&referrer(&stand.subject, name)).expect("JSON");
@@ -20,17 +20,17 @@ fn the_longest_annotations_are_left_out_of_a_tag_that_would_be_too_large() {
     let mut pushed: Vec<String> =
         ["a", "b", "c", "d", "e"].map(large).iter().map(|one| put(&stand.url(), &sha256(one), one)).collect();
     pushed.push(stand.push("small"));
-    stand.paid();
+    stand.flushed();
     assert_eq!(stand.tagged(), pushed);
     let index = stand.index().expect("a tag");
     let with = index["manifests"].as_array().expect("a list").iter().filter(|one| one.get("annotations").is_some());
-    assert_eq!(with.count(), 5, "one of the five long ones had to go");
+    assert_eq!(with.count(), 5, "the annotations of one of the five long ones are left out");
     let listed = http::referrers(stand.backref.host(), "app", &stand.subject, &[]);
     assert!(listed.iter().all(|one| one.get("annotations").is_some()), "the API has pages");
 }
 
 #[test]
-fn whoever_comes_next_may_write_what_the_first_may_not() {
+fn referrers_tag_is_written_by_the_next_pusher_where_the_first_may_not() {
     const MAY: &str = "Basic bWF5OnB1c2g=";
     let holdings = Holdings::default();
     let subject = plain("subject");
@@ -69,7 +69,7 @@ fn whoever_comes_next_may_write_what_the_first_may_not() {
         assert_eq!(
             (answer.status, answer.header("WWW-Authenticate")),
             (201, ""),
-            "one's 401 is never another's answer"
+            "one caller's 401 is never another caller's answer"
         );
     }
     until("the tag to be written", || (metric(&backref, "backref_referrers_tags_pending") == 0).then_some(()));
@@ -77,9 +77,9 @@ fn whoever_comes_next_may_write_what_the_first_may_not() {
     assert_eq!(http::get(&tag, &[]).json()["manifests"].as_array().map(Vec::len), Some(2));
 }
 
-/// zot: 405 for what a list names, and gone by itself once none does.
+/// zot answers 405 to the delete of what a tagged index lists, and deletes it by itself once no index does.
 #[test]
-fn a_registry_that_keeps_what_a_list_names_deletes_it_once_none_does() {
+fn referrers_tag_is_cleared_first_where_the_registry_keeps_what_a_tag_lists() {
     let holdings = Holdings::default();
     let subject = plain("subject");
     holdings.hold("app", INDEX, &subject);
@@ -106,14 +106,14 @@ fn a_registry_that_keeps_what_a_list_names_deletes_it_once_none_does() {
         let manifest = referrer(&subject, name);
         put(&backref.url(), &sha256(&manifest), &manifest);
     }
-    assert_eq!(delete(&backref.url(), &gone), 202, "it was deleted, if not by the DELETE");
+    assert_eq!(delete(&backref.url(), &gone), 202, "the referrer was deleted, if not by the DELETE");
     assert_eq!(http::referrers(backref.host(), "app", &subject, &[]).len(), 1);
     assert_eq!(metric(&backref, "backref_referrers_tags_pending"), 0);
 }
 
-/// It may name thousands of manifests, and each is read to know that none refers to the subject.
+/// Such an index may list thousands of manifests, and each is read to know that none refers to the subject.
 #[test]
-fn what_is_never_written_is_not_read_at_each_push_and_delete() {
+fn referrers_tag_that_is_never_written_is_not_read_at_each_push_and_delete() {
     const PUSHES: usize = 20;
     let stand = up(Kind::Distribution2);
     let other = plain("other");
@@ -123,7 +123,7 @@ fn what_is_never_written_is_not_read_at_each_push_and_delete() {
     let reads = stand.about_the_tag(0).iter().filter(|line| line.starts_with("GET")).count();
     assert!(reads < PUSHES / 2, "read {reads} times");
     assert_eq!(stand.listed(), pushed);
-    assert_eq!((stand.tagged(), stand.owed()), (vec![sha256(&other)], 1));
+    assert_eq!((stand.tagged(), stand.pending()), (vec![sha256(&other)], 1));
     let before = stand.registry.requests().len();
     let (gone, pushed) = pushed.split_at(PUSHES / 2);
     for one in gone {
@@ -134,13 +134,13 @@ fn what_is_never_written_is_not_read_at_each_push_and_delete() {
     assert_eq!(stand.listed(), pushed);
     assert_eq!(delete(&stand.registry.url(), &sha256(&list(&[&other]))), 202);
     stand.push("last");
-    stand.paid();
+    stand.flushed();
     assert_eq!(stand.tagged().len(), pushed.len() + 1);
 }
 
-/// While the upstream stands still, pushes come and their credentials with them: those who wait are few, and write for all.
+/// While the upstream does not answer, few of the pushes wait to write the referrers tag, and those write for all.
 #[test]
-fn few_wait_to_write_one_tag_and_they_write_for_all() {
+fn referrers_tag_has_few_waiting_writers_and_they_write_for_all() {
     const PUSHES: usize = 100;
     let holdings = Holdings::default();
     let subject = plain("subject");

@@ -39,7 +39,7 @@ fn tagged(fake: &Fake, subject: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_look_at_the_tag_pays_nothing_for_a_push_that_came_meanwhile() {
+fn referrers_tag_read_does_not_flush_a_push_that_came_meanwhile() {
     let (slow, gate) = (Arc::new(AtomicBool::new(false)), Gate::default());
     let (slowly, look) = (slow.clone(), gate.clone());
     let (fake, _, subject) = registry(move |_, visit| {
@@ -64,7 +64,7 @@ fn a_look_at_the_tag_pays_nothing_for_a_push_that_came_meanwhile() {
 }
 
 #[test]
-fn a_refused_delete_puts_back_what_a_write_of_unknown_outcome_took_out() {
+fn referrers_tag_gets_back_what_a_write_of_unknown_outcome_took_out_for_a_refused_delete() {
     let broken = Arc::new(AtomicBool::new(false));
     let breaks = broken.clone();
     let (fake, _, subject) = registry(move |held, visit| {
@@ -87,7 +87,7 @@ fn a_refused_delete_puts_back_what_a_write_of_unknown_outcome_took_out() {
 }
 
 #[test]
-fn what_could_not_be_judged_stays_in_the_tag_write_after_write() {
+fn referrers_tag_keeps_an_entry_that_could_not_be_read_write_after_write() {
     let (fake, holdings, subject) = registry(|_, visit| {
         if visit.is("GET") && visit.head.target().ends_with(&sha256(&referrer(&sha256(&plain("subject")), "around"))) {
             visit.answer("429 Too Many Requests", &[], "{}");
@@ -104,7 +104,7 @@ fn what_could_not_be_judged_stays_in_the_tag_write_after_write() {
 }
 
 #[test]
-fn referrers_tag_of_a_client_is_not_acknowledged_before_its_entries_have_rows() {
+fn referrers_tag_of_a_client_is_not_acknowledged_before_its_entries_are_recorded() {
     let around = referrer(&sha256(&plain("subject")), "around");
     let (digest, limited) = (sha256(&around), Arc::new(AtomicBool::new(true)));
     let limits = limited.clone();
@@ -127,7 +127,7 @@ fn referrers_tag_of_a_client_is_not_acknowledged_before_its_entries_have_rows() 
 }
 
 #[test]
-fn a_slow_import_brings_back_nothing_that_was_deleted_meanwhile() {
+fn referrers_tag_import_brings_back_nothing_that_was_deleted_meanwhile() {
     let around = referrer(&sha256(&plain("subject")), "around");
     let (digest, gate) = (sha256(&around), Gate::default());
     let (slow, first) = (gate.clone(), AtomicBool::new(true));
@@ -155,7 +155,7 @@ fn a_slow_import_brings_back_nothing_that_was_deleted_meanwhile() {
 }
 
 #[test]
-fn a_push_that_lands_after_a_delete_is_found() {
+fn push_that_lands_after_a_delete_is_found() {
     let (gate, late) = (Gate::default(), Arc::new(AtomicBool::new(false)));
     let (hold, slow) = (gate.clone(), late.clone());
     let (fake, _, subject) = registry(move |_, visit| {

@@ -1,4 +1,4 @@
-//! Registries that don't take the tag, or not now, or hold something else there: the list is whole all the same.
+//! Registries that refuse the referrers tag or hold something else under its name: queries list every referrer.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ struct Stand {
     subject: String,
 }
 
-/// `script` says whether it has answered.
+/// `script` returns whether it has answered.
 fn with(script: impl Fn(&Holdings, &mut Visit) -> bool + Send + Sync + 'static) -> Stand {
     let holdings = Holdings::default();
     let subject = sha256(&plain("subject"));
@@ -58,17 +58,17 @@ impl Stand {
         digests(&http::referrers(self.backref.host(), "app", &self.subject, &[]))
     }
 
-    fn owed(&self) -> u64 {
+    fn pending(&self) -> u64 {
         metric(&self.backref, "backref_referrers_tags_pending")
     }
 
-    /// New pushes, until one has paid.
-    fn pay(&self) {
+    /// Pushes new referrers until one of the pushes flushes the referrers tag.
+    fn flush(&self) {
         let mut number = 0;
-        until("a push to pay", || {
+        until("a push to flush the referrers tag", || {
             number += 1;
             self.push(&format!("next {number}"));
-            (self.owed() == 0).then_some(())
+            (self.pending() == 0).then_some(())
         });
     }
 }
@@ -78,8 +78,8 @@ fn digests(entries: &[serde_json::Value]) -> Vec<String> {
 }
 
 #[test]
-fn a_tag_that_can_be_made_but_not_changed_stays_as_it_was_first_and_costs_no_more_with_every_push() {
-    // ECR, Harbor, and others.
+fn referrers_tag_that_can_not_be_changed_stays_as_it_was_first_at_constant_cost() {
+    // Immutable tags of ECR, Harbor and others.
     for (status, code) in
         [("400 Bad Request", "TAG_INVALID"), ("412 Precondition Failed", "PRECONDITION"), ("409 Conflict", "CONFLICT")]
     {
@@ -99,15 +99,15 @@ fn a_tag_that_can_be_made_but_not_changed_stays_as_it_was_first_and_costs_no_mor
             pushed.push(stand.push(&number.to_string()));
             cost.push(stand.fake.seen().len() - before);
         }
-        assert_eq!((stand.listed(), stand.tagged(), stand.owed()), (pushed.clone(), vec![first], 1), "{status}");
-        assert_eq!(cost, [3; 10], "{status}: the push, a look at the tag, a write that is refused");
+        assert_eq!((stand.listed(), stand.tagged(), stand.pending()), (pushed.clone(), vec![first], 1), "{status}");
+        assert_eq!(cost, [3; 10], "{status}: the push, a read of the referrers tag, a write that is refused");
         assert_eq!(delete(&stand.backref.url(), &pushed.pop().expect("some")), 202, "{status}");
         assert_eq!(stand.listed(), pushed, "{status}");
     }
 }
 
 #[test]
-fn a_registry_that_breaks_off_every_write_for_a_while_is_paid_when_it_is_over() {
+fn referrers_tag_is_flushed_after_a_registry_broke_off_every_write_for_a_while() {
     let down = Arc::new(AtomicBool::new(true));
     let is_down = Arc::clone(&down);
     let stand = with(move |_, visit| {
@@ -119,16 +119,16 @@ fn a_registry_that_breaks_off_every_write_for_a_while_is_paid_when_it_is_over() 
         breaks
     });
     let pushed = ["a", "b", "c"].map(|name| stand.push(name));
-    assert_eq!((stand.listed(), stand.owed()), (pushed.to_vec(), 1));
+    assert_eq!((stand.listed(), stand.pending()), (pushed.to_vec(), 1));
     assert!(!stand.holdings.holds(&format!("/v2/app/manifests/{}", stand.tag())));
     down.store(false, Ordering::SeqCst);
-    stand.pay();
+    stand.flush();
     assert_eq!(stand.tagged(), stand.listed());
 }
 
-/// Out of the tag by a write that nobody knows of, and not deleted after all: the tag is owed.
+/// A write of unknown outcome took the referrer out of the referrers tag, and its delete is refused: the tag is stale.
 #[test]
-fn a_refused_delete_leaves_no_referrer_out_of_the_tag_unnoticed() {
+fn referrers_tag_lacks_no_referrer_unnoticed_after_a_refused_delete() {
     let strange = Arc::new(AtomicBool::new(false));
     let is_strange = Arc::clone(&strange);
     let stand = with(move |holdings, visit| {
@@ -146,18 +146,18 @@ fn a_refused_delete_leaves_no_referrer_out_of_the_tag_unnoticed() {
         true
     });
     let pushed = ["a", "b"].map(|name| stand.push(name));
-    until("the tag to be written, and the index before it to be gone", || (stand.owed() == 0).then_some(()));
+    until("the tag to be written, and the index before it to be gone", || (stand.pending() == 0).then_some(()));
     strange.store(true, Ordering::SeqCst);
     assert_eq!(delete(&stand.backref.url(), &pushed[0]), 405);
     assert_eq!(stand.listed(), pushed);
-    assert!(stand.tagged() == pushed || stand.owed() == 1, "{:?}", stand.tagged());
+    assert!(stand.tagged() == pushed || stand.pending() == 1, "{:?}", stand.tagged());
     strange.store(false, Ordering::SeqCst);
-    stand.pay();
+    stand.flush();
     assert_eq!(stand.tagged(), stand.listed());
 }
 
 #[test]
-fn an_entry_that_can_not_be_read_now_makes_the_first_answer_wait() {
+fn referrers_tag_entry_that_can_not_be_read_now_makes_the_first_answer_wait() {
     let busy = Arc::new(AtomicBool::new(true));
     let is_busy = Arc::clone(&busy);
     let later = sha256(&referrer(&sha256(&plain("subject")), "later"));
@@ -177,22 +177,22 @@ fn an_entry_that_can_not_be_read_now_makes_the_first_answer_wait() {
     let query = format!("{}/v2/app/referrers/{}", stand.backref.url(), stand.subject);
     for _ in 0..3 {
         let answer = http::get(&query, &[]);
-        assert_eq!(answer.status, 503, "half a list: {answer:?}");
+        assert_eq!(answer.status, 503, "an incomplete list: {answer:?}");
         assert!(answer.header("Retry-After").parse::<u32>().is_ok_and(|seconds| seconds > 0), "{answer:?}");
     }
     let reads = |digest: &str| stand.fake.seen().iter().filter(|seen| seen.head.target().ends_with(digest)).count();
-    assert_eq!(reads(&sha256(&now)), 1, "what was learned is kept");
+    assert_eq!(reads(&sha256(&now)), 1, "what was read is kept");
     busy.store(false, Ordering::SeqCst);
     assert_eq!(stand.listed().into_iter().collect::<BTreeSet<_>>(), BTreeSet::from([sha256(&now), later]));
 }
 
 #[test]
-fn a_list_that_changes_while_it_is_read_is_read_again() {
+fn referrers_tag_that_changes_while_it_is_read_is_read_again() {
     let manifests = ["first", "second"].map(|name| referrer(&sha256(&plain("subject")), name));
     let [first, second] = manifests.clone();
     let changed = AtomicBool::new(false);
     let stand = with(move |holdings, visit| {
-        // Between the list and what it names.
+        // Between the read of the index and the reads of its entries.
         if visit.head.target().ends_with(&sha256(&first)) && !changed.swap(true, Ordering::SeqCst) {
             let path = format!("/v2/app/manifests/{}", sha256(&plain("subject")).replace(':', "-"));
             holdings.hold_at(&path, INDEX, &list(&[&first, &second]));
@@ -205,11 +205,11 @@ fn a_list_that_changes_while_it_is_read_is_read_again() {
     put(&stand.fake.url(), &stand.tag(), &list(&[&manifests[0]]));
     assert_eq!(stand.listed(), [sha256(&manifests[0])]);
     let both = manifests.each_ref().map(|manifest| sha256(manifest));
-    until("the new list to be read", || (stand.listed() == both).then_some(()));
+    until("the new index to be read", || (stand.listed() == both).then_some(()));
 }
 
 #[test]
-fn an_ordinary_image_under_that_tag_is_left_alone() {
+fn referrers_tag_name_with_an_ordinary_image_is_left_alone() {
     let stand = with(|_, _| false);
     let kind = "application/vnd.oci.image.manifest.v1+json";
     let image = json!({
@@ -221,21 +221,21 @@ fn an_ordinary_image_under_that_tag_is_left_alone() {
     let at = url(&stand.backref.url(), &stand.tag());
     assert_eq!(http::send("PUT", &at, &[("Content-Type", kind)], &image).status, 201);
     let pushed = ["a", "b"].map(|name| stand.push(name));
-    assert_eq!((stand.listed(), stand.owed()), (pushed.to_vec(), 1));
+    assert_eq!((stand.listed(), stand.pending()), (pushed.to_vec(), 1));
     assert_eq!(delete(&stand.backref.url(), &pushed[0]), 202);
     assert_eq!(stand.listed(), pushed[1..]);
     assert_eq!(http::get(&at, &[("Accept", kind)]).body, image);
-    assert_eq!(delete(&stand.backref.url(), &sha256(&image)), 202, "nor is it kept from being deleted");
+    assert_eq!(delete(&stand.backref.url(), &sha256(&image)), 202, "and the image can be deleted");
 }
 
 #[test]
-fn a_tag_that_a_client_deletes_by_its_name_is_written_again() {
+fn referrers_tag_that_a_client_deletes_by_name_is_written_again() {
     let stand = up(Kind::Distribution3);
     let pushed = ["a", "b"].map(|name| stand.push(name));
     assert_eq!(delete(&stand.url(), &stand.tag()), 202);
     assert_eq!((stand.listed(), stand.tagged()), (pushed.to_vec(), pushed.to_vec()));
-    stand.paid();
-    // 2.8 knows no such request, and says so.
+    stand.flushed();
+    // 2.8 has no delete by tag.
     let stand = up(Kind::Distribution2);
     let pushed = stand.push("a");
     assert!(matches!(delete(&stand.url(), &stand.tag()), 400 | 405));
@@ -244,9 +244,9 @@ fn a_tag_that_a_client_deletes_by_its_name_is_written_again() {
     assert!(matches!(delete(&stand.url(), "v1"), 400 | 405));
 }
 
-/// Anybody may name any tag.
+/// Any caller may name any referrers tag.
 #[test]
-fn what_the_registry_does_not_let_a_client_do_leaves_nothing_on_record() {
+fn referrers_tag_requests_that_the_registry_refuses_leave_no_rows() {
     let stand = with(|_, visit| {
         if !visit.is("PUT") && !visit.is("DELETE") {
             return false;
@@ -270,5 +270,5 @@ fn what_the_registry_does_not_let_a_client_do_leaves_nothing_on_record() {
         let rows: i64 = store.query_row(&count, [], |row| row.get(0)).expect("a number");
         assert_eq!(rows, 0, "{table}");
     }
-    assert_eq!(stand.owed(), 0);
+    assert_eq!(stand.pending(), 0);
 }

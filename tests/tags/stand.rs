@@ -44,7 +44,7 @@ pub(crate) fn referrer(subject: &str, name: &str) -> Vec<u8> {
     manifest.to_string().into_bytes()
 }
 
-/// A list as a client of today makes it: a descriptor and no more.
+/// The index of a referrers tag as a client of today makes it: descriptors and no more.
 pub(crate) fn list(manifests: &[&[u8]]) -> Vec<u8> {
     let entries: Vec<Value> =
         manifests.iter().map(|one| json!({"mediaType": INDEX, "digest": sha256(one), "size": one.len()})).collect();
@@ -80,7 +80,7 @@ impl Stand {
         put(&self.url(), &sha256(&manifest), &manifest)
     }
 
-    /// The same around backref.
+    /// Pushes a referrer of that name directly to the registry, and returns its bytes.
     pub(crate) fn push_around(&self, name: &str) -> Vec<u8> {
         let manifest = referrer(&self.subject, name);
         put(&self.registry.url(), &sha256(&manifest), &manifest);
@@ -91,7 +91,7 @@ impl Stand {
         self.subject.replace(':', "-")
     }
 
-    /// The index that the tag resolves to in the registry itself.
+    /// The index that the referrers tag resolves to in the registry itself.
     pub(crate) fn index(&self) -> Option<Value> {
         let answer = http::get(&url(&self.registry.url(), &self.tag()), &[("Accept", INDEX)]);
         match answer.status {
@@ -101,7 +101,7 @@ impl Stand {
         }
     }
 
-    /// What that names, in its order.
+    /// The digests that the referrers tag lists, in its order.
     pub(crate) fn tagged(&self) -> Vec<String> {
         digests(self.index().map_or(Value::Null, |index| index["manifests"].clone()).as_array().map_or(&[], |all| all))
     }
@@ -115,17 +115,17 @@ impl Stand {
         digests(&http::referrers(self.backref.host(), "app", &self.subject, &[]))
     }
 
-    /// How many tags are owed, as `/metrics` has it.
-    pub(crate) fn owed(&self) -> u64 {
+    /// How many referrers tags are stale, as `/metrics` counts them.
+    pub(crate) fn pending(&self) -> u64 {
         metric(&self.backref, "backref_referrers_tags_pending")
     }
 
-    /// Waits until nothing is owed: under load, a push may have been answered before its tag was written.
-    pub(crate) fn paid(&self) {
-        until("what is owed to be paid", || (self.owed() == 0).then_some(()));
+    /// Waits until no referrers tag is stale: under load, a push may be answered before its referrers tag is written.
+    pub(crate) fn flushed(&self) {
+        until("the stale referrers tags to be flushed", || (self.pending() == 0).then_some(()));
     }
 
-    /// Requests to the registry about the tag, as `PUT 201`, since the first `since` requests of any kind.
+    /// Requests to the registry about the referrers tag, as `PUT 201`, since the first `since` requests of any kind.
     pub(crate) fn about_the_tag(&self, since: usize) -> Vec<String> {
         let tag = format!("/{} ", self.tag());
         let about = |line: &String| line.contains(&tag).then(|| line.replace(&format!(" /v2/app/manifests{tag}"), " "));

@@ -1,4 +1,4 @@
-//! What callers without rights can do to who refers to whom: nothing.
+//! Callers without rights change nothing about who refers to whom.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::support::{Backref, Fake, Holdings, Visit, sha256, until};
 const OWNER: (&str, &str) = ("Authorization", "Basic b3duZXI6b3duZXI=");
 const REPOSITORY: &str = "app";
 
-/// What a registry says to a caller without the owner's credentials.
+/// What a registry answers a caller without the owner's credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Strangers {
     /// 404 to everything.
@@ -86,7 +86,7 @@ impl Stand {
         listed.iter().map(|one| one["digest"].as_str().expect("a digest").to_owned()).collect()
     }
 
-    /// What the tag names in the registry itself.
+    /// The digests that the referrers tag lists in the registry itself.
     fn tagged(&self) -> Vec<String> {
         let url = format!("{}/v2/{REPOSITORY}/manifests/{}", self.fake.url(), self.tag());
         let answer = http::get(&url, &[("Accept", INDEX), OWNER]);
@@ -124,14 +124,18 @@ fn stranger_deletes_nothing_and_leaves_no_trace() {
             Strangers::AreForbidden => 403,
         };
         assert_eq!((of_known.status, of_unknown.status), (refused, refused), "{strangers:?}");
-        assert_eq!(of_known.text(), of_unknown.text(), "{strangers:?}: the answer tells what is known");
+        assert_eq!(
+            of_known.text(),
+            of_unknown.text(),
+            "{strangers:?}: the answer tells known digests from unknown ones"
+        );
         assert_eq!((stand.listed(), stand.tagged()), (vec![only.clone()], vec![only]), "{strangers:?}");
         assert_eq!(stand.pending(), [0, 0], "{strangers:?}: a refusal left something to do");
     }
 }
 
 #[test]
-fn stranger_deletes_change_no_tag_that_the_owner_writes_meanwhile() {
+fn stranger_deletes_change_no_referrers_tag_that_the_owner_writes_meanwhile() {
     for strangers in ALL {
         let stand = up(strangers);
         let victim = stand.push("victim");
@@ -148,7 +152,10 @@ fn stranger_deletes_change_no_tag_that_the_owner_writes_meanwhile() {
             let pushed: Vec<String> = (0..8)
                 .map(|number| {
                     let pushed = stand.push(&format!("n{number}"));
-                    assert!(stand.tagged().contains(&victim), "{strangers:?}: the victim was left out of the tag");
+                    assert!(
+                        stand.tagged().contains(&victim),
+                        "{strangers:?}: the victim was left out of the referrers tag"
+                    );
                     pushed
                 })
                 .collect();
@@ -164,12 +171,12 @@ fn stranger_deletes_change_no_tag_that_the_owner_writes_meanwhile() {
 }
 
 #[test]
-fn stranger_list_costs_the_upstream_few_requests() {
+fn stranger_referrers_tag_costs_the_registry_few_requests() {
     for strangers in ALL {
         let stand = up(strangers);
         let only = stand.push("only");
         stand.settled();
-        // The entries are there, so that whoever believes the list reads each.
+        // The registry holds the entries, so that believing the index would mean to read each.
         let entries: Vec<Vec<u8>> = (0..300).map(|number| referrer(&stand.subject, &format!("e{number}"))).collect();
         for entry in &entries {
             stand.holdings.hold(REPOSITORY, INDEX, entry);
@@ -179,7 +186,7 @@ fn stranger_list_costs_the_upstream_few_requests() {
         let answer = stand.send("PUT", &stand.tag(), &[], &list(&refs));
         assert!(matches!(answer.status, 401 | 403 | 404), "{strangers:?}: {answer:?}");
         let asked = stand.fake.seen().len() - before;
-        assert!(asked <= 3, "{strangers:?}: {asked} requests for a list that was refused");
+        assert!(asked <= 3, "{strangers:?}: {asked} requests for an index that was refused");
         assert_eq!((stand.listed(), stand.pending()), (vec![only], [0, 0]), "{strangers:?}");
     }
 }
@@ -197,7 +204,7 @@ fn stranger_delete_on_a_registry_that_hides_ends_at_the_first_404() {
 }
 
 #[test]
-fn delete_whose_connection_is_lost_leaves_its_referrer_listed_and_in_the_tag() {
+fn delete_whose_connection_is_lost_leaves_its_referrer_in_list_and_referrers_tag() {
     let stand = up_with(|_, visit| {
         if visit.is("DELETE") && visit.head.target().contains("/manifests/sha256:") {
             visit.body();
@@ -225,7 +232,7 @@ fn protects(holdings: &Holdings, visit: &mut Visit) -> bool {
 }
 
 #[test]
-fn delete_of_what_the_registry_protects_takes_it_out_of_the_tag_first() {
+fn delete_of_a_protected_referrer_takes_it_out_of_the_referrers_tag_first() {
     let stand = up_with(protects);
     let [gone, kept] = ["gone", "kept"].map(|name| stand.push(name));
     stand.settled();
@@ -239,7 +246,7 @@ fn delete_of_what_the_registry_protects_takes_it_out_of_the_tag_first() {
 }
 
 #[test]
-fn delete_that_is_refused_once_more_puts_its_referrer_back() {
+fn delete_that_is_refused_twice_puts_its_referrer_back_into_the_referrers_tag() {
     let stand = up_with(|_, visit| {
         if visit.is("DELETE") && visit.head.target().contains("/manifests/sha256:") {
             visit.answer("405 Method Not Allowed", &[], "{}");

@@ -1,10 +1,10 @@
-//! What backref writes: the list, in order of arrival, as the API gives it.
+//! What backref writes into the referrers tag: the referrers in order of arrival, as the API lists them.
 
 use crate::stand::{INDEX, KINDS, delete, put, put_as, referrer, up, url, with};
 use crate::support::{Kind, Registry, http, sha256};
 
 #[test]
-fn the_tag_has_what_the_api_lists_in_the_same_order() {
+fn referrers_tag_has_what_the_api_lists_in_the_same_order() {
     for kind in KINDS {
         let stand = up(kind);
         let pushed: Vec<String> = (0..5).map(|number| stand.push(&number.to_string())).collect();
@@ -13,25 +13,25 @@ fn the_tag_has_what_the_api_lists_in_the_same_order() {
         let through = http::referrers(stand.backref.host(), "app", &stand.subject, &[]);
         assert_eq!(index["manifests"].as_array(), Some(&through), "the same descriptors");
         assert!(stand.is_marked());
-        stand.paid();
+        stand.flushed();
         assert_eq!(stand.push("3"), pushed[3], "pushed again, it keeps its place");
         assert_eq!(stand.tagged(), pushed);
     }
 }
 
 #[test]
-fn a_deleted_store_is_made_anew_from_it() {
+fn referrers_tag_restores_a_deleted_database() {
     for kind in KINDS {
         let stand = up(kind);
         let pushed: Vec<String> = (0..5).map(|number| stand.push(&number.to_string())).collect();
         let stand = stand.forget();
         assert_eq!(stand.listed(), pushed, "{kind:?}");
-        stand.paid();
+        stand.flushed();
     }
 }
 
 #[test]
-fn replaced_indexes_go_where_they_may() {
+fn referrers_tag_indexes_that_were_replaced_are_deleted_where_that_is_allowed() {
     for (deletes, left) in [(true, 1), (false, 4)] {
         let stand = with(Registry::distribution_2().deletes(deletes), |backref| backref);
         for name in ["a", "b", "c", "d"] {
@@ -48,7 +48,7 @@ fn replaced_indexes_go_where_they_may() {
     }
 }
 
-/// The digest of backref's own list of these referrers.
+/// The digest of the index that backref writes for these referrers.
 fn index_of(subject: &str, names: &[&str]) -> String {
     let entries: Vec<String> = names
         .iter()
@@ -70,7 +70,7 @@ fn index_of(subject: &str, names: &[&str]) -> String {
 }
 
 #[test]
-fn a_vanished_referrer_does_not_block_the_tag() {
+fn referrers_tag_is_written_without_a_referrer_that_vanished() {
     for kind in KINDS {
         let stand = up(kind);
         let [gone, kept] = ["gone", "kept"].map(|name| stand.push(name));
@@ -78,12 +78,12 @@ fn a_vanished_referrer_does_not_block_the_tag() {
         let last = stand.push("last");
         assert_eq!(stand.tagged(), [kept.clone(), last.clone()], "{kind:?}");
         assert_eq!(stand.listed(), [kept, last]);
-        stand.paid();
+        stand.flushed();
     }
 }
 
 #[test]
-fn what_is_no_list_is_never_written() {
+fn referrers_tag_name_with_a_foreign_index_is_never_written() {
     let stand = up(Kind::Distribution2);
     let around = crate::stand::plain("an ordinary index, tagged like a list");
     let child = put(&stand.registry.url(), &sha256(&around), &around);
@@ -91,25 +91,25 @@ fn what_is_no_list_is_never_written() {
     put(&stand.registry.url(), &stand.tag(), &ordinary);
     let pushed = stand.push("a");
     assert_eq!(stand.listed(), [pushed]);
-    assert_eq!(stand.tagged(), [child], "it is left as it was");
-    assert_eq!(stand.owed(), 1);
+    assert_eq!(stand.tagged(), [child], "the foreign index is left as it was");
+    assert_eq!(stand.pending(), 1);
 }
 
 #[test]
-fn the_tag_of_a_subject_that_is_tagged_so_itself_is_never_written() {
+fn referrers_tag_name_of_the_subject_itself_is_never_written() {
     let stand = up(Kind::Distribution2);
     put(&stand.registry.url(), &stand.tag(), &crate::stand::plain("subject"));
     let pushed = stand.push("a");
     assert_eq!((stand.listed(), stand.tagged()), (vec![pushed], vec![]));
-    assert_eq!(stand.owed(), 1);
+    assert_eq!(stand.pending(), 1);
 }
 
 #[test]
-fn switched_off_nothing_is_written() {
+fn referrers_tag_off_writes_nothing() {
     let stand = with(Registry::distribution_2(), crate::support::BackrefOptions::without_tags);
     stand.push("a");
     assert_eq!(stand.index(), None);
     let answer = put_as(&stand.url(), &stand.tag(), &crate::stand::list(&[]));
-    assert_eq!(answer.status, 201, "and clients' lists pass as they are");
+    assert_eq!(answer.status, 201, "and clients' referrers tags pass as they are");
     assert_eq!(stand.about_the_tag(0), ["GET 404", "PUT 201"]);
 }

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn annotations_that_are_pushed_are_strings_and_left_as_they_were() {
+    fn annotations_of_a_pushed_manifest_are_strings_and_stay_as_written() {
         for bad in [r#"{"a":1}"#, r#"{"a":null}"#, "[]", "7", r#"{"a":"\ud800"}"#, r#"{"\udc00":"a"}"#] {
             assert!(parse(bad).is_err(), "{bad}");
         }
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn annotations_that_are_read_are_taken_as_far_as_they_are_strings() {
+    fn annotations_of_a_stored_manifest_are_read_as_far_as_they_are_strings() {
         let read = |json| Annotations::read(value(json)).map(|annotations| annotations.raw().get().to_owned());
         for (json, taken) in [
             (r#"{ "a" : "b" }"#, Some(r#"{ "a" : "b" }"#)),

@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn manifest_of_an_artifact_has_one_reading_with_a_subject_or_without() {
+    fn manifest_of_an_artifact_that_two_readers_could_read_differently_is_refused() {
         let own = format!(r#""mediaType":"{ARTIFACT}""#);
         for odd in [r#""blobs":[],"Blobs":[]"#, r#""ANNOTATIONS":{}"#, r#""artifactType":"","artifactType":"a/b""#] {
             assert!(parse_as(Some(ARTIFACT), format!("{{{own},{odd}}}")).is_err(), "{odd}");
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn manifest_gives_its_artifact_type_or_its_configs() {
+    fn manifest_artifact_type_is_its_own_or_that_of_its_config() {
         let s = real();
         let read = |rest: &str| parse(format!(r#"{{"subject":{s},{rest}}}"#)).unwrap().artifact_type;
         assert_eq!(read(r#""artifactType":"a/b","Config":{"mediaType":"c/d"}"#).as_deref(), Some("a/b"));

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn manifest_that_refers_is_read_in_any_case() {
+    fn manifest_subject_is_found_in_any_letter_case() {
         let (d, s) = (digest(), real());
         for (json, via) in [
             (format!(r#"{{"Subject":{s}}}"#), Via::Subject),
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn manifest_that_refers_to_nobody_is_plain() {
+    fn manifest_without_a_subject_is_plain() {
         for json in [
             "{}",
             r#"{"subject":null,"refers":{}}"#,
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn manifest_in_doubt_gets_no_verdict() {
+    fn manifest_that_two_readers_could_read_differently_is_unreadable() {
         let (d, s) = (digest(), real());
         for json in [
             "",
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn manifest_type_is_the_headers_if_it_is_a_manifests() {
+    fn manifest_media_type_is_the_content_type_where_that_is_a_manifest_type() {
         let s = real();
         let read = |content_type, own: &str| {
             let json = format!(r#"{{{own}"subject":{s}}}"#);
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn manifest_with_its_subject_by_a_tag_is_described() {
+    fn manifest_whose_subject_a_tag_names_is_described() {
         let by_tag = || Subject { digest: Digest::parse(&digest()).unwrap(), via: Via::Tag };
         let raw = |json: &str| RawManifest { bytes: json.to_owned().into(), media_type: MediaType::parse(IMAGE) };
         let odd = raw(r#"{"artifactType":"a/b","annotations":{"a":null,"b":"c"}}"#);

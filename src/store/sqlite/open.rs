@@ -69,12 +69,16 @@ pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
     let file = File::create(&beside).map_err(|error| OpenError::Unusable {
         path: path.to_owned(),
         reason: match error.kind() {
-            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem if !beside.exists() => format!(
-                "this user may not write the folder {}, in which files beside the database are kept; change the folder's \
+            _ if beside.exists() => format!("its lock {} cannot be written: {error}", beside.display()),
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => format!(
+                "this user may not write the folder {}, in which files are kept beside the database; change the folder's \
                  owner or permissions, or choose another path",
                 folder(path).display()
             ),
-            _ => format!("its lock {}: {error}", beside.display()),
+            _ => format!(
+                "no file can be made in the folder {}: {error}; choose another path",
+                folder(path).display()
+            ),
         },
     })?;
     match file.try_lock() {

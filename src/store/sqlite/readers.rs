@@ -39,8 +39,9 @@ impl Readers {
         if let Some(reader) = free {
             return Ok(RefCell::new(reader));
         }
+        // Another file at the path is not what the others read: neither before it is opened nor after.
+        self.files.check()?;
         let reader = connect(&self.path)?;
-        // Another file at the path is not what the others read.
         self.files.check()?;
         Ok(RefCell::new(reader))
     }

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_places_go_to_who_waits_first_and_has_not_left() {
+    fn upstream_connections_go_to_the_first_waiter_that_has_not_left() {
         let places = Arc::new(Places::new(2));
         let (one, two) = (place(&places), place(&places));
         let (left, mut first, mut second) = (wait(&places, 0), wait(&places, 0), wait(&places, 0));
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_are_handed_over_within_a_pool_and_closed_for_another() {
+    fn upstream_connections_are_handed_over_within_a_pool_and_closed_for_another() {
         let places = Arc::new(Places::new(1));
         let taken = place(&places);
         assert_eq!(places.offer("idle", 0), Some("idle"), "nobody waits");
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_given_to_one_who_leaves_go_to_the_next() {
+    fn upstream_connections_given_to_a_waiter_that_leaves_go_to_the_next() {
         let places = Arc::new(Places::new(1));
         let taken = place(&places);
         let (leaves, mut next) = (wait(&places, 0), wait(&places, 0));

@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn address_that_never_answers_does_not_hide_the_next() {
+    async fn upstream_address_that_never_answers_does_not_hide_the_next() {
         let (silent, _listener, _filling) = silent(2).await;
         let answers = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = answers.local_addr().unwrap();
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn address_that_refuses_gives_way_at_once_and_the_last_error_is_told() {
+    async fn upstream_address_that_refuses_gives_way_at_once_and_the_last_error_is_reported() {
         let refuses = |last| {
             let listener = std::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, last], 0))).unwrap();
             listener.local_addr().unwrap()
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_both_families_alternate() {
+    fn upstream_addresses_of_both_families_alternate() {
         let parse = |text: &str| -> SocketAddr { text.parse().unwrap() };
         let resolved = ["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "2.2.2.2:1"].map(parse);
         let expected = ["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"].map(parse);

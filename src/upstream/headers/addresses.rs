@@ -38,15 +38,16 @@ impl Addresses<'_> {
     /// The upstream's headers as the client is to see them. Addresses elsewhere, such as presigned ones of a storage,
     /// and everything behind the origin stay as they are.
     pub fn to_client(&self, headers: &mut HeaderMap, client: &Side) {
-        hop_by_hop::strip(headers);
+        hop_by_hop::strip(headers, |_| false);
+        if !headers.keys().any(has_addresses) {
+            return;
+        }
+        strip_connection_bound(headers);
         for (name, opening) in [(header::LOCATION, ""), (header::LINK, "<")] {
             self.rewrite(headers, &name, opening, client);
         }
-        if headers.contains_key(header::WWW_AUTHENTICATE) {
-            strip_connection_bound(headers);
-            if self.realm {
-                self.rewrite(headers, &header::WWW_AUTHENTICATE, "realm=\"", client);
-            }
+        if self.realm {
+            self.rewrite(headers, &header::WWW_AUTHENTICATE, "realm=\"", client);
         }
     }
 
@@ -104,6 +105,11 @@ impl Addresses<'_> {
         let names = [self.upstream.authority.as_str().as_bytes(), client.host.as_bytes()];
         names.iter().any(|name| is_same_host(host, name)).then_some(url.len() - rest.len() + end)
     }
+}
+
+/// Most answers have none.
+fn has_addresses(name: &HeaderName) -> bool {
+    matches!(name.as_str(), "location" | "link" | "www-authenticate")
 }
 
 /// Leaves out challenges that can't be met through backref.
@@ -170,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_the_upstream_become_the_clients() {
+    fn addresses_of_the_upstream_become_the_one_that_the_client_uses() {
         let plain = ("http://up:5000", "http://proxy:5080");
         let tls = ("https://up", "https://reg.example");
         let v6 = ("http://[::1]:5000", "http://[::2]");
@@ -204,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_elsewhere_stay() {
+    fn addresses_of_other_hosts_stay() {
         let plain = ("http://up:5000", "http://proxy:5080");
         let tls = ("https://up", "https://reg.example");
         for ((upstream, client), elsewhere) in [
@@ -241,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_have_a_path_where_they_are_the_upstreams() {
+    fn addresses_give_a_path_where_they_are_the_upstreams() {
         let (upstream, client) = (origin("http://up:5000"), side(&origin("http://proxy:5080")));
         let path = |address| Addresses { upstream: &upstream, realm: true }.path(address, &client);
         for ours in ["/v2/a?b", "https://up:5000/v2/a?b", "http://proxy:5080/v2/a?b"] {

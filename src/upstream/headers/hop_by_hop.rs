@@ -5,30 +5,42 @@ use http::{
     header::{self, Entry},
 };
 
-/// RFC 9110, 7.6.1, and what proxies of before it put there.
-const HOP_BY_HOP: [HeaderName; 7] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
+/// RFC 9110, 7.6.1, and what proxies of before it put there. HTTP2-Settings goes with an `Upgrade: h2c` (RFC 7540, 3.2.1).
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+    )
+}
 
-/// Removes them, and those that `Connection` names.
-pub(super) fn strip(headers: &mut HeaderMap) {
+/// Removes them, those that `Connection` names, and what `also` says. Most messages have none, which a look at the names
+/// shows.
+pub(super) fn strip(headers: &mut HeaderMap, also: impl Fn(&HeaderName) -> bool) {
+    let goes = |name: &&HeaderName| is_hop_by_hop(name) || also(name);
+    if !headers.keys().any(|name| goes(&name)) {
+        return;
+    }
+    let mut names: Vec<HeaderName> = headers.keys().filter(goes).cloned().collect();
     if let Entry::Occupied(connection) = headers.entry(header::CONNECTION) {
         let (_, values) = connection.remove_entry_mult();
-        let named: Vec<HeaderName> = values
-            .filter_map(|value| value.to_str().map(str::to_owned).ok())
-            .flat_map(|value| value.split(',').filter_map(|name| name.trim().parse().ok()).collect::<Vec<_>>())
-            .collect();
-        for name in named {
-            headers.remove(name);
+        for value in values {
+            names.extend(
+                value
+                    .to_str()
+                    .into_iter()
+                    .flat_map(|value| value.split(','))
+                    .filter_map(|name| name.trim().parse().ok()),
+            );
         }
     }
-    for name in &HOP_BY_HOP {
+    for name in names {
         headers.remove(name);
     }
 }

@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn credentials_never_go_unencrypted_where_the_registry_is_asked_over_tls() {
+    async fn credentials_are_never_sent_unencrypted_where_the_registry_is_asked_over_tls() {
         let client = crate::upstream::token_client(None).unwrap();
         let credentials = Some(Credentials { user: "u".into(), secret: "s".into() });
         let login = Login { client, registry: "r".into(), tls: true, credentials };

@@ -3,22 +3,22 @@
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-/// Longer than anything may take, shorter than a test runner's patience.
+/// Longer than anything may take, shorter than a test runner's time limit.
 const BOUND: Duration = Duration::from_mins(1);
 
-/// Holds whoever comes until it is opened. Its clones are one.
+/// Holds every thread that comes until it is opened. Its clones are the same gate.
 #[derive(Clone, Default)]
 pub(crate) struct Gate(Arc<(Mutex<(usize, bool)>, Condvar)>);
 
 impl Gate {
-    /// Comes to it and goes on.
+    /// Is counted at the gate, and does not wait.
     pub(crate) fn count(&self) {
         let (state, changed) = &*self.0;
         state.lock().expect("no one panicked").0 += 1;
         changed.notify_all();
     }
 
-    /// Comes to it and waits until it is open.
+    /// Is counted at the gate, and waits until it is open.
     pub(crate) fn pass(&self) {
         self.count();
         let (state, changed) = &*self.0;
@@ -37,7 +37,7 @@ impl Gate {
         self.0.0.lock().expect("no one panicked").1
     }
 
-    /// Waits until so many have come, in all.
+    /// Waits until that many threads were counted, in all.
     pub(crate) fn wait_for(&self, count: usize) {
         let (state, changed) = &*self.0;
         let state = state.lock().expect("no one panicked");

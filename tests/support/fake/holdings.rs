@@ -1,4 +1,4 @@
-//! What a registry does with manifests, apart from when it does it and what it says.
+//! What a registry does with manifests; when it does so and what it answers is for the test to decide.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use ring::digest::{SHA256, SHA512, digest};
 
 use super::Visit;
 
-/// What a registry holds: enough of one to push, ask for and delete manifests. Its clones are one.
+/// What a registry holds: enough to push, ask for and delete manifests. Its clones are the same registry.
 #[derive(Clone, Default)]
 pub(crate) struct Holdings(Arc<Mutex<Manifests>>);
 

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn store_what_is_due_goes_at_the_same_cost_however_much_stays() {
+    fn store_deletes_expired_rows_at_the_same_cost_however_many_stay() {
         let steps = |many| {
             let (db, now) = (store(many), StoreTime(NOW));
             drop_deleted(&db, now).unwrap();

@@ -1,4 +1,4 @@
-//! The two forms of manifests, as they are on record.
+//! The two forms of manifests, read.
 
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Result, Row};

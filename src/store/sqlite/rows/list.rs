@@ -3,9 +3,13 @@
 
 use std::{cmp::Reverse, ops::ControlFlow};
 
-use rusqlite::{Connection, Result, Row, params};
+use rusqlite::{Connection, Result, Row};
 
-use super::{columns::digest, merge::merge, part};
+use super::{
+    columns::digest,
+    merge::merge,
+    part::{self, Part},
+};
 use crate::{
     oci::{Digest, Listed, Repository},
     referrers::{ManifestKey, Order, Query},
@@ -57,32 +61,50 @@ pub(crate) fn entries(
 
 fn read(
     db: &Connection,
-    (upstream, repository): (&str, &Repository),
+    of: (&str, &Repository),
     query: &Query,
+    mut each: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>>,
+) -> Result<()> {
+    let types = types(db, of, query)?;
+    let sql = part::sql(query);
+    let (None, [artifact_type]) = (&query.other_form, &types[..]) else {
+        return read_several(db, of, query, (&sql, &types), each);
+    };
+    let part = Part { subject: &query.subject, other_form: None, artifact_type: *artifact_type };
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut rows = part.rows(&mut statement, of, query)?;
+    while let Some(row) = rows.next()? {
+        if each(row)?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Of each form and each type there is a part.
+fn read_several(
+    db: &Connection,
+    of: (&str, &Repository),
+    query: &Query,
+    (sql, types): (&str, &[Option<&str>]),
     each: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
-    let forms: &[_] = match &query.other_form {
-        Some(other) => &[(&query.subject, Some(other)), (other, Some(&query.subject))],
-        None => &[(&query.subject, None)],
-    };
-    let types = types(db, (upstream, repository), query)?;
-    // Of each form and each type there is a part that comes in order by itself. The parts are read at the same time, so
-    // each has a statement of its own: what tells the statements apart, for the cache, is their text.
-    let wanted: Vec<_> = forms.iter().flat_map(|form| types.iter().map(move |one| (form, one))).collect();
-    let sql = part::sql(query);
-    let statements = (0..wanted.len()).map(|number| db.prepare_cached(&format!("{sql} -- {number}")));
+    let one_form = (&query.subject, query.other_form.as_ref());
+    let forms = std::iter::once(one_form).chain(query.other_form.as_ref().map(|other| (other, Some(&query.subject))));
+    let parts: Vec<_> = forms
+        .flat_map(|(subject, other_form)| {
+            types.iter().map(move |&artifact_type| Part { subject, other_form, artifact_type })
+        })
+        .collect();
+    // They are read at the same time, so each has a statement of its own. The cache tells statements apart by their text.
+    let statements = (0..parts.len()).map(|number| db.prepare_cached(&format!("{sql} -- {number}")));
     let mut statements = statements.collect::<Result<Vec<_>>>()?;
-    let (created, arrival, digest) = part::after(query);
-    let mut parts = Vec::with_capacity(wanted.len());
-    for (statement, ((subject, other), artifact_type)) in statements.iter_mut().zip(wanted) {
-        let (subject, other) = (subject.as_str(), other.map(Digest::as_str));
-        let values = params![upstream, repository.as_str(), subject, other, artifact_type, created, arrival, digest];
-        parts.push(statement.query(values)?);
-    }
+    let rows = statements.iter_mut().zip(&parts).map(|(statement, part)| part.rows(statement, of, query));
+    let rows = rows.collect::<Result<Vec<_>>>()?;
     match query.order {
-        Order::Arrival => merge(parts, |row| Ok(Reverse((row.get::<_, i64>(1)?, row.get::<_, String>(2)?))), each),
+        Order::Arrival => merge(rows, |row| Ok(Reverse((row.get::<_, i64>(1)?, row.get::<_, String>(2)?))), each),
         Order::Newest => {
-            merge(parts, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?)), each)
+            merge(rows, |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?)), each)
         }
     }
 }

@@ -11,14 +11,6 @@ pub(crate) fn merge<K: Ord>(
     key: impl Fn(&Row<'_>) -> Result<K>,
     mut each: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
-    if let [only] = &mut parts[..] {
-        while let Some(row) = only.next()? {
-            if each(row)?.is_break() {
-                break;
-            }
-        }
-        return Ok(());
-    }
     let mut heads = BinaryHeap::with_capacity(parts.len());
     for (at, part) in parts.iter_mut().enumerate() {
         if let Some(row) = part.next()? {

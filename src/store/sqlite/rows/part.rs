@@ -1,62 +1,89 @@
 //! A part of a list: of one form of the subject, and of one artifact type or all. It is the SQL that rows come in order by.
 
-use crate::referrers::{Order, Query};
+use rusqlite::{Result, Rows, Statement, ToSql};
 
-/// What a part begins after: created, arrival, digest.
-pub(crate) fn after(query: &Query) -> (i64, i64, &str) {
-    match (&query.after, query.order) {
-        (Some(after), _) => (after.created, after.arrival, after.digest.as_str()),
-        (None, Order::Arrival) => (i64::MIN, i64::MIN, ""),
-        // Behind any digest: they are ASCII.
-        (None, Order::Newest) => (i64::MAX, i64::MAX, "\u{10ffff}"),
+use crate::{
+    oci::{Digest, Repository},
+    referrers::{Order, Query},
+};
+
+/// Which part.
+pub(crate) struct Part<'q> {
+    pub(crate) subject: &'q Digest,
+    pub(crate) other_form: Option<&'q Digest>,
+    pub(crate) artifact_type: Option<&'q str>,
+}
+
+impl Part<'_> {
+    /// Begins to read it by a statement of [`sql`]'s.
+    pub(crate) fn rows<'s>(
+        &self,
+        statement: &'s mut Statement<'_>,
+        (upstream, repository): (&str, &Repository),
+        query: &Query,
+    ) -> Result<Rows<'s>> {
+        let repository = repository.as_str();
+        let (subject, other) = (self.subject.as_str(), self.other_form.map(Digest::as_str));
+        let after = query.after.as_ref();
+        let (created, arrival) = (after.map(|after| after.created), after.map(|after| after.arrival));
+        let digest = after.map(|after| after.digest.as_str());
+        let values: [&dyn ToSql; 8] =
+            [&upstream, &repository, &subject, &other, &self.artifact_type, &created, &arrival, &digest];
+        // Those behind the last that the query needs are not in its text.
+        statement.query(&values[..statement.parameter_count()])
     }
 }
 
-/// Its parameters: upstream, repository, subject, the subject's other form, artifact type, and [`after`].
+/// Its columns are created, arrival, digest and descriptor; its parameters those of [`Part::rows`], in that order.
 pub(crate) fn sql(query: &Query) -> String {
     let descriptor = if query.originals { "coalesce(original, descriptor)" } else { "descriptor" };
-    let typed = !query.artifact_types.is_empty();
+    let (typed, continued) = (!query.artifact_types.is_empty(), query.after.is_some());
     let index = match (query.order, typed) {
         // The table itself.
         (Order::Arrival, false) => "",
-        (Order::Arrival, true) => "INDEXED BY referrer_by_type",
-        (Order::Newest, false) => "INDEXED BY referrer_by_created",
-        (Order::Newest, true) => "INDEXED BY referrer_by_type_created",
+        (Order::Arrival, true) => " INDEXED BY referrer_by_type",
+        (Order::Newest, false) => " INDEXED BY referrer_by_created",
+        (Order::Newest, true) => " INDEXED BY referrer_by_type_created",
     };
     let (after, order) = match query.order {
-        Order::Arrival => ("(arrival, digest) > (?7, ?8)", "arrival, digest"),
-        Order::Newest => ("(created, arrival, digest) < (?6, ?7, ?8)", "created DESC, arrival DESC, digest DESC"),
+        Order::Arrival => (" AND (arrival, digest) > (?7, ?8)", "arrival, digest"),
+        Order::Newest => (" AND (created, arrival, digest) < (?6, ?7, ?8)", "created DESC, arrival DESC, digest DESC"),
     };
-    let (of_type, stated) = (
-        if typed { "AND artifact_type = ?5" } else { "" },
-        if query.without_subject { "" } else { "AND via = 'subject'" },
-    );
     // Who refers to both forms, by a tag to one of them, stands in the list once: where it came first.
-    let once = if query.other_form.is_none() {
-        String::new()
-    } else {
-        let also = if query.without_subject { "" } else { "AND other.via = 'subject'" };
-        format!(
-            "AND NOT EXISTS (
-                 SELECT 1 FROM referrer AS other INDEXED BY referrer_by_digest
-                 WHERE other.upstream = this.upstream AND other.repository = this.repository
-                 AND other.digest = this.digest AND other.subject = ?4 AND other.state = 'listed' {also}
-                 AND (other.arrival, other.subject) < (this.arrival, this.subject))"
-        )
+    let (once, also) = match (&query.other_form, query.without_subject) {
+        (None, _) => ("", ""),
+        (Some(_), true) => (ONCE, ")"),
+        (Some(_), false) => (ONCE, " AND other.via = 'subject')"),
     };
-    format!(
-        "SELECT created, arrival, digest, {descriptor} FROM referrer AS this {index}
-         WHERE upstream = ?1 AND repository = ?2 AND subject = ?3 AND state = 'listed' {of_type} AND {after} {stated} {once}
-         ORDER BY {order}"
-    )
+    [
+        "SELECT created, arrival, digest, ",
+        descriptor,
+        " FROM referrer AS this",
+        index,
+        " WHERE upstream = ?1 AND repository = ?2 AND subject = ?3 AND state = 'listed'",
+        if typed { " AND artifact_type = ?5" } else { "" },
+        if continued { after } else { "" },
+        if query.without_subject { "" } else { " AND via = 'subject'" },
+        once,
+        also,
+        " ORDER BY ",
+        order,
+    ]
+    .concat()
 }
+
+const ONCE: &str = " AND NOT EXISTS (
+    SELECT 1 FROM referrer AS other INDEXED BY referrer_by_digest
+    WHERE other.upstream = this.upstream AND other.repository = this.repository
+    AND other.digest = this.digest AND other.subject = ?4 AND other.state = 'listed'
+    AND (other.arrival, other.subject) < (this.arrival, this.subject)";
 
 #[cfg(test)]
 mod tests {
     use rusqlite::{Connection, StatementStatus, params};
 
     use super::*;
-    use crate::oci::Digest;
+    use crate::referrers::Cursor;
 
     /// A subject with that many listed referrers, every other of type a, as many that were deleted, and nothing of type z.
     fn store(many: i64) -> Connection {
@@ -75,75 +102,78 @@ mod tests {
         db
     }
 
-    fn query(order: Order, artifact_type: Option<&str>, two_forms: bool) -> Query {
-        Query {
-            subject: Digest::parse("t:s").unwrap(),
-            other_form: two_forms.then(|| Digest::parse("t:other").unwrap()),
-            artifact_types: artifact_type.map(str::to_owned).into_iter().collect(),
-            after: None,
-            limit: 10,
-            order,
-            originals: false,
-            without_subject: false,
+    /// Each order, with and without a type, of one form and of two, from the beginning and from somewhere behind it.
+    fn every() -> Vec<Query> {
+        let mut all = Vec::new();
+        for order in [Order::Arrival, Order::Newest] {
+            for artifact_type in [None, Some("a"), Some("z")] {
+                for (two_forms, continued) in [(false, false), (false, true), (true, false), (true, true)] {
+                    let digest = |text| Digest::parse(text).unwrap();
+                    let (created, arrival) = if order == Order::Arrival { (0, -1) } else { (1, 1) };
+                    all.push(Query {
+                        subject: digest("t:s"),
+                        other_form: two_forms.then(|| digest("t:other")),
+                        artifact_types: artifact_type.map(str::to_owned).into_iter().collect(),
+                        after: continued.then(|| Cursor { created, arrival, digest: digest("t:0") }),
+                        limit: 10,
+                        order,
+                        originals: two_forms,
+                        without_subject: false,
+                    });
+                }
+            }
         }
-    }
-
-    fn every() -> impl Iterator<Item = Query> {
-        let typed = [None, Some("a"), Some("z")];
-        let of = move |order| typed.into_iter().flat_map(move |one| [false, true].map(|two| query(order, one, two)));
-        [Order::Arrival, Order::Newest].into_iter().flat_map(of)
+        all
     }
 
     #[test]
-    fn store_a_list_goes_along_an_index_and_sorts_nothing() {
+    fn store_query_follows_an_index_and_sorts_nothing() {
         let db = store(3);
         for query in every() {
-            let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {}", sql(&query))).unwrap();
-            let steps = plan.query_map([const { None::<i64> }; 8], |row| row.get::<_, String>(3)).unwrap();
-            let steps: Vec<_> = steps.map(Result::unwrap).collect();
-            let index = match (query.order, query.artifact_types.is_empty()) {
-                (Order::Arrival, true) => {
-                    "PRIMARY KEY (upstream=? AND repository=? AND subject=? AND (arrival,digest)>(?,?))"
-                }
-                (Order::Arrival, false) => {
-                    "INDEX referrer_by_type \
-                     (upstream=? AND repository=? AND subject=? AND artifact_type=? AND (arrival,digest)>(?,?))"
-                }
-                (Order::Newest, true) => {
-                    "INDEX referrer_by_created \
-                     (upstream=? AND repository=? AND subject=? AND (created,arrival,digest)<(?,?,?))"
-                }
-                (Order::Newest, false) => {
-                    "INDEX referrer_by_type_created \
-                     (upstream=? AND repository=? AND subject=? AND artifact_type=? AND (created,arrival,digest)<(?,?,?))"
-                }
+            let steps = plan(&db, &query);
+            let (index, range) = match (query.order, query.artifact_types.is_empty()) {
+                (Order::Arrival, true) => ("PRIMARY KEY", " AND (arrival,digest)>(?,?)"),
+                (Order::Arrival, false) => ("INDEX referrer_by_type", " AND (arrival,digest)>(?,?)"),
+                (Order::Newest, true) => ("INDEX referrer_by_created", " AND (created,arrival,digest)<(?,?,?)"),
+                (Order::Newest, false) => ("INDEX referrer_by_type_created", " AND (created,arrival,digest)<(?,?,?)"),
             };
-            assert_eq!(steps[0], format!("SEARCH this USING {index}"), "{query:?}");
+            let of_type = if query.artifact_types.is_empty() { "" } else { " AND artifact_type=?" };
+            let range = if query.after.is_some() { range } else { "" };
+            let keys = format!("upstream=? AND repository=? AND subject=?{of_type}{range}");
+            assert_eq!(steps[0], format!("SEARCH this USING {index} ({keys})"), "{query:?}");
             assert!(steps.iter().all(|step| !step.contains("TEMP B-TREE") && !step.contains("SCAN")), "{steps:?}");
         }
     }
 
+    fn plan(db: &Connection, query: &Query) -> Vec<String> {
+        let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {}", sql(query))).unwrap();
+        let values = vec![None::<i64>; plan.parameter_count()];
+        let steps = plan.query_map(rusqlite::params_from_iter(values), |row| row.get(3)).unwrap();
+        steps.map(Result::unwrap).collect()
+    }
+
     #[test]
-    fn store_a_page_costs_the_same_however_long_the_list_is() {
-        let cost = |many, query: &Query| {
-            let db = store(many);
+    fn store_query_page_costs_the_same_however_many_referrers_there_are() {
+        let cost = |db: &Connection, query: &Query| {
             let mut statement = db.prepare(&sql(query)).unwrap();
-            let (created, arrival, digest) = after(query);
-            let (other, one) = (query.other_form.as_ref().map(Digest::as_str), query.artifact_types.first());
-            let mut rows = statement.query(params!["up", "app", "t:s", other, one, created, arrival, digest]).unwrap();
+            let artifact_type = query.artifact_types.first().map(String::as_str);
+            let part = Part { subject: &query.subject, other_form: query.other_form.as_ref(), artifact_type };
+            let mut rows = part.rows(&mut statement, ("up", &Repository::parse("app").unwrap()), query).unwrap();
             let mut found = 0;
             while found < 10 && rows.next().unwrap().is_some() {
                 found += 1;
             }
             drop(rows);
-            assert_eq!(found, if one.is_some_and(|one| one == "z") { 0 } else { 10 });
-            let status = |kind| statement.get_status(kind);
-            assert_eq!(status(StatementStatus::Sort), 0);
-            assert_eq!(status(StatementStatus::FullscanStep), 0);
-            status(StatementStatus::VmStep)
+            assert_eq!(found, if artifact_type == Some("z") { 0 } else { 10 });
+            for sorted_or_scanned in [StatementStatus::Sort, StatementStatus::FullscanStep, StatementStatus::AutoIndex]
+            {
+                assert_eq!(statement.get_status(sorted_or_scanned), 0);
+            }
+            statement.get_status(StatementStatus::VmStep)
         };
+        let (short, long) = (store(20), store(2000));
         for query in every() {
-            assert_eq!(cost(20, &query), cost(2000, &query), "{query:?}");
+            assert_eq!(cost(&short, &query), cost(&long, &query), "{query:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is owed: named by `doctor`, written by `repair`.
+//! Stale referrers tags and unresolved writes: `doctor` names them, `repair` writes and resolves them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use crate::stand::{INDEX, delete, list, plain, put, referrer, up};
 use crate::support::{Backref, Fake, Holdings, Kind, http, sha256};
 
 #[test]
-fn what_was_refused_is_owed_until_it_is_written() {
+fn repair_writes_a_referrers_tag_that_was_refused_and_doctor_names_it_until_then() {
     let (holdings, refuses) = (Holdings::default(), Arc::new(AtomicBool::new(true)));
     let subject = plain("subject");
     holdings.hold("app", INDEX, &subject);
@@ -30,9 +30,9 @@ fn what_was_refused_is_owed_until_it_is_written() {
     let digest = put(&backref.url(), &sha256(&manifest), &manifest);
     for command in ["doctor --json", "repair --json", "repair app --json"] {
         let ran = run(&backref, command);
-        let owed = ran.lines().into_iter().find(|line| line["kind"] == "pending-tag").expect("a debt");
+        let stale = ran.lines().into_iter().find(|line| line["kind"] == "pending-tag").expect("a stale referrers tag");
         assert_eq!(
-            (ran.code, &owed["repository"], &owed["subject"]),
+            (ran.code, &stale["repository"], &stale["subject"]),
             (Some(1), &"app".into(), &subject.clone().into())
         );
     }
@@ -50,7 +50,7 @@ fn what_was_refused_is_owed_until_it_is_written() {
 }
 
 #[test]
-fn a_foreign_tag_stays_owed_and_as_it_is() {
+fn repair_leaves_a_foreign_index_under_a_referrers_tags_name_as_it_is() {
     let stand = up(Kind::Distribution2);
     let ordinary = list(&[&plain("subject")]);
     put(&stand.registry.url(), &stand.tag(), &ordinary);
@@ -62,14 +62,14 @@ fn a_foreign_tag_stays_owed_and_as_it_is() {
 }
 
 #[test]
-fn what_a_crash_left_open_is_settled() {
+fn repair_resolves_a_delete_that_a_crash_left_unresolved() {
     let mut stand = up(Kind::Distribution2);
     let gone = stand.push("gone");
     let kept = stand.push("kept");
-    stand.paid();
+    stand.flushed();
     stand.backref.terminate();
     assert_eq!(delete(&stand.registry.url(), &gone), 202);
-    // A delete that reached the registry, of a process that died before it could say so.
+    // A delete that reached the registry, of a process that was killed before it could record that.
     let sql = format!(
         "INSERT INTO attempt (id, kind, upstream, repository, digest, subject, owner, deadline)
          VALUES (1, 'delete', '{}', 'app', '{gone}', '{}', NULL, 1)",

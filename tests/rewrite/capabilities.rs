@@ -1,4 +1,4 @@
-//! That an upstream refuses artifact manifests is learned from what can have been refused for nothing else.
+//! That an upstream refuses artifact manifests is recorded only after a refusal that can have no other reason.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +25,7 @@ fn upstream(refusing: &Arc<AtomicBool>, lacks: String) -> Fake {
 }
 
 #[test]
-fn a_pusher_cannot_teach_it_on_purpose() {
+fn rewrite_capability_can_not_be_set_by_a_pusher_on_purpose() {
     let absent = descriptor(IMAGE, b"absent");
     let plain: Value = serde_json::from_slice(&artifact(OCI, "a/b", None, "a")).expect("JSON");
     let with = |key: &str, value: Value| {
@@ -57,12 +57,12 @@ fn a_pusher_cannot_teach_it_on_purpose() {
         let seen = fake.seen();
         let puts: Vec<_> = seen.iter().filter(|seen| seen.head.method() == "PUT").collect();
         let last = puts.last().and_then(|put| put.head.header("Content-Type"));
-        assert_eq!(last, Some(OCI), "{what} taught backref that the upstream refuses them all");
+        assert_eq!(last, Some(OCI), "{what}: backref recorded that the upstream refuses them all");
     }
 }
 
 #[test]
-fn what_was_learned_outlives_a_restart_and_not_its_time() {
+fn rewrite_capability_survives_a_restart_and_expires() {
     for (remember, tried) in [("24h", 1), ("1ms", 2)] {
         let refusing = Arc::new(AtomicBool::new(true));
         let fake = upstream(&refusing, "absent".to_owned());

@@ -1,4 +1,4 @@
-//! What could not be written now is owed, and paid by the next push.
+//! A referrers tag that could not be written is stale, and flushed by the next push.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,17 +9,17 @@ use crate::support::{Backref, Fake, Gate, Holdings, Kind, http, sha256, until};
 const INDEX: &str = crate::stand::INDEX;
 
 #[test]
-fn a_list_that_somebody_overwrites_around_backref_is_owed_once_that_is_seen() {
+fn referrers_tag_that_another_client_overwrote_is_stale_once_that_is_seen() {
     let stand = up(Kind::Distribution2);
     let pushed = ["a", "b"].map(|name| stand.push(name));
     put(&stand.registry.url(), &stand.tag(), &list(&[&referrer(&stand.subject, "b")]));
     let last = stand.push("c");
     let all = [pushed[0].clone(), pushed[1].clone(), last];
     assert_eq!((stand.listed(), stand.tagged()), (all.to_vec(), all.to_vec()));
-    stand.paid();
+    stand.flushed();
 }
 
-/// A registry whose tags can be refused, and whose subject is there.
+/// A registry that refuses to write tags while the flag is set, and holds the subject.
 fn refusing(status: &'static str) -> (Fake, Holdings, String, Arc<AtomicBool>) {
     let (holdings, refuses) = (Holdings::default(), Arc::new(AtomicBool::new(true)));
     let subject = plain("subject");
@@ -38,7 +38,7 @@ fn refusing(status: &'static str) -> (Fake, Holdings, String, Arc<AtomicBool>) {
 }
 
 #[test]
-fn a_refused_tag_never_fails_the_push_and_is_paid_by_the_next() {
+fn referrers_tag_refusal_never_fails_the_push_and_the_next_push_flushes() {
     for status in ["403 Forbidden", "400 Bad Request", "409 Conflict", "401 Unauthorized"] {
         let (fake, holdings, subject, refuses) = refusing(status);
         let backref = Backref::of(&fake.url()).start();
@@ -56,7 +56,7 @@ fn a_refused_tag_never_fails_the_push_and_is_paid_by_the_next() {
 }
 
 #[test]
-fn a_slow_tag_does_not_hold_the_push_and_is_written_all_the_same() {
+fn referrers_tag_write_that_is_slow_does_not_hold_the_push_and_completes() {
     let holdings = Holdings::default();
     let subject = plain("subject");
     holdings.hold("app", INDEX, &subject);
@@ -74,7 +74,7 @@ fn a_slow_tag_does_not_hold_the_push_and_is_written_all_the_same() {
     let manifest = referrer(&subject, "a");
     let started = std::time::Instant::now();
     let digest = put(&backref.url(), &sha256(&manifest), &manifest);
-    assert!(started.elapsed().as_secs() < 10, "it was answered while the tag stood still");
+    assert!(started.elapsed().as_secs() < 10, "the push is answered while the write of the referrers tag stands still");
     assert_eq!(metric(&backref, "backref_referrers_tags_pending"), 1);
     gate.open();
     until("the tag to be written", || (metric(&backref, "backref_referrers_tags_pending") == 0).then_some(()));
@@ -82,9 +82,9 @@ fn a_slow_tag_does_not_hold_the_push_and_is_written_all_the_same() {
     assert_eq!(listed[0]["digest"], digest.as_str());
 }
 
-/// A write that was given up may land after a later one: until it can't any more, the tag counts as owed.
+/// A write that was given up may land after a later one: until it can't any more, the referrers tag counts as stale.
 #[test]
-fn a_write_that_lands_late_takes_nothing_away() {
+fn referrers_tag_write_that_lands_late_loses_no_referrer() {
     let holdings = Holdings::default();
     let subject = plain("subject");
     holdings.hold("app", INDEX, &subject);
@@ -122,9 +122,9 @@ fn a_write_that_lands_late_takes_nothing_away() {
         let entries = index["manifests"].as_array().expect("a list").clone();
         entries.iter().map(|one| one["digest"].as_str().expect("a digest").to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(tagged(), std::slice::from_ref(&a), "the late one took the second away");
-    // Once nothing can land any more, a push brings it back.
-    until("the tag to be settled", || {
+    assert_eq!(tagged(), std::slice::from_ref(&a), "the late write replaced the second");
+    // Once nothing can land any more, a push adds the second referrer again.
+    until("the referrers tag to be flushed", || {
         assert_eq!(push("a"), a);
         (metric(&backref, "backref_referrers_tags_pending") == 0).then_some(())
     });
@@ -132,7 +132,7 @@ fn a_write_that_lands_late_takes_nothing_away() {
 }
 
 #[test]
-fn a_deleter_who_may_not_push_deletes_and_the_tag_is_owed() {
+fn referrers_tag_is_stale_after_a_delete_by_a_caller_who_may_not_push() {
     let (fake, _, subject, refuses) = refusing("403 Forbidden");
     refuses.store(false, Ordering::SeqCst);
     let backref = Backref::of(&fake.url()).start();

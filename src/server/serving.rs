@@ -1,0 +1,9 @@
+//! What the connections of one worker have in common.
+
+use super::options::Options;
+
+/// What the connections of one worker have in common.
+pub(super) struct Serving<S> {
+    pub(super) options: Options,
+    pub(super) service: S,
+}
