@@ -83,7 +83,8 @@ impl Registry {
             return Permission::Cached(ReadPermit::for_repository_of(subject));
         }
         let flight = async { Err(self.round(subject, candidates).await) };
-        let Err(round) = permits.flights.try_get_with((key, subject.digest.clone()), flight).await else {
+        let asked = Box::pin(permits.flights.try_get_with((key, subject.digest.clone()), flight)).await;
+        let Err(round) = asked else {
             return Permission::Cached(ReadPermit::for_repository_of(subject)); // never kept, so never found
         };
         if round.answer.is_ok() {
