@@ -2,6 +2,7 @@
 
 mod backfill;
 mod doctor;
+mod interrupt;
 mod log;
 mod printer;
 mod prune;

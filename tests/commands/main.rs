@@ -11,6 +11,7 @@ mod backfill;
 mod beside;
 mod credentials;
 mod debts;
+mod endless;
 mod generated;
 mod interrupted;
 mod prune;
