@@ -275,7 +275,7 @@ impl Work {
                 }
                 Err(OperatorError::Endless(endless)) => {
                     let message = format!("not all of its tags were looked at: {endless}");
-                    self.printer.finding(&Line { message, ..of_repository("tags-not-read", session) });
+                    self.printer.finding(&Line { message, ..of_repository("unseen-repository", session) });
                     break;
                 }
                 Err(error) => return Err(error),

@@ -84,7 +84,7 @@ fn a_token_server() {
         let around = referrer(&subject, "two");
         put(&registry.url(), "team/app/manifests/v1", &bearer, &around);
 
-        // Who may only read fills the store, and owes the tag.
+        // Who may only read fills the store, and the tag stays pending.
         let reader = home(registry.host(), "reader", "2");
         let ran = run(&backref, &reader, "backfill team/app");
         assert_eq!((ran.code, ran.kinds()), (Some(1), vec!["pending-tag".to_owned()]), "{kind:?}: {ran:?}");

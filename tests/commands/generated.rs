@@ -92,5 +92,5 @@ fn very_many_are_backfilled_in_order() {
     }
     let started = Instant::now();
     assert_eq!(run(&stand.backref, "backfill app").code, Some(0));
-    println!("and again, with all on record: {:?}", started.elapsed());
+    println!("and again, with all in the database: {:?}", started.elapsed());
 }

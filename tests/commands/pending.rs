@@ -1,4 +1,4 @@
-//! What is owed: named by `doctor`, written by `repair`.
+//! What is pending: named by `doctor`, written by `repair`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use crate::stand::{INDEX, delete, list, plain, put, referrer, up};
 use crate::support::{Backref, Fake, Holdings, Kind, http, sha256};
 
 #[test]
-fn what_was_refused_is_owed_until_it_is_written() {
+fn pending_tag_is_named_until_it_is_written() {
     let (holdings, refuses) = (Holdings::default(), Arc::new(AtomicBool::new(true)));
     let subject = plain("subject");
     holdings.hold("app", INDEX, &subject);
@@ -30,9 +30,9 @@ fn what_was_refused_is_owed_until_it_is_written() {
     let digest = put(&backref.url(), &sha256(&manifest), &manifest);
     for command in ["doctor --json", "repair --json", "repair app --json"] {
         let ran = run(&backref, command);
-        let owed = ran.lines().into_iter().find(|line| line["kind"] == "pending-tag").expect("a debt");
+        let pending = ran.lines().into_iter().find(|line| line["kind"] == "pending-tag").expect("a pending tag");
         assert_eq!(
-            (ran.code, &owed["repository"], &owed["subject"]),
+            (ran.code, &pending["repository"], &pending["subject"]),
             (Some(1), &"app".into(), &subject.clone().into())
         );
     }
@@ -50,7 +50,7 @@ fn what_was_refused_is_owed_until_it_is_written() {
 }
 
 #[test]
-fn a_foreign_tag_stays_owed_and_as_it_is() {
+fn pending_foreign_tag_stays_as_it_is() {
     let stand = up(Kind::Distribution2);
     let ordinary = list(&[&plain("subject")]);
     put(&stand.registry.url(), &stand.tag(), &ordinary);
@@ -62,7 +62,7 @@ fn a_foreign_tag_stays_owed_and_as_it_is() {
 }
 
 #[test]
-fn what_a_crash_left_open_is_settled() {
+fn pending_writes_of_a_crash_are_resolved() {
     let mut stand = up(Kind::Distribution2);
     let gone = stand.push("gone");
     let kept = stand.push("kept");
