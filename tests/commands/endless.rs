@@ -66,7 +66,7 @@ fn endless_catalog_is_taken_page_by_page_until_a_signal() {
 fn endless_catalog_is_counted_only_so_far() {
     let gate = Gate::default();
     let held = gate.clone();
-    let others: String = (0..9_999).map(|one| format!(",\"a{one}\"")).collect();
+    let others = (0..9_999).map(|one| format!("\"a{one}\"")).collect::<Vec<_>>().join(",");
     let fake = Fake::start(move |visit| {
         let target = visit.head.target().to_owned();
         let number = page(&target);
@@ -77,7 +77,7 @@ fn endless_catalog_is_counted_only_so_far() {
             held.pass();
         }
         let link = format!("Link: </v2/_catalog?last={}>; rel=\"next\"", number + 1);
-        visit.answer("200 OK", &[&link], format!("{{\"repositories\":[\"page{number}\"{others}]}}"));
+        visit.answer("200 OK", &[&link], format!("{{\"repositories\":[\"page{number}\",{others}]}}"));
     });
     let backref = in_front_of(&fake);
     let running = start(backref.command("doctor"), backref.directory());
