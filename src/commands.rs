@@ -2,6 +2,7 @@
 
 mod backfill;
 mod doctor;
+mod everywhere;
 mod interrupt;
 mod log;
 mod printer;

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use super::{
+    everywhere::everywhere,
     printer::Line,
     status::ExitStatus,
     work::{self, Store, Work, of_repository},
@@ -34,7 +35,7 @@ async fn backfill(work: &Work, writes: bool) -> Result<(), OperatorError> {
         }
         Ok(())
     };
-    let visited = work.everywhere(visit).await?;
+    let visited = everywhere(work, visit).await?;
     if let Some(why) = visited.unlisted {
         let message = format!("the registry does not list its repositories ({why}): name those to look into");
         work.printer.finding(&Line { kind: "no-catalog", message, ..Line::default() });

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    everywhere::everywhere,
     printer::Line,
     status::ExitStatus,
     work::{self, Store, Work, of_subject},
@@ -72,7 +73,7 @@ async fn verify(work: &Work) -> Result<(), OperatorError> {
         }
         Ok(())
     };
-    let visited = work.everywhere(visit).await?;
+    let visited = everywhere(work, visit).await?;
     if let Some(why) = visited.unlisted {
         let message = format!(
             "only what backref's database has is compared: the registry does not list its repositories ({why})"

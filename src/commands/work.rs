@@ -1,7 +1,7 @@
 //! What commands that go through repositories share: settings, the operator, which repositories, how many at a time, and
 //! that a first Ctrl-C ends the work where it can be taken up again.
 
-use std::{cell::Cell, collections::HashSet, time::Duration};
+use std::{cell::Cell, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use tokio::sync::Semaphore;
@@ -29,14 +29,6 @@ pub(super) struct Work {
     places: Semaphore,
     jobs: usize,
     interrupt: Interrupt,
-}
-
-/// What was gone through.
-pub(super) struct Visited {
-    /// How many repositories.
-    pub(super) repositories: usize,
-    /// Why the registry lists none.
-    pub(super) unlisted: Option<OperatorError>,
 }
 
 /// How long tags that are being written when a command is interrupted are waited for.
@@ -159,44 +151,6 @@ impl Work {
         }
         let app = self.operator.app();
         Ok(app.store.repositories(&app.config.upstream.name).await?)
-    }
-
-    /// Goes through those, and through all that the registry lists, page by page.
-    pub(super) async fn everywhere(
-        &self,
-        visit: impl AsyncFn(&RepositorySession) -> Result<(), OperatorError>,
-    ) -> Result<Visited, OperatorError> {
-        let recorded = self.recorded_repositories().await?;
-        let mut visited =
-            Visited { repositories: self.each_repository(recorded.clone(), false, &visit).await, unlisted: None };
-        if !self.named.is_empty() {
-            return Ok(visited);
-        }
-        let recorded: HashSet<Repository> = recorded.into_iter().collect();
-        let (mut catalog, mut is_listed) = (self.operator.catalog(), false);
-        while !self.is_stopped() {
-            match self.unless_given_up(catalog.next()).await {
-                None | Some(Ok(None)) => break,
-                Some(Ok(Some(mut page))) => {
-                    is_listed = true;
-                    page.retain(|repository| !recorded.contains(repository));
-                    visited.repositories += self.each_repository(page, false, &visit).await;
-                }
-                Some(Err(error)) if is_listed => {
-                    let message = format!(
-                        "not all repositories that the registry lists were looked into: {error}; name the others on \
-                         the command line"
-                    );
-                    self.printer.finding(&Line { kind: "catalog-not-read", message, ..Line::default() });
-                    break;
-                }
-                Some(Err(error)) => {
-                    visited.unlisted = Some(error);
-                    break;
-                }
-            }
-        }
-        Ok(visited)
     }
 
     /// Goes through repositories, a few at a time. What happens in one doesn't end the others. Into how many it looked.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::running::{Running, asked, entry, index, is_referrers, made_of, page, start};
 use crate::stand::{INDEX, plain};
@@ -111,4 +111,30 @@ fn endless_wait_of_a_tree_ends_with_the_first_signal() {
     gate.open();
     assert_eq!(code, Some(1), "{said}");
     assert_eq!(said.matches("sha256:").count(), 2, "what was found is shown: {said}");
+}
+
+#[test]
+fn endless_annotations_of_a_tree_are_shown_as_they_are_within_its_bound() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let holdings = Holdings::default();
+    holdings.hold_at("/v2/app/manifests/v1", INDEX, &plain("image"));
+    let long = "x".repeat(3 << 20);
+    let fake = Fake::start(move |visit| {
+        let target = visit.head.target().to_owned();
+        let Some((path, _)) = target.split_once('?').or(Some((&target, ""))).filter(|_| is_referrers(&target)) else {
+            return holdings.serve(visit);
+        };
+        let number = page(&target);
+        let mut one = entry(&made_of(path, number));
+        one["annotations"] = json!({"a": format!("{number}"), "b": long});
+        let link = format!("Link: <{path}?last={}>; rel=\"next\"", number + 1);
+        visit.answer("200 OK", &[&format!("Content-Type: {INDEX}"), &link], index(&[one]));
+    });
+    let (code, said) = tree(&fake, directory.path(), &["--json"]).end();
+    let stderr = std::fs::read_to_string(directory.path().join("command.stderr")).expect("its output");
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("the lists of referrers have more than 16 MiB"), "{stderr}");
+    let root: Value = serde_json::from_str(&said).expect("the tree");
+    let shown = root["referrers"].as_array().expect("a list");
+    assert_eq!((shown.len(), &shown[4]["annotations"]["a"]), (5, &"4".into()));
 }

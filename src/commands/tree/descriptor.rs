@@ -1,11 +1,12 @@
 //! A page of a list of referrers, of any length, from any registry.
 
-use std::{collections::BTreeMap, fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, SeqAccess, Visitor},
 };
+use serde_json::value::RawValue;
 
 /// What a list says about a referrer.
 #[derive(Deserialize)]
@@ -15,8 +16,8 @@ pub(super) struct Descriptor {
     #[serde(default)]
     pub(super) size: u64,
     pub(super) artifact_type: Option<String>,
-    #[serde(default)]
-    pub(super) annotations: BTreeMap<String, String>,
+    /// As they were written: read, many short ones would be many times as large.
+    pub(super) annotations: Option<Box<RawValue>>,
 }
 
 /// An index, of which `MOST` descriptors are read; what follows them is skipped.

@@ -1,6 +1,8 @@
 //! What a tree holds: the image, and the referrers that were found, level by level.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
+
+use serde_json::value::RawValue;
 
 use super::descriptor::Descriptor;
 
@@ -20,7 +22,7 @@ pub(super) struct Node {
     pub(super) digest: String,
     pub(super) artifact_type: Option<String>,
     pub(super) size: u64,
-    pub(super) annotations: BTreeMap<String, String>,
+    pub(super) annotations: Option<Box<RawValue>>,
     /// How many are between it and the image, and one more; the image's is 0.
     pub(super) level: usize,
     /// By their places in the graph.

@@ -1,8 +1,9 @@
 //! A tree for people, and as JSON.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::fmt::Write;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::graph::{Graph, Node};
 
@@ -14,8 +15,8 @@ struct Nested<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     artifact_type: Option<&'a str>,
     size: u64,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    annotations: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annotations: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "is_false")]
     repeated: bool,
     #[serde(skip_serializing_if = "is_false")]
@@ -42,7 +43,7 @@ fn nested<'a>(graph: &'a Graph, node: &'a Node) -> Nested<'a> {
         digest: &node.digest,
         artifact_type: node.artifact_type.as_deref(),
         size: node.size,
-        annotations: &node.annotations,
+        annotations: node.annotations.as_deref(),
         repeated: node.is_repeated,
         not_looked_further: node.is_deepest,
         referrers: node.referrers.iter().map(|&place| nested(graph, &graph.nodes[place])).collect(),
