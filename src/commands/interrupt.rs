@@ -1,6 +1,10 @@
 //! The signals that end a command.
 
-use std::{io, time::Duration};
+use std::{
+    io::{self, Write},
+    process, thread,
+    time::Duration,
+};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -18,10 +22,13 @@ pub(super) struct Interrupt {
 }
 
 impl Interrupt {
-    /// From now on, in this runtime.
+    /// From now on, on a thread of its own: the command's may wait for somebody to read what it says.
     pub(super) fn listen(&self) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let entered = runtime.enter();
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
+        drop(entered);
         let mut next = async move || {
             tokio::select! {
                 _ = interrupt.recv() => {}
@@ -29,17 +36,24 @@ impl Interrupt {
             }
         };
         let (stop, give_up) = (self.stop.clone(), self.give_up.clone());
-        tokio::spawn(async move {
-            next().await;
-            eprintln!("interrupted: the command ends within a second; a second signal ends it at once");
-            stop.cancel();
-            tokio::select! {
-                () = tokio::time::sleep(GRACE) => give_up.cancel(),
-                () = next() => std::process::exit(1),
-            }
-            next().await;
-            std::process::exit(1);
-        });
+        let listening = move || {
+            runtime.block_on(async {
+                next().await;
+                stop.cancel();
+                // Standard error may be closed.
+                let _ = writeln!(
+                    io::stderr(),
+                    "interrupted: the command ends within a second; a second signal ends it at once"
+                );
+                tokio::select! {
+                    () = tokio::time::sleep(GRACE) => give_up.cancel(),
+                    () = next() => process::exit(1),
+                }
+                next().await;
+                process::exit(1);
+            });
+        };
+        thread::Builder::new().name("signals".to_owned()).spawn(listening)?;
         Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! Registries that never end: lists whose links go on for ever or in circles, answers that stay away.
 
+use std::fs::File;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -232,4 +234,31 @@ fn second_signal_ends_at_once() {
     let (code, said) = running.interrupt(Signal::TERM);
     gate.open();
     assert_eq!((code, &said[..]), (Some(1), ""), "nothing more is said");
+}
+
+#[test]
+fn second_signal_ends_what_waits_for_its_reader() {
+    let fake = Fake::start(|visit| match visit.head.target() {
+        "/v2/app/tags/list" => {
+            let tags: Vec<String> = (0..5000).map(|one| format!("v{one:0>120}")).collect();
+            visit.answer("200 OK", &[], json!({ "tags": tags }).to_string());
+        }
+        "/v2/" => visit.answer("200 OK", &[], "{}"),
+        _ => visit.answer("403 Forbidden", &[], ""),
+    });
+    let backref = in_front_of(&fake);
+    let stderr = backref.directory().join("command.stderr");
+    let mut command = backref.command("backfill");
+    command.args(["app", "--json"]).env("DOCKER_CONFIG", backref.directory().join("nobody"));
+    // A pipe that nobody reads has room for 64 KiB: less than 300 of the lines.
+    command.stdout(Stdio::piped()).stderr(File::create(&stderr).expect("a file"));
+    let mut child = command.spawn().expect("it starts");
+    until("more requests than there is room for lines", || (fake.count("HEAD") >= 262).then_some(()));
+    let pid = Pid::from_child(&child);
+    kill_process(pid, Signal::INT).expect("it runs");
+    let has_heard = || std::fs::read_to_string(&stderr).is_ok_and(|said| said.contains("a second signal"));
+    until("the first signal to be heard", || has_heard().then_some(()));
+    kill_process(pid, Signal::INT).expect("it is not waited for yet");
+    let status = until("the command to end", || child.try_wait().expect("the child is ours"));
+    assert_eq!(status.code(), Some(1));
 }
