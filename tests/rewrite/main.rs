@@ -11,6 +11,7 @@ mod garbage;
 mod generated;
 mod learning;
 mod lost;
+mod originals;
 mod policy;
 mod pull;
 mod push;

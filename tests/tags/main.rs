@@ -5,6 +5,7 @@ mod support;
 
 mod absorb;
 mod delete;
+mod found_entries;
 mod groups;
 mod hidden;
 mod import;
