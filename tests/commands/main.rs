@@ -15,4 +15,5 @@ mod generated;
 mod interrupted;
 mod prune;
 mod run;
+mod tree;
 mod verify;

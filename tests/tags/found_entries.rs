@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::stand::{INDEX, KINDS, Stand, list, plain, put, referrer, up};
-use crate::support::{Kind, sha256};
+use crate::stand::{INDEX, KINDS, Stand, delete, list, plain, put, referrer, up, with};
+use crate::support::{Kind, Registry, sha256};
 
 /// Of each stand.
 fn subject() -> String {
@@ -91,4 +91,20 @@ fn referrers_tag_with_nothing_but_an_entry_in_doubt_is_no_foreign_index() {
     let mut expected = vec![sha256(&manifest), pushed.clone()];
     expected.sort();
     assert_eq!((tagged, stand.listed()), (expected, vec![pushed]));
+}
+
+#[test]
+fn referrers_tag_lets_go_of_a_manifest_whose_digest_tag_is_gone() {
+    let config = "[referrers]\nwithout_subject = true\n";
+    let stand = with(Registry::of(Kind::Distribution3), |backref| backref.config(config));
+    let kept = stand.push("kept");
+    let tagged = plain("by its tag");
+    let digest = sha256(&tagged);
+    let digest_tag = format!("{}.{}", stand.tag(), &digest["sha256:".len()..][..16]);
+    put(&stand.url(), &digest_tag, &tagged);
+    stand.paid();
+    assert_eq!(stand.tagged(), [kept.clone(), digest]);
+    assert_eq!(delete(&stand.url(), &digest_tag), 202);
+    stand.paid();
+    assert_eq!((stand.tagged(), stand.listed()), (vec![kept.clone()], vec![kept]));
 }

@@ -4,6 +4,7 @@
 mod support;
 
 mod absorb;
+mod coded;
 mod delete;
 mod found_entries;
 mod groups;
