@@ -70,7 +70,7 @@ fn permit_is_no_login_page() {
     let changed = Gate::default();
     let stand = up(&changed, always_asks, login_page);
     let pushed = stand.push("a");
-    assert_eq!(stand.listed(), [pushed.clone()]);
+    assert_eq!(stand.listed(), [pushed.as_str()]);
     changed.open();
     for headers in [&[][..], &[("Authorization", "Basic d3Jvbmc6d3Jvbmc=")]] {
         let answer = stand.query(headers);
@@ -88,7 +88,7 @@ fn permit_is_no_manifest_of_another_digest() {
         true
     });
     let pushed = stand.push("a");
-    assert_eq!(stand.listed(), [pushed.clone()]);
+    assert_eq!(stand.listed(), [pushed.as_str()]);
     changed.open();
     let answer = stand.query(&[]);
     assert_eq!(answer.status, 502, "{answer:?}");
@@ -160,7 +160,7 @@ const TRACES: [&str; 12] = [
 #[test]
 fn permit_stands_whatever_trace_id_a_query_has() {
     for name in TRACES {
-        let stand = up(&Gate::default(), |backref| backref.without_tags(), |_, _| false);
+        let stand = up(&Gate::default(), BackrefOptions::without_tags, |_, _| false);
         for number in 0..5 {
             assert_eq!(stand.query(&[(name, &format!("id-{number}"))]).status, 200);
         }
