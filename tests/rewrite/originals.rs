@@ -1,6 +1,6 @@
 //! What an original is answered with, to whom, and at what cost for the registry: of fakes that see every request.
 
-use crate::stand::{IMAGE, OCI, artifact, descriptor, get, manifest_url};
+use crate::stand::{IMAGE, OCI, artifact, descriptor, get, manifest_url, put};
 use crate::support::http::{self, Answer};
 use crate::support::{Backref, Fake, Gate, Holdings, Seen, Visit, sha256};
 
@@ -160,5 +160,21 @@ fn original_is_authorised_by_a_request_without_a_coding() {
     assert!(!heads.is_empty(), "{seen:?}");
     for seen in heads {
         assert_eq!(seen.head.header("Accept-Encoding"), Some("identity"), "{seen:?}");
+    }
+}
+
+#[test]
+fn original_whose_blobs_the_registry_answers_oddly_is_not_acknowledged() {
+    // Neither opens an upload (distribution-spec 1.1, "Pushing a blob in chunks": 202).
+    for status in ["200 OK", "201 Created"] {
+        let fake = Fake::start(move |visit: &mut Visit| {
+            visit.body();
+            let status = if visit.is("POST") { status } else { "404 Not Found" };
+            visit.answer(status, &["Content-Type: text/html"], "<html>");
+        });
+        let backref = Backref::of(&fake.url()).config("[rewrite]\nmode = \"always\"\n").without_tags().start();
+        let manifest = artifact(OCI, "a/b", Some(&descriptor(IMAGE, b"subject")), "a");
+        let pushed = put(&backref.url(), &sha256(&manifest), OCI, &manifest);
+        assert_eq!((pushed.status, fake.count("PUT")), (502, 0), "{status}: {pushed:?}");
     }
 }
