@@ -93,6 +93,19 @@ impl Registry {
         Permission::Asked(round)
     }
 
+    /// Whether the upstream has let this caller read the repository of `key` not long ago.
+    pub async fn is_let_in(&self, key: &ManifestKey) -> bool {
+        let permits = &self.upstream().permits;
+        permits.is_cached(&permits.caller_key(self.caller().headers(), key)).await
+    }
+
+    /// The upstream has just shown this caller the manifest of `key`.
+    pub async fn was_let_in(&self, key: &ManifestKey) {
+        let permits = &self.upstream().permits;
+        let headers = self.caller().headers();
+        permits.cache(permits.caller_key(headers, key), headers).await;
+    }
+
     /// Who asks, by credentials and address: what is bounded for each caller is counted by this.
     pub fn caller_key(&self) -> CallerKey {
         self.upstream().permits.caller(self.caller().headers(), &self.caller().side().peer)

@@ -18,4 +18,5 @@ mod pending;
 mod prune;
 mod run;
 mod running;
+mod tree;
 mod verify;
