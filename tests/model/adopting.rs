@@ -33,7 +33,8 @@ impl World {
     pub(crate) fn forward_list(&mut self, rules: Rules, who: usize, tag: Found) -> Phase {
         let wants = self.processes[who].wants;
         let forgotten = tag.known && self.store.tag.index != Some(tag.list);
-        if (forgotten && rules.hold(Rule::KeptByTheRecord)) || (tag.unjudged != Set::NONE && rules.hold(Rule::KeptWhole))
+        if (forgotten && rules.hold(Rule::KeptByTheRecord))
+            || (tag.unjudged != Set::NONE && rules.hold(Rule::KeptWhole))
         {
             return Phase::Over; // 503
         }
@@ -69,7 +70,7 @@ impl World {
                 Phase::Read(self.found(rules, write.list, false))
             }
             _ => {
-                self.refused(rules, write);
+                self.refused(rules, write.undo, write.settled);
                 Phase::Over
             }
         }

@@ -74,6 +74,8 @@ pub(crate) struct Found {
     pub(crate) settled: bool,
     /// A write of it was begun since.
     pub(crate) outdated: bool,
+    /// What was known before the tag was made stale, to take a referrer out of it.
+    pub(crate) undo: Option<TagState>,
     /// Entries that were listed when they were looked at, where that is enough.
     pub(crate) listed: Set,
     /// Entries that the upstream doesn't hold.
@@ -180,7 +182,9 @@ impl Process {
     pub(crate) fn can_step(&self, rules: Rules, world: &World, who: usize) -> bool {
         let free = world.lock.is_none_or(|owner| owner == who) || !rules.hold(Rule::OneLock);
         match (self.phase, self.role.act) {
-            (Phase::Ready, Act::Repair) => world.lock.is_none() && (world.store.is_stale() || world.store.tag.unsettled),
+            (Phase::Ready, Act::Repair) => {
+                world.lock.is_none() && (world.store.is_stale() || world.store.tag.unsettled)
+            }
             (Phase::Ready, Act::Settle(of)) => world.store.listed().has(of) || world.orphans(of).next().is_some(),
             (Phase::Ready, Act::Around(of)) => world.can_go_around(of),
             (Phase::Queued | Phase::Holding(_), _) | (Phase::Ready, Act::Query) => free,

@@ -3,7 +3,7 @@
 use crate::{
     checks::{ALL_FAULTS, LOST, NO_FAULTS, holds, with},
     process::Act::{Absorb, Around, Delete, Import, List, Push, Query, Repair, Settle},
-    rights::Rights::{self, All, Denied, Deletes, Hidden, Pushes, Reads},
+    rights::Rights::{self, All, Deletes, Denied, Hidden, Pushes, Reads},
     upstream::{
         Referrer::{A, B},
         Set,
@@ -72,7 +72,7 @@ fn model_holds_beside_strangers() {
 
 const STRANGERS: [Rights; 3] = [Reads, Denied, Hidden];
 
-/// Any two of them, from any start. `MODEL=3` for any three.
+/// Any two of them, from any start. `MODEL=3` for any three, one stranger at most: some 250 million states.
 #[test]
 fn model_holds_whoever_takes_part() {
     let owners = [
@@ -95,17 +95,19 @@ fn model_holds_whoever_takes_part() {
         (All, Around(A)),
         (All, Around(B)),
     ];
-    let acts = [Push(A), Delete(A), List(Set::NONE), List(Set::B), Query, Settle(A)];
-    let strangers = STRANGERS.iter().flat_map(|rights| acts.map(|act| (*rights, act)));
-    let roles: Vec<_> = owners.into_iter().chain(strangers).collect();
     let three = std::env::var_os("MODEL").is_some_and(|many| many == "3");
+    let acts = [Delete(A), List(Set::NONE), List(Set::B), Push(A), Query, Settle(A)];
+    let acts = if three { &acts[..3] } else { &acts };
+    let strangers = STRANGERS.iter().flat_map(|rights| acts.iter().map(|act| (*rights, *act)));
+    let roles: Vec<_> = owners.into_iter().chain(strangers).collect();
+    let is_stranger = |role: &(Rights, _)| STRANGERS.contains(&role.0) && role.1 != Repair;
     let faults = if three { ALL_FAULTS } else { Faults { crashes: 1, ..LOST } };
     for (at, first) in roles.iter().enumerate() {
         for (at, second) in roles.iter().enumerate().skip(at) {
             for start in starts() {
                 let two = Scenario { faults, ..start }.and(first.0, first.1).and(second.0, second.1);
                 let thirds = if three { &roles[at..] } else { &[] };
-                for third in thirds {
+                for third in thirds.iter().filter(|third| !is_stranger(third) || !is_stranger(second)) {
                     holds(two.clone().and(third.0, third.1));
                 }
                 holds(two);

@@ -1,6 +1,6 @@
-//! The rules of ARCHITECTURE.md's "What is believed" and "The referrers tag", each of which a test takes out.
+//! The rules of the protocol (ARCHITECTURE.md, "What is believed" and "The referrers tag"), each of which a test takes out.
 
-/// One rule. Without it something is lost: `without.rs` shows what.
+/// One rule. Without it something is lost: the tests under `without/` show what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
     // Attempts and verdicts.

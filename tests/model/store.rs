@@ -106,7 +106,9 @@ impl Store {
         }
         match (verdict, row.state) {
             (Verdict::Found, RowState::Listed) if rules.hold(Rule::ListedAlready) => self.touch(Set::one(of)),
-            (Verdict::Held | Verdict::Found, _) | (Verdict::Seen, RowState::Missing) => self.change(rules, of, RowState::Listed),
+            (Verdict::Held | Verdict::Found, _) | (Verdict::Seen, RowState::Missing) => {
+                self.change(rules, of, RowState::Listed);
+            }
             (Verdict::Absent, RowState::Listed) => self.change(rules, of, RowState::Missing),
             (Verdict::Deleted, state) => self.delete(rules, of, state),
             (Verdict::Seen | Verdict::Absent, _) => {}
@@ -117,7 +119,8 @@ impl Store {
     fn change(&mut self, rules: Rules, of: Referrer, state: RowState) {
         let was_stale = self.is_stale();
         self.version += 1;
-        self.rows[of as usize] = Row { state, version: self.version };
+        let version = self.version.max(self.row(of).version + 1);
+        self.rows[of as usize] = Row { state, version };
         if !rules.hold(Rule::ChangesMakeStale) && !was_stale {
             self.tag.version = self.version;
         }
@@ -154,16 +157,10 @@ impl Store {
         }
     }
 
-    /// New versions for rows that stay as they are: of the tag is known what was known.
+    /// New versions for rows that stay as they are, and so does the set.
     pub(crate) fn touch(&mut self, rows: Set) {
-        let was_stale = self.is_stale();
-        for of in Referrer::ALL.into_iter().filter(|of| rows.has(*of)) {
-            self.version += 1;
-            self.rows[of as usize].version = self.version;
-        }
-        if !was_stale {
-            self.tag.version = self.version;
-        }
+        let rows = Referrer::ALL.into_iter().filter(|of| rows.has(*of));
+        rows.for_each(|of| self.rows[of as usize].version += 1);
     }
 
     /// Nothing refers to a subject without a version.

@@ -24,9 +24,10 @@ impl World {
             return self.give_up(rules, who, false); // deleted meanwhile
         }
         self.lock = Some(who);
+        let undo = (self.processes[who].stage == Stage::TakeOut).then(|| self.begin_tag(rules, true));
         match self.find(rules, who) {
-            Some(found) => Phase::Read(found),
-            None if self.processes[who].stage == Stage::TakeOut => self.give_up(rules, who, false),
+            Some(found) => Phase::Read(Found { undo, ..found }),
+            None if undo.is_some() => self.leave_in(rules, who, undo, self.is_settled()),
             None => Phase::Over,
         }
     }
@@ -49,7 +50,7 @@ impl World {
     pub(crate) fn found(&self, rules: Rules, list: Set, known: bool) -> Found {
         let listed = if rules.hold(Rule::StillListed) { Set::NONE } else { self.store.listed() };
         let settled = self.is_settled();
-        Found { list, known, settled, outdated: false, listed, gone: Set::NONE, unjudged: Set::NONE }
+        Found { list, known, settled, outdated: false, undo: None, listed, gone: Set::NONE, unjudged: Set::NONE }
     }
 
     pub(crate) fn is_settled(&self) -> bool {

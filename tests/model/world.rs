@@ -125,10 +125,7 @@ impl World {
 
     /// Everything in memory is gone, the requests under way are not.
     fn crash(&mut self) {
-        self.processes
-            .iter_mut()
-            .filter(|process| process.is_at_work())
-            .for_each(Process::over);
+        self.processes.iter_mut().filter(|process| process.is_at_work()).for_each(Process::over);
         self.upstream.requests.iter_mut().for_each(|request| request.abandoned = true);
         self.upstream.requests.sort_unstable();
         self.store.release(|_| true);

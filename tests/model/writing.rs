@@ -33,15 +33,16 @@ impl World {
     pub(crate) fn take_out(&mut self, rules: Rules, who: usize, of: Referrer, tag: Found) -> Phase {
         let is_in = tag.list.has(of) || !rules.hold(Rule::SentAgainByWriters);
         if !self.may_go_on(rules, who, tag) || !is_in {
-            return self.give_up(rules, who, false);
+            return self.leave_in(rules, who, tag.undo, tag.settled);
         }
         let list = self.content(rules, tag).without(Set::one(of));
         if list == tag.list {
-            self.end_tag(rules, who, self.plan(tag, list, None));
+            self.end_tag(rules, who, self.plan(tag, list, tag.undo));
             return self.send_again(rules, who, of);
         }
-        let before = self.begin_tag(rules, true);
-        self.send_tag(rules, who, tag, list, Some(before))
+        let again = self.begin_tag(rules, true);
+        let version = tag.undo.map_or(0, |before| before.version).max(again.version);
+        self.send_tag(rules, who, tag, list, Some(TagState { version, ..again }))
     }
 
     /// What was read is written down. What was not must still be recorded: it names whom a delete forgot.
@@ -66,8 +67,7 @@ impl World {
         let asked = |process: &Process| {
             process.stage == Stage::Own && matches!(process.role.act, Act::Delete(its) if its == of)
         };
-        !rules.hold(Rule::OwnDeleteFirst)
-            && self.processes.iter().any(|process| process.is_at_work() && asked(process))
+        !rules.hold(Rule::OwnDeleteFirst) && self.processes.iter().any(|process| process.is_at_work() && asked(process))
     }
 
     fn plan(&self, tag: Found, list: Set, undo: Option<TagState>) -> Write {
@@ -104,7 +104,10 @@ impl World {
             (Stage::Own, _) => self.adopted(rules, who, write, answer),
             (_, Answer::Unknown) => {
                 self.store.tag.unsettled = true;
-                self.not_written(rules, who, rules.hold(Rule::TakenOutStaysOpen))
+                match self.processes[who].stage {
+                    Stage::TakeOut => self.give_up(rules, who, rules.hold(Rule::TakenOutStaysOpen)),
+                    _ => Phase::Over,
+                }
             }
             (_, Answer::Yes) => {
                 self.end_tag(rules, who, write);
@@ -113,18 +116,18 @@ impl World {
                     _ => Phase::Over,
                 }
             }
+            (Stage::TakeOut, _) => self.leave_in(rules, who, write.undo, write.settled),
             _ => {
-                self.refused(rules, write);
-                self.not_written(rules, who, false)
+                self.refused(rules, write.undo, write.settled);
+                Phase::Over
             }
         }
     }
 
-    fn not_written(&mut self, rules: Rules, who: usize, unknown: bool) -> Phase {
-        match self.processes[who].stage {
-            Stage::TakeOut => self.give_up(rules, who, unknown),
-            _ => Phase::Over,
-        }
+    /// The referrer stays in the tag, and isn't deleted.
+    pub(crate) fn leave_in(&mut self, rules: Rules, who: usize, undo: Option<TagState>, settled: bool) -> Phase {
+        self.refused(rules, undo, settled);
+        self.give_up(rules, who, false)
     }
 
     /// What was sent was answered. What was sent before may still land.
@@ -133,9 +136,9 @@ impl World {
     }
 
     /// The tag is as it was.
-    pub(crate) fn refused(&mut self, rules: Rules, write: Write) {
-        self.settle_tag(write.settled);
-        if let Some(before) = write.undo.filter(|_| rules.hold(Rule::RefusalUndoes)) {
+    pub(crate) fn refused(&mut self, rules: Rules, undo: Option<TagState>, settled: bool) {
+        self.settle_tag(settled);
+        if let Some(before) = undo.filter(|_| rules.hold(Rule::RefusalUndoes)) {
             self.store.undo(before);
         }
     }

@@ -4,7 +4,7 @@ use crate::{
     checks::{ALL_FAULTS, CRASH, LOST, NO_FAULTS, is_lost, with},
     process::Act::{Around, Delete, Import, Push, Query, Repair, Settle},
     properties::{AGREED, DELETES, FLUSHED, GONE, KEPT, LISTED, TAGGED, TAKEN},
-    rights::Rights::{Denied, Deletes, Hidden, Pushes, Reads},
+    rights::Rights::{Deletes, Denied, Hidden, Pushes, Reads},
     rules::{Rule, Rules},
     upstream::{
         Referrer::{A, B},

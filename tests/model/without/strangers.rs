@@ -20,7 +20,9 @@ fn model_without_dropping_the_attempt_a_refused_delete_leaves_one() {
 
 #[test]
 fn model_without_undoing_it_a_refused_write_leaves_the_tag_stale() {
-    is_lost(Rule::RefusalUndoes, UNTOUCHED, Scenario { pushed: Set::A, ..with([]).and(Hidden, List(Set::B)) });
+    for act in [Delete(A), List(Set::B)] {
+        is_lost(Rule::RefusalUndoes, UNTOUCHED, Scenario { pushed: Set::A, ..with([]).and(Hidden, act) });
+    }
 }
 
 #[test]
@@ -38,6 +40,8 @@ fn model_without_writing_down_a_look_a_refused_write_leaves_the_tag_stale() {
 fn model_without_a_write_of_their_own_a_delete_that_was_sent_again_leaves_an_attempt() {
     let scenario = Scenario { pushed: Set::A, unwritten: Set::A, ..with([]).and(Reads, Delete(A)) };
     is_lost(Rule::SentAgainByWriters, FORGOTTEN, scenario);
+    let hidden = Scenario { pushed: Set::A, ..with([]).and(Hidden, Delete(A)) };
+    is_lost(Rule::SentAgainByWriters, UNTOUCHED, hidden);
 }
 
 #[test]
