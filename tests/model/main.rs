@@ -1,6 +1,7 @@
 //! The protocol by which no referrer is lost, as a model: ARCHITECTURE.md's "What is believed" and "The referrers tag",
-//! checked in every order in which requests, answers, crashes and commits can come. `protocol.rs` checks that it
-//! holds, `without/` that each rule is needed. `--nocapture` shows the number of states, and how things go wrong.
+//! checked in every order in which requests, answers, crashes and commits can come. `protocol.rs` and `everybody.rs`
+//! check that it holds, `without/` that each rule is needed. `--nocapture` shows the number of states, and how things
+//! go wrong.
 //!
 //! - `upstream.rs`, `rights.rs` and `store.rs`: what there is. `process.rs`: who takes part, and how far each has come.
 //! - `world.rs`: what can happen next. `steps.rs`, `changes.rs`, `tag.rs`, `writing.rs` and `adopting.rs`: what a process
@@ -14,6 +15,7 @@
 mod adopting;
 mod changes;
 mod checks;
+mod everybody;
 mod process;
 mod properties;
 mod protocol;

@@ -2,8 +2,9 @@
 
 use crate::{
     checks::{ALL_FAULTS, LOST, NO_FAULTS, holds, with},
+    everybody::{STRANGERS, starts},
     process::Act::{Absorb, Around, Delete, Import, List, Push, Query, Repair, Settle},
-    rights::Rights::{self, All, Deletes, Denied, Hidden, Pushes, Reads},
+    rights::Rights::{Deletes, Hidden, Pushes},
     upstream::{
         Referrer::{A, B},
         Set,
@@ -65,68 +66,11 @@ fn model_holds_beside_strangers() {
         holds(Scenario { pushed: Set::B, faults: LOST, ..writing });
         let alone = with([]).and(rights, Delete(A)).and(rights, List(Set::B)).and(rights, Push(B));
         holds(Scenario { pushed: Set::A, stray: Set::B, faults: ALL_FAULTS, ..alone });
+        let reading = with([]).and(rights, Delete(A)).and(rights, Settle(A)).and(rights, Query);
+        for start in starts() {
+            holds(Scenario { faults: Faults { crashes: 1, ..LOST }, roles: reading.roles.clone(), ..start });
+        }
     }
     let may_push = with([Push(B), Delete(A)]).and(Pushes, Delete(A));
     holds(Scenario { pushed: Set::A, faults: LOST, ..may_push });
-}
-
-const STRANGERS: [Rights; 3] = [Reads, Denied, Hidden];
-
-/// Any two of them, from any start. `MODEL=3` for any three, one stranger at most: some 250 million states.
-#[test]
-fn model_holds_whoever_takes_part() {
-    let owners = [
-        (All, Push(A)),
-        (All, Push(B)),
-        (All, Delete(A)),
-        (Deletes, Delete(A)),
-        (Deletes, Delete(B)),
-        (Pushes, Delete(A)),
-        (All, Absorb(Set::A)),
-        (All, Absorb(Set::B)),
-        (All, List(Set::NONE)),
-        (All, List(Set::B)),
-        (All, Import),
-        (All, Query),
-        (All, Settle(A)),
-        (Hidden, Settle(A)),
-        (All, Repair),
-        (Hidden, Repair),
-        (All, Around(A)),
-        (All, Around(B)),
-    ];
-    let three = std::env::var_os("MODEL").is_some_and(|many| many == "3");
-    let acts = [Delete(A), List(Set::NONE), List(Set::B), Push(A), Query, Settle(A)];
-    let acts = if three { &acts[..3] } else { &acts };
-    let strangers = STRANGERS.iter().flat_map(|rights| acts.iter().map(|act| (*rights, *act)));
-    let roles: Vec<_> = owners.into_iter().chain(strangers).collect();
-    let is_stranger = |role: &(Rights, _)| STRANGERS.contains(&role.0) && role.1 != Repair;
-    let faults = if three { ALL_FAULTS } else { Faults { crashes: 1, ..LOST } };
-    for (at, first) in roles.iter().enumerate() {
-        for (at, second) in roles.iter().enumerate().skip(at) {
-            for start in starts() {
-                let two = Scenario { faults, ..start }.and(first.0, first.1).and(second.0, second.1);
-                let thirds = if three { &roles[at..] } else { &[] };
-                for third in thirds.iter().filter(|third| !is_stranger(third) || !is_stranger(second)) {
-                    holds(two.clone().and(third.0, third.1));
-                }
-                holds(two);
-            }
-        }
-    }
-}
-
-/// What there can be: listed, not yet in the tag, written around backref, known to nobody.
-fn starts() -> impl Iterator<Item = Scenario> {
-    let starts = [
-        (Set::A, Set::NONE, Set::NONE),
-        (Set::A, Set::A, Set::NONE),
-        (Set::BOTH, Set::NONE, Set::NONE),
-        (Set::NONE, Set::NONE, Set::B),
-        (Set::A, Set::NONE, Set::B),
-    ];
-    starts.into_iter().map(|(pushed, unwritten, around)| {
-        let stray = Set::BOTH.without(pushed).without(around);
-        Scenario { pushed, unwritten, around, stray, ..with([]) }
-    })
 }
