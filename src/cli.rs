@@ -23,17 +23,17 @@ pub enum Command {
     ///
     /// Every setting can stand in a file (--config), in a BACKREF_* variable, or here; the later wins.
     Serve(Serve),
-    /// Say what the upstream accepts and answers, what backref does about it, and what is owed.
+    /// Say what the upstream accepts and answers, what backref does about it, and what is pending.
     Doctor(Work),
-    /// Fill the store from the upstream: referrers tags, digest tags, whatever else a tag leads to.
+    /// Fill the database from the upstream: referrers tags, digest tags, whatever else is reachable from a tag.
     ///
     /// Can be interrupted, run again, and run beside `backref serve`. Without repositories: all that the registry lists.
     Backfill(Backfill),
-    /// Compare what is on record with the referrers tags and, where it has one, the upstream's own API.
+    /// Compare backref's database with the referrers tags and, where it has one, the upstream's own API.
     Verify(Work),
-    /// Write the referrers tags that are owed, with your own credentials.
+    /// Write the referrers tags that are pending, with your own credentials.
     Repair(Work),
-    /// Drop what the upstream has lost.
+    /// Drop the records of manifests that the upstream has no more.
     Prune(Prune),
     /// Show an image's referrers, and theirs, as a tree; of any registry.
     Tree(Tree),
@@ -122,7 +122,7 @@ pub struct Backfill {
     /// Where and how.
     #[command(flatten)]
     pub work: Work,
-    /// Only read: leave the referrers tags that are owed.
+    /// Only read: leave the referrers tags that are pending.
     #[arg(long)]
     pub no_write: bool,
 }
@@ -133,7 +133,7 @@ pub struct Prune {
     /// Where and how.
     #[command(flatten)]
     pub work: Work,
-    /// Only look at what was missing before, not at all that is on record.
+    /// Only look at what was missing before, not at all that is in the database.
     #[arg(long, conflicts_with = "orphans")]
     pub missing: bool,
     /// Name the referrers whose subject is gone, and to which nothing was added for a day.
@@ -149,6 +149,9 @@ pub struct Prune {
 pub struct Tree {
     /// HOST[:PORT]/NAME with :TAG or @DIGEST; http for loopback addresses, https elsewhere.
     pub reference: String,
+    /// How many levels of referrers are shown, 64 at most; a tree has up to 10,000 referrers.
+    #[arg(long, value_name = "LEVELS", default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub depth: u8,
     /// Print the tree as JSON.
     #[arg(long)]
     pub json: bool,

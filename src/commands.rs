@@ -2,6 +2,8 @@
 
 mod backfill;
 mod doctor;
+mod everywhere;
+mod interrupt;
 mod log;
 mod printer;
 mod prune;

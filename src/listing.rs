@@ -58,7 +58,7 @@ impl Listing {
             relations::learn(&*self.store, &permission, subject).await;
             if start.unresolved {
                 let asked = matches!(permission, Permission::Asked(_));
-                self.settle(registry, permit, &subjects, asked).await?;
+                Box::pin(self.settle(registry, permit, &subjects, asked)).await?;
             }
             for subject in &subjects {
                 self.tags.import(registry, permit, subject).await?;

@@ -130,6 +130,9 @@ impl Changes {
         match tokio::try_join!(config, layer)? {
             (Uploaded::Held, Uploaded::Held) => {}
             (Uploaded::Refused(answer), _) | (_, Uploaded::Refused(answer)) => return Ok(*answer),
+            (Uploaded::Unexpected(status), _) | (_, Uploaded::Unexpected(status)) => {
+                return Err(unexpected(status));
+            }
             (Uploaded::Elsewhere, _) | (_, Uploaded::Elsewhere) => return Err(elsewhere()),
         }
 
@@ -195,6 +198,11 @@ impl Changes {
 fn elsewhere() -> Error {
     let message = "the registry wants blobs at another address, where backref can't put them for you";
     Error::Request(StatusCode::BAD_GATEWAY, ErrorCode::Unsupported, message.to_owned())
+}
+
+fn unexpected(status: StatusCode) -> Error {
+    let message = format!("the registry answered the upload of a blob with {status}: whether it has it is not known");
+    Error::Request(StatusCode::BAD_GATEWAY, ErrorCode::Unavailable, message)
 }
 
 fn with_query(uri: http::Uri, query: Option<&str>) -> http::Uri {

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use super::{
+    everywhere::everywhere,
     printer::Line,
     status::ExitStatus,
     work::{self, Store, Work, of_repository},
@@ -26,20 +27,20 @@ pub(super) fn run(args: &Backfill) -> ExitStatus {
 }
 
 async fn backfill(work: &Work, writes: bool) -> Result<(), OperatorError> {
-    let (repositories, why) = work.everywhere().await?;
-    if let Some(why) = why {
-        let message = format!("the registry does not list its repositories ({why}): name those to look into");
-        work.printer.finding(&Line { kind: "no-catalog", message, ..Line::default() });
-    }
-    let (count, looked_into) = (Count::default(), repositories.len());
+    let count = Count::default();
     let visit = async |session: &RepositorySession| {
         take_tags(work, session, &count).await?;
         if writes {
-            add(&count.written, work.flush(session).await?);
+            work.flush(session, &count.written).await?;
         }
         Ok(())
     };
-    work.each_repository(repositories, false, visit).await;
+    let visited = everywhere(work, visit).await?;
+    if let Some(why) = visited.unlisted {
+        let message = format!("the registry does not list its repositories ({why}): name those to look into");
+        work.printer.finding(&Line { kind: "no-catalog", message, ..Line::default() });
+    }
+    let looked_into = visited.repositories;
     let [tags, lists, referrers, written] =
         [count.tags, count.lists, count.referrers, count.written].map(Cell::into_inner);
     let message = format!(

@@ -29,7 +29,8 @@ fn line(kind: &'static str, message: String) -> Line {
 
 async fn upstream(work: &Work) -> Result<(), OperatorError> {
     let url = &work.operator.app().config.upstream.url;
-    let greeting = work.operator.greet().await?;
+    let Some(greeting) = work.unless_given_up(work.operator.greet()).await else { return Ok(()) };
+    let greeting = greeting?;
     let login = match (&greeting.challenge, greeting.has_credentials) {
         (None, _) => "anonymous, without authentication".to_owned(),
         (Some(challenge), true) => {
@@ -42,15 +43,34 @@ async fn upstream(work: &Work) -> Result<(), OperatorError> {
     let message = format!("{url} answers {}: {login}", greeting.status);
     work.printer.say(&line("upstream", message));
     if work.named.is_empty() {
-        let (kind, message) = match work.operator.catalog().await {
-            Ok(names) => ("catalog", format!("repositories that it lists: {}", names.len())),
+        let Some(counted) = work.unless_given_up(count_repositories(work)).await else { return Ok(()) };
+        let (kind, message) = match counted {
+            Ok(count) if count > MAX_COUNTED => {
+                ("catalog", format!("repositories that it lists: more than {MAX_COUNTED}; the rest is not counted"))
+            }
+            Ok(count) => ("catalog", format!("repositories that it lists: {count}")),
             Err(error) => {
-                ("no-catalog", format!("it does not list its repositories ({error}): name them to backfill and verify"))
+                ("no-catalog", format!("its repositories can't be listed ({error}): name them to backfill and verify"))
             }
         };
         work.printer.say(&line(kind, message));
     }
     Ok(())
+}
+
+/// How many repositories are counted.
+const MAX_COUNTED: usize = 1_000_000;
+
+/// How many repositories the registry lists; a little more than [`MAX_COUNTED`] where there are more.
+async fn count_repositories(work: &Work) -> Result<usize, OperatorError> {
+    let (mut catalog, mut count) = (work.operator.catalog(), 0);
+    while count <= MAX_COUNTED
+        && !work.is_stopped()
+        && let Some(page) = catalog.next().await?
+    {
+        count += page.len();
+    }
+    Ok(count)
 }
 
 async fn rewrite(work: &Work) -> Result<(), OperatorError> {
@@ -101,7 +121,7 @@ async fn pending(work: &Work) -> Result<(), OperatorError> {
         pending_in(work, session).await
     };
     work.each_repository(work.recorded_repositories().await?, false, visit).await;
-    if !work.printer.has_found() {
+    if !work.printer.has_found() && !work.is_stopped() {
         work.printer.say(&line("nothing-pending", "nothing is pending".to_owned()));
     }
     Ok(())

@@ -34,7 +34,7 @@ pub(super) fn run(args: &Prune) -> ExitStatus {
             }
             // Who only wants to know changes nothing.
             if !args.orphans || args.yes {
-                work.flush(session).await?;
+                work.flush(session, &Cell::new(0)).await?;
             }
             Ok(())
         };
@@ -50,7 +50,7 @@ pub(super) fn run(args: &Prune) -> ExitStatus {
     })
 }
 
-/// One round of questions: what isn't there counts corroboration something that is.
+/// One round of questions: what isn't there counts beside something that is.
 async fn rows(
     work: &Work,
     session: &RepositorySession,
@@ -131,7 +131,7 @@ async fn orphans(
                     return Ok::<_, OperatorError>(());
                 }
                 for referrer in session.referrers(&subject).await? {
-                    // One that is there is the 200 corroboration which the subject's 404 counts.
+                    // One that is there is the 200 beside which the subject's 404 counts.
                     if session.probe(&referrer).await?.there {
                         orphan(work, session, &subject, &referrer, delete, count).await;
                     }

@@ -18,10 +18,7 @@ pub(super) fn run(args: &cli::Work) -> ExitStatus {
 
 async fn repair(work: &Work) -> Result<(), OperatorError> {
     let written = Cell::new(0_usize);
-    let visit = async |session: &RepositorySession| {
-        written.set(written.get() + work.flush(session).await?);
-        Ok(())
-    };
+    let visit = async |session: &RepositorySession| work.flush(session, &written).await;
     work.each_repository(work.recorded_repositories().await?, false, visit).await;
     let message = if work.operator.app().upstream.keeps_tags() {
         format!("referrers tags written: {}", written.get())

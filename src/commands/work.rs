@@ -1,14 +1,13 @@
 //! What commands that go through repositories share: settings, the operator, which repositories, how many at a time, and
 //! that a first Ctrl-C ends the work where it can be taken up again.
 
+use std::{cell::Cell, time::Duration};
+
 use futures_util::{StreamExt, stream};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::Semaphore,
-};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Semaphore;
 
 use super::{
+    interrupt::Interrupt,
     log::log_to_stderr,
     printer::{Line, Printer},
     status::ExitStatus,
@@ -20,7 +19,6 @@ use crate::{
     oci::{Digest, Repository},
     operator::{Operator, OperatorError, RepositorySession},
     store::{OpenFor, Recorded},
-    upstream::MAX_PAGES,
 };
 
 /// A command at work.
@@ -30,8 +28,11 @@ pub(super) struct Work {
     pub(super) named: Vec<Repository>,
     places: Semaphore,
     jobs: usize,
-    stop: CancellationToken,
+    interrupt: Interrupt,
 }
+
+/// How long tags that are being written when a command is interrupted are waited for.
+const LAST_WRITES: Duration = Duration::from_millis(250);
 
 /// Whether a command may make the store that it works on.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -100,30 +101,22 @@ fn at_work(
         named,
         places: Semaphore::new(jobs),
         jobs,
-        stop: CancellationToken::new(),
+        interrupt: Interrupt::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let stop = this.stop.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            eprintln!("ending: what is on its way is finished; a second signal ends at once");
-            stop.cancel();
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            std::process::exit(1);
-        });
+        this.interrupt.listen()?;
         let done = work(&this).await;
-        // Tags that are still being written.
+        // Tags that are still being written; without the end of it they stay pending.
         app.tasks.stop();
-        app.tasks.finished().await;
+        let give_up = async {
+            this.interrupt.give_up.cancelled().await;
+            tokio::time::sleep(LAST_WRITES).await;
+        };
+        tokio::select! {
+            () = app.tasks.finished() => {}
+            () = give_up => {}
+        }
         this.printer.end();
         if let Err(error) = done {
             this.printer.finding(&Line { kind: "failed", message: error.to_string(), ..Line::default() });
@@ -137,9 +130,18 @@ fn at_work(
 }
 
 impl Work {
-    /// What is done now is finished, and nothing more begun.
+    /// What is done now may be finished, and nothing more is begun.
     pub(super) fn is_stopped(&self) -> bool {
-        self.stop.is_cancelled() || self.printer.is_closed()
+        self.interrupt.stop.is_cancelled() || self.printer.is_closed()
+    }
+
+    /// What comes of some work, unless a signal ends the command before.
+    pub(super) async fn unless_given_up<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.interrupt.give_up.cancelled() => None,
+            done = work => Some(done),
+        }
     }
 
     /// The repositories that the database has, unless some were named.
@@ -151,42 +153,27 @@ impl Work {
         Ok(app.store.repositories(&app.config.upstream.name).await?)
     }
 
-    /// Those, and all that the upstream lists. Why it lists none, if it doesn't.
-    pub(super) async fn everywhere(&self) -> Result<(Vec<Repository>, Option<OperatorError>), OperatorError> {
-        let mut all = self.recorded_repositories().await?;
-        if !self.named.is_empty() {
-            return Ok((all, None));
-        }
-        let why = match self.operator.catalog().await {
-            Ok(listed) => {
-                all.extend(listed);
-                None
-            }
-            Err(error) => Some(error),
-        };
-        all.sort_by(|one, other| one.as_str().cmp(other.as_str()));
-        all.dedup();
-        Ok((all, why))
-    }
-
-    /// Goes through repositories, a few at a time. What happens in one doesn't end the others.
+    /// Goes through repositories, a few at a time. What happens in one doesn't end the others. Into how many it looked.
     pub(super) async fn each_repository(
         &self,
         repositories: Vec<Repository>,
         deletes: bool,
         visit: impl AsyncFn(&RepositorySession) -> Result<(), OperatorError>,
-    ) {
+    ) -> usize {
+        let begun = Cell::new(0);
         let visits = stream::iter(repositories).for_each_concurrent(self.jobs, async |repository| {
             if self.is_stopped() {
                 return;
             }
+            begun.set(begun.get() + 1);
             let session = self.operator.repository(repository, deletes);
-            if let Err(error) = visit(&session).await {
+            if let Some(Err(error)) = self.unless_given_up(visit(&session)).await {
                 let message = error.to_string();
                 self.printer.finding(&Line { message, ..of_repository("unseen-repository", &session) });
             }
         });
         visits.await;
+        begun.get()
     }
 
     /// Does something with each, in all repositories together as many at a time as was asked for.
@@ -227,32 +214,32 @@ impl Work {
         read: impl Fn(Vec<String>) -> Vec<T>,
         work: impl AsyncFn(T),
     ) -> Result<(), OperatorError> {
-        let mut next = None;
-        for _ in 0..MAX_PAGES {
-            if self.is_stopped() {
-                return Ok(());
-            }
-            let Some(page) = session.tags(next).await? else {
+        let mut pages = session.tags();
+        while !self.is_stopped() {
+            match session.next_tags(&mut pages).await {
+                Ok(Some(names)) => self.each(session, read(names), &work).await,
+                Ok(None) => break,
                 // Of one that it lists itself, it means that there are no tags.
-                if !self.named.is_empty() {
-                    let message = "the registry knows no tags of it, or not for these credentials".to_owned();
-                    self.printer.finding(&Line { message, ..of_repository("unseen-repository", session) });
+                Err(error) if error.is_not_found() => {
+                    if !self.named.is_empty() {
+                        let message = "the registry knows no tags of it, or not for these credentials".to_owned();
+                        self.printer.finding(&Line { message, ..of_repository("unseen-repository", session) });
+                    }
+                    break;
                 }
-                return Ok(());
-            };
-            self.each(session, read(page.names), &work).await;
-            next = page.next;
-            if next.is_none() {
-                return Ok(());
+                Err(OperatorError::Endless(endless)) => {
+                    let message = format!("not all of its tags were looked at: {endless}");
+                    self.printer.finding(&Line { message, ..of_repository("unseen-repository", session) });
+                    break;
+                }
+                Err(error) => return Err(error),
             }
         }
-        let message = format!("its tags have more than {MAX_PAGES} pages: the rest was not looked at");
-        self.printer.finding(&Line { message, ..of_repository("unseen-repository", session) });
         Ok(())
     }
 
-    /// Settles unresolved writes and writes the tags that are stale. How many were written.
-    pub(super) async fn flush(&self, session: &RepositorySession) -> Result<usize, OperatorError> {
+    /// Settles unresolved writes and writes the tags that are stale; `written` counts these.
+    pub(super) async fn flush(&self, session: &RepositorySession, written: &Cell<usize>) -> Result<(), OperatorError> {
         let settle = async |subject: Digest| {
             if let Err(error) = session.settle(&subject).await {
                 let message = format!("an unresolved write can't be resolved: {error}");
@@ -260,7 +247,6 @@ impl Work {
             }
         };
         self.each_recorded(session, Recorded::Unresolved, settle).await?;
-        let written = std::cell::Cell::new(0);
         if self.operator.app().upstream.keeps_tags() {
             let flush = async |subject: Digest| {
                 let message = match session.flush(&subject).await {
@@ -277,7 +263,7 @@ impl Work {
             };
             self.each_recorded(session, Recorded::Stale, flush).await?;
         }
-        Ok(written.get())
+        Ok(())
     }
 }
 

@@ -1,12 +1,11 @@
 //! A manifest GET or HEAD. Where a manifest has two forms, the digest says which; of a tag, what the client accepts.
 
 use http::{HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
 
 use super::{
     accept::Accept,
     exchange::Exchange,
-    original::{give_original, original},
+    original::{drain, give_original, original},
 };
 use crate::{
     app::App,
@@ -51,9 +50,8 @@ async fn by_digest(
 ) -> Result<Response<Body>, Error> {
     let key = exchange.upstream.key(repository, digest);
     match known_alias(&*app.store, &key).await {
-        // Never asked of the upstream as a manifest: it has the blob only.
         Some(alias) if alias.is_original(&key.digest) => {
-            original(&*app.store, &exchange.registry(), &exchange.head, &key, &alias).await
+            original(&*app.store, &exchange.registry(), &exchange.head, &key, &alias, None).await
         }
         Some(_) => exchange.forward_head().await,
         None => get_or_recover(app, exchange, key).await,
@@ -69,7 +67,7 @@ async fn get_or_recover(app: &App, exchange: Exchange, key: ManifestKey) -> Resu
     }
     let registry = Exchange { head: head.clone(), upstream, side, body }.registry();
     match carrier::recover(&registry, &*app.store, &key).await {
-        Ok(Lost::Found(alias)) => original(&*app.store, &registry, &head, &key, &alias).await,
+        Ok(Lost::Found(alias)) => original(&*app.store, &registry, &head, &key, &alias, Some(answer)).await,
         Ok(Lost::Original) => Err(Error::absent()),
         Ok(Lost::Nothing | Lost::Unreadable) => {
             if answer.status() == StatusCode::NOT_FOUND
@@ -152,10 +150,4 @@ async fn carried_by(store: &dyn Store, registry: &Registry, key: &ManifestKey) -
         Ok(Lost::Found(alias)) => Some(alias),
         _ => None,
     }
-}
-
-/// Reads what is left of a small answer, so that its connection can be used again.
-async fn drain(answer: Response<Body>) {
-    const SMALL: usize = 64 << 10;
-    drop(Limited::new(answer.into_body(), SMALL).collect().await);
 }

@@ -1,6 +1,7 @@
 //! An answer with the manifest that was pushed, where the upstream holds its carrier.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request};
+use http_body_util::{BodyExt, Limited};
 
 use crate::{
     budget::{Part, SMALL},
@@ -11,17 +12,32 @@ use crate::{
     upstream::{Body, HeldBody, Refusal, Registry},
 };
 
-/// The original, if the upstream lets this caller read the carrier: asked each time.
+/// The original, if the upstream lets this caller read the carrier: asked each time. `answer`: what the upstream said to the
+/// caller's own request, where it was sent.
 pub(super) async fn original(
     store: &dyn Store,
     registry: &Registry,
     asked: &request::Parts,
     key: &ManifestKey,
     alias: &Alias,
+    mut answer: Option<Response<Body>>,
 ) -> Result<Response<Body>, Error> {
+    // Whoever may not be let in costs the requests, and gets the answer, that they do for any digest: nothing tells that
+    // this one has rows. Others are spared a request that the upstream can't fulfil.
+    if answer.is_none() && !registry.is_let_in(key).await {
+        let said = as_asked(registry, asked).await?;
+        if said.status().is_client_error() && said.status() != StatusCode::NOT_FOUND {
+            return Ok(said);
+        }
+        answer = Some(said);
+    }
     let carrier = key.sibling(alias.carrier.clone());
     let refusal = match registry.shows(&carrier).await {
         Ok(head) if head.status == StatusCode::OK => {
+            registry.was_let_in(key).await;
+            if let Some(answer) = answer {
+                drain(answer).await;
+            }
             let mut headers = head.headers;
             registry.upstream().addresses().to_client(&mut headers, registry.caller().side());
             return give_original(store, registry, asked, key, alias, headers).await;
@@ -30,17 +46,30 @@ pub(super) async fn original(
         Err(failed @ Refusal::Failed(_)) => return Err(failed.into()),
         Err(refusal) => refusal,
     };
-    // Whoever is not let in hears what the upstream says to them of any digest: nothing tells that this one has rows.
-    // Without conditions: distribution answers those before it looks whether the manifest is there.
-    let mut request = Request::from_parts(asked.clone(), Body::EMPTY);
-    request.headers_mut().remove(header::IF_NONE_MATCH);
-    request.headers_mut().remove(header::IF_MODIFIED_SINCE);
-    let answer = registry.forward(request).await?;
+    let answer = match answer {
+        Some(answer) => answer,
+        None => as_asked(registry, asked).await?,
+    };
     match refusal {
         // What distribution 2.8 says of a digest that only a blob has, when the carrier is gone.
         Refusal::Absent if answer.status().is_server_error() => Err(Error::absent()),
         _ => Ok(answer),
     }
+}
+
+/// What the upstream says to the caller's own request. Without conditions: distribution answers those before it looks
+/// whether the manifest is there.
+async fn as_asked(registry: &Registry, asked: &request::Parts) -> Result<Response<Body>, Error> {
+    let mut request = Request::from_parts(asked.clone(), Body::EMPTY);
+    request.headers_mut().remove(header::IF_NONE_MATCH);
+    request.headers_mut().remove(header::IF_MODIFIED_SINCE);
+    Ok(registry.forward(request).await?)
+}
+
+/// Reads what is left of a small answer, so that its connection can be used again.
+pub(super) async fn drain(answer: Response<Body>) {
+    const SMALL: usize = 64 << 10;
+    drop(Limited::new(answer.into_body(), SMALL).collect().await);
 }
 
 /// The original, with what the upstream said about its carrier in `headers`. The caller has been let in.

@@ -55,18 +55,25 @@ impl Router {
     async fn route(&self, route: Route, request: Request<Incoming>, side: &Side) -> Result<Response<Body>, Error> {
         let app = &*self.app;
         let exchange = Exchange::new(app, request, side);
+        // In boxes: each request would else be moved about with room for the largest of them.
         match route {
             Route::Referrers(repository, digest, dialect) => {
-                referrers::list(app, exchange, repository, digest, dialect).await
+                Box::pin(referrers::list(app, exchange, repository, digest, dialect)).await
             }
-            Route::Discover => discover::list(exchange).await,
-            Route::ManifestGet(repository, reference) => manifest_get::get(app, exchange, repository, reference).await,
-            Route::TagsList(repository) => tags_list::list(app, exchange, repository).await,
-            Route::ManifestPut(repository, reference) => manifest_put::put(app, exchange, repository, reference).await,
+            Route::Discover => Box::pin(discover::list(exchange)).await,
+            Route::ManifestGet(repository, reference) => {
+                Box::pin(manifest_get::get(app, exchange, repository, reference)).await
+            }
+            Route::TagsList(repository) => Box::pin(tags_list::list(app, exchange, repository)).await,
+            Route::ManifestPut(repository, reference) => {
+                Box::pin(manifest_put::put(app, exchange, repository, reference)).await
+            }
             Route::ManifestDelete(repository, digest) => {
-                manifest_delete::delete(app, exchange, repository, digest).await
+                Box::pin(manifest_delete::delete(app, exchange, repository, digest)).await
             }
-            Route::TagDelete(repository, tag) => manifest_delete::delete_tag(app, exchange, repository, tag).await,
+            Route::TagDelete(repository, tag) => {
+                Box::pin(manifest_delete::delete_tag(app, exchange, repository, tag)).await
+            }
             Route::OddPut if !app.config.gates.is_empty() => Err(policy::odd_put()),
             Route::OddPut | Route::Other => passthrough::pass(exchange).await,
         }

@@ -6,13 +6,14 @@ use super::{
     compare_tag::compare_tag,
     difference::{Difference, DifferenceKind},
     error::OperatorError,
+    own_list::own_list,
     repository::RepositorySession,
 };
 use crate::{
     error::Error,
     oci::Digest,
     referrers::ManifestKey,
-    upstream::{Refusal, Registry, native_list},
+    upstream::{Refusal, Registry},
 };
 
 impl RepositorySession {
@@ -51,7 +52,7 @@ impl RepositorySession {
         // Invariant: 64 zeros are a sha256 digest.
         let zero = Digest::parse(&format!("sha256:{}", "0".repeat(64))).map_err(|_| Error::Bug)?;
         let key = self.key(&zero);
-        self.tokens.with(async |registry| Ok(native_list(registry, &key).await?.is_some())).await
+        self.tokens.with(async |registry| Ok(own_list(registry, &key).await?.is_some())).await
     }
 
     /// The registry's own list, of both forms of a subject. `None`: it has no such API.
@@ -61,7 +62,7 @@ impl RepositorySession {
         }
         let mut all = HashSet::new();
         for form in self.app.tags.known_forms(subject).await? {
-            let Some(listed) = native_list(registry, &form).await? else {
+            let Some(listed) = own_list(registry, &form).await? else {
                 self.no_api.store(true, Ordering::Relaxed);
                 return Ok(None);
             };

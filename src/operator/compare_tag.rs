@@ -43,7 +43,7 @@ pub(super) async fn compare_tag(
     for (digest, status) in statuses.buffered(AT_A_TIME).collect::<Vec<_>>().await {
         differences.push(match status {
             EntryStatus::Refers(_) => DifferenceKind::NotInDatabase.of(&digest),
-            EntryStatus::Other => DifferenceKind::Untrue.of(&digest),
+            EntryStatus::Other { .. } => DifferenceKind::Untrue.of(&digest),
             EntryStatus::Gone => DifferenceKind::Gone.of(&digest),
             // It stays in the tag as it was found.
             EntryStatus::Unreadable => continue,

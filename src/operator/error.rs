@@ -5,7 +5,7 @@ use http::StatusCode;
 use crate::{
     error::Error,
     store::StoreError,
-    upstream::{LoginError, Refusal},
+    upstream::{EndlessList, LoginError, Refusal},
 };
 
 /// Why something could not be done.
@@ -17,6 +17,9 @@ pub enum OperatorError {
     /// As a request would have failed.
     #[error("{}", explain(.0))]
     Request(Error),
+    /// A list of the registry's that doesn't end.
+    #[error(transparent)]
+    Endless(#[from] EndlessList),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),

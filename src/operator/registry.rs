@@ -2,21 +2,16 @@
 
 use std::sync::Arc;
 
-use http::Uri;
 use moka::sync::Cache;
 
 use super::{
     connection::{Connection, Greeting},
     error::OperatorError,
-    repository::{RepositorySession, page_of_names},
+    names::Catalog,
+    repository::RepositorySession,
     tokens::Tokens,
 };
-use crate::{
-    app::App,
-    oci::Repository,
-    referrers::ManifestKey,
-    upstream::{LoginError, MAX_PAGES},
-};
+use crate::{app::App, oci::Repository, referrers::ManifestKey, upstream::LoginError};
 
 /// A registry, and the operator who works on it.
 pub struct Operator {
@@ -46,18 +41,9 @@ impl Operator {
         Ok(self.connection.greet().await?)
     }
 
-    /// The registry's repositories, as far as it lists them for these credentials.
-    pub async fn catalog(&self) -> Result<Vec<Repository>, OperatorError> {
-        let tokens = Tokens::new(self.connection.clone(), vec!["registry:catalog:*".to_owned()]);
-        let (mut names, mut next) = (Vec::new(), Some(Uri::from_static("/v2/_catalog")));
-        for _ in 0..MAX_PAGES {
-            let Some(uri) = next else { break };
-            let page = tokens.with(async |registry| page_of_names(registry, &uri, "repositories").await).await?;
-            // What is no name can't be asked about either.
-            names.extend(page.names.iter().filter_map(|name| Repository::parse(name)));
-            next = page.next;
-        }
-        Ok(names)
+    /// The registry's repositories, as far as it lists them for these credentials; nothing is read yet.
+    pub fn catalog(&self) -> Catalog {
+        Catalog::new(Tokens::new(self.connection.clone(), vec!["registry:catalog:*".to_owned()]))
     }
 
     /// One repository. `deletes`: tokens that allow deleting are asked for.

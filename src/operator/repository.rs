@@ -4,16 +4,14 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use http::Uri;
 use moka::sync::Cache;
-use serde_json::Value;
 
-use super::{connection::Connection, error::OperatorError, tokens::Tokens};
+use super::{connection::Connection, error::OperatorError, names::NamePages, tokens::Tokens};
 use crate::{
     app::App,
-    error::Error,
-    oci::{Digest, ErrorCode, Repository},
+    oci::{Digest, Repository},
     referrers::ManifestKey,
     store::{Capability, Recorded, TagState},
-    upstream::{Permission, Registry, next_page},
+    upstream::{Permission, Registry},
 };
 
 /// One repository, as the operator may use it.
@@ -26,17 +24,6 @@ pub struct RepositorySession {
     pub(super) no_api: AtomicBool,
     repository: Repository,
 }
-
-/// A page of names: of tags, or of repositories.
-pub struct TagsPage {
-    /// The names.
-    pub names: Vec<String>,
-    /// Where the next page is.
-    pub next: Option<Uri>,
-}
-
-/// Enough for some hundred thousand names. Registries that page are far below it. As many at a time as there are jobs.
-const MAX_LIST: usize = 16 << 20;
 
 /// How many digests are read from the database at a time.
 const PIECE: usize = 1000;
@@ -64,17 +51,16 @@ impl RepositorySession {
         self.app.upstream.key(self.repository.clone(), digest.clone())
     }
 
-    /// A page of the repository's tags. The first is had with `None`. Nothing where the registry knows no tags of it, or
-    /// not for these credentials.
-    pub async fn tags(&self, page: Option<Uri>) -> Result<Option<TagsPage>, OperatorError> {
+    /// The repository's tags, of which nothing is read yet.
+    pub fn tags(&self) -> NamePages {
         // Invariant: a name in its grammar holds no character that a path can't.
-        let first = || Uri::try_from(format!("/v2/{}/tags/list", self.repository)).unwrap_or_default();
-        let uri = page.unwrap_or_else(first);
-        match self.tokens.with(async |registry| page_of_names(registry, &uri, "tags").await).await {
-            Ok(page) => Ok(Some(page)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
+        NamePages::from(Uri::try_from(format!("/v2/{}/tags/list", self.repository)).unwrap_or_default())
+    }
+
+    /// The next page of those; `None` after the last. An error where the list doesn't end, and one that
+    /// [is "not found"](OperatorError::is_not_found) where the registry knows no tags of it, or not for these credentials.
+    pub async fn next_tags(&self, pages: &mut NamePages) -> Result<Option<Vec<String>>, OperatorError> {
+        pages.next(&self.tokens).await
     }
 
     /// Some digests of this repository that the database has, from behind `after` on.
@@ -119,20 +105,4 @@ impl RepositorySession {
     pub(super) async fn permission(&self, registry: &Registry, subject: &ManifestKey) -> Permission {
         self.app.listing.permission(registry, subject, std::slice::from_ref(subject)).await
     }
-}
-
-/// One page of a list of names, and where the next is. `field`: what the list is called.
-pub(super) async fn page_of_names(registry: &Registry, from: &Uri, field: &str) -> Result<TagsPage, Error> {
-    let (headers, body) = registry.page(from.clone(), MAX_LIST).await?;
-    let next = next_page(&headers).map(Uri::try_from).transpose().map_err(|_| Error::Incomplete)?;
-    if next.as_ref() == Some(from) {
-        return Err(Error::bad(ErrorCode::Unsupported, "the registry says that the page of a list follows itself"));
-    }
-    let mut list: Value = serde_json::from_slice(&body).map_err(|_| Error::Incomplete)?;
-    let names = match list.get_mut(field).map(Value::take) {
-        // Registries of Go write an empty list so.
-        None | Some(Value::Null) => Vec::new(),
-        Some(names) => serde_json::from_value(names).map_err(|_| Error::Incomplete)?,
-    };
-    Ok(TagsPage { names, next })
 }

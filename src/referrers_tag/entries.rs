@@ -19,7 +19,10 @@ pub enum EntryStatus {
     /// It refers to the subject.
     Refers(Finding),
     /// It is there, and refers to something else or to nothing.
-    Other,
+    Other {
+        /// The database has or had rows of it.
+        known: bool,
+    },
     /// It is there, and can't be read in one way only: no verdict.
     Unreadable,
     /// It is not there.
@@ -34,7 +37,7 @@ pub enum EntryStatus {
 #[derive(Default)]
 pub(super) struct Checked {
     /// Entries that stay in the tag as they were found: nothing can be said of them, or not to this caller; or they are
-    /// another tool's, in a list that backref didn't write.
+    /// another tool's: in a list with backref's mark, those of which the database never had rows.
     pub(super) as_found: Vec<Listed>,
     /// Of some the upstream could not say now.
     pub(super) unclear: bool,
@@ -123,9 +126,9 @@ impl ReferrersTags {
                         findings.push(finding);
                         found.push(entry);
                     }
-                    EntryStatus::Other => {
+                    EntryStatus::Other { known } => {
                         checked.others += 1;
-                        if !marked {
+                        if !(known && marked) {
                             checked.as_found.push(entry.clone());
                         }
                     }
@@ -168,7 +171,7 @@ pub async fn entry_status(
             let basis = Basis { version: seen.version, alone: false };
             EntryStatus::Refers(Finding { key: relation.referrer.clone(), verdict: Verdict::Held(relation), basis })
         }
-        Ok(Fetched::Relation(_) | Fetched::Plain) => EntryStatus::Other,
+        Ok(Fetched::Relation(_) | Fetched::Plain) => EntryStatus::Other { known: seen.version > 0 },
         Ok(Fetched::Unreadable) => EntryStatus::Unreadable,
         Ok(Fetched::Absent) => EntryStatus::Gone,
         Err(Error::Refused(Refusal::Denied(..))) => EntryStatus::Withheld,

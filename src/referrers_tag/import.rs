@@ -37,6 +37,10 @@ impl ReferrersTags {
         if !registry.upstream().keeps_tags() || self.is_checked(subject) {
             return Ok(());
         }
+        Box::pin(self.look(registry, subject)).await
+    }
+
+    async fn look(self: &Arc<Self>, registry: &Registry, subject: &ManifestKey) -> Result<(), Error> {
         let read_before = self.store.tag(subject).await?.is_some_and(|state| state.checked_at.is_some());
         let (tags, registry, subject) = (self.clone(), registry.clone(), subject.clone());
         let reading = async {

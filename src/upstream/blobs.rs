@@ -29,6 +29,8 @@ pub enum Uploaded {
     Refused(Box<Response<Body>>),
     /// It wants the blob at another address, to which the caller's credentials must not go.
     Elsewhere,
+    /// It answered with a success that isn't one of distribution-spec 1.1, "Pushing Blobs": the blob may not be there.
+    Unexpected(StatusCode),
 }
 
 impl Registry {
@@ -74,6 +76,9 @@ impl Registry {
         // Invariant: a name in its grammar holds no character that a path can't.
         let uploads = Uri::try_from(format!("/v2/{}/blobs/uploads/", blob.repository)).unwrap_or_default();
         let opened = self.send(Method::POST, uploads, None, Body::EMPTY).await?;
+        if opened.status().is_success() && opened.status() != StatusCode::ACCEPTED {
+            return Ok(Uploaded::Unexpected(opened.status()));
+        }
         if opened.status() != StatusCode::ACCEPTED {
             return Ok(Uploaded::Refused(Box::new(self.answer_to_client(opened))));
         }
@@ -88,6 +93,7 @@ impl Registry {
         let put = self.send(Method::PUT, place, BYTES, Body::from(bytes)).await?;
         Ok(match put.status() {
             StatusCode::CREATED => Uploaded::Held,
+            status if status.is_success() => Uploaded::Unexpected(status),
             _ => Uploaded::Refused(Box::new(self.answer_to_client(put))),
         })
     }

@@ -5,14 +5,11 @@ use http::{Method, StatusCode, Uri};
 
 use super::{
     body::Body,
-    paging::{MAX_PAGES, next_page},
+    paging::next_page,
     refusal::{ReadError, Refusal},
     registry::Registry,
 };
-use crate::{
-    oci::{Digest, MediaType, ReferrersList, Repository, header::media_type},
-    referrers::ManifestKey,
-};
+use crate::oci::{Digest, MediaType, Repository, header::media_type};
 
 /// More than any page that a client reads.
 const MAX_PAGE: usize = 16 << 20;
@@ -47,20 +44,6 @@ pub async fn native_page(registry: &Registry, uri: &str) -> Result<Option<Native
 /// `/v2/<name>/referrers/<digest>`
 pub fn native_path(repository: &Repository, digest: &Digest) -> String {
     format!("/v2/{repository}/referrers/{digest}")
-}
-
-/// All that the registry's own list of a subject names. `None`: it has no such API.
-pub async fn native_list(registry: &Registry, subject: &ManifestKey) -> Result<Option<Vec<Digest>>, ReadError> {
-    let mut listed = Vec::new();
-    let mut next = Some(native_path(&subject.repository, &subject.digest));
-    for _ in 0..MAX_PAGES {
-        let Some(uri) = next else { break };
-        let Some(page) = native_page(registry, &uri).await? else { return Ok(None) };
-        let Some(list) = ReferrersList::parse(&page.bytes, &subject.digest) else { return Ok(None) };
-        listed.extend(list.entries.into_iter().map(|entry| entry.digest));
-        next = page.next;
-    }
-    Ok(Some(listed))
 }
 
 /// Whether a status means that there is no referrers API: 404 by the specification, the others seen of registries that know

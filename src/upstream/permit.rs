@@ -83,13 +83,27 @@ impl Registry {
             return Permission::Cached(ReadPermit::for_repository_of(subject));
         }
         let flight = async { Err(self.round(subject, candidates).await) };
-        let Err(round) = permits.flights.try_get_with((key, subject.digest.clone()), flight).await else {
+        let asked = Box::pin(permits.flights.try_get_with((key, subject.digest.clone()), flight)).await;
+        let Err(round) = asked else {
             return Permission::Cached(ReadPermit::for_repository_of(subject)); // never kept, so never found
         };
         if round.answer.is_ok() {
             permits.cache(key, headers).await;
         }
         Permission::Asked(round)
+    }
+
+    /// Whether the upstream has let this caller read the repository of `key` not long ago.
+    pub async fn is_let_in(&self, key: &ManifestKey) -> bool {
+        let permits = &self.upstream().permits;
+        permits.is_cached(&permits.caller_key(self.caller().headers(), key)).await
+    }
+
+    /// The upstream has just shown this caller the manifest of `key`.
+    pub async fn was_let_in(&self, key: &ManifestKey) {
+        let permits = &self.upstream().permits;
+        let headers = self.caller().headers();
+        permits.cache(permits.caller_key(headers, key), headers).await;
     }
 
     /// Who asks, by credentials and address: what is bounded for each caller is counted by this.

@@ -37,10 +37,7 @@ const STEPS: &[(Act, &[&str])] = &[
     (Act::Delete, &["tag-begun", "tag-found", "tag-written", "tag-recorded", "tag-replaced"]),
     (Act::Delete, &["commit-due=1*off->", "commit-due=2*off->", "committed=1*off->", "committed=2*off->"]),
     (Act::DeleteLast, &["tag-removed", "delete-answered", "delete-recorded"]),
-    (
-        Act::WriteTag,
-        &["adopt-begun", "adopt-answered", "adopt-settled", "adopt-imported", "tag-begun", "tag-written"],
-    ),
+    (Act::WriteTag, &["adopt-begun", "adopt-answered", "adopt-settled", "adopt-imported", "tag-begun", "tag-written"]),
     (Act::DeleteIndex, &["adopt-begun", "adopt-answered", "adopt-settled", "tag-begun", "tag-written"]),
     (Act::Query, &["import-found", "import-checked", "import-seen"]),
 ];

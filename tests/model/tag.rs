@@ -1,165 +1,127 @@
-//! Steps: reading and writing the tag.
+//! Reading the tag: what is in it, and what of that is true.
 
 use crate::{
-    process::{Found, Phase, Role, Write},
+    process::{Act, Found, Phase, Stage},
+    rights::View,
     rules::{Rule, Rules},
-    store::{Row, RowState, Verdict},
-    upstream::{Answer, Change, Referrer, Set},
-    world::{Promise, World},
+    store::Verdict,
+    upstream::{Referrer, Set},
+    world::World,
 };
 
 impl World {
-    /// Writing the tag: one at a time, and first a HEAD.
-    pub(crate) fn take_turn(&mut self, who: usize) -> Phase {
-        self.turn = Some(who);
-        self.read(self.upstream.tag)
-    }
-
-    /// Importing: HEAD of the tag, without the turn.
-    pub(crate) fn import(&mut self) -> Phase {
-        self.read(self.upstream.tag)
-    }
-
-    /// Absorbing what a client writes: inside the turn, its entries first, and those that its list would drop.
-    pub(crate) fn absorb(&mut self, rules: Rules, who: usize, had: Set) -> Phase {
-        let Role::Absorb { adds } = self.processes[who].role else { return Phase::Over };
-        self.turn = Some(who);
-        let wants = had.and(adds);
-        self.processes[who].wants = wants;
-        self.read(if rules.hold(Rule::AbsorbedBesideTheTag) { wants.and(self.upstream.tag) } else { wants })
-    }
-
-    fn read(&self, list: Set) -> Phase {
-        Phase::Read(Found { list, settled: self.is_settled(), gone: Set::NONE, unjudged: Set::NONE })
-    }
-
-    fn is_settled(&self) -> bool {
-        !self.store.unsettled || !self.upstream.tag_may_change()
-    }
-
-    /// Its digest is `tag_digest`: nobody else wrote, and the rows of this very moment are what is written. Otherwise
-    /// every entry that isn't listed is asked about first.
-    pub(crate) fn compare(&mut self, rules: Rules, who: usize, tag: Found) -> Phase {
-        match self.not_judged(rules, tag) {
-            // Evidence: the row's version, then the upstream.
-            Some(of) => Phase::Judged { of, version: self.store.row(of).version, there: self.holds(of), tag },
-            None => self.write(rules, who, tag),
+    /// One writes the tag at a time, and looks at it first.
+    pub(crate) fn take_lock(&mut self, rules: Rules, who: usize) -> Phase {
+        let process = &mut self.processes[who];
+        if process.role.act == Act::Repair {
+            process.stage = Stage::Flush;
+        } else if process.stage == Stage::Flush && !self.store.is_stale() {
+            return Phase::Over; // somebody else wrote it
+        }
+        if let (Act::Delete(of), Stage::TakeOut) = (process.role.act, process.stage)
+            && !self.is_known(of)
+        {
+            return self.give_up(rules, who, false); // deleted meanwhile
+        }
+        self.lock = Some(who);
+        let undo = (self.processes[who].stage == Stage::TakeOut).then(|| self.begin_tag(rules, true));
+        match self.find(rules, who) {
+            Some(found) => Phase::Read(Found { undo, ..found }),
+            None if undo.is_some() => self.leave_in(rules, who, undo, self.is_settled()),
+            None => Phase::Over,
         }
     }
 
-    pub(crate) fn not_judged(&self, rules: Rules, tag: Found) -> Option<Referrer> {
-        let known = self.store.tag_digest == Some(tag.list) || !rules.hold(Rule::Merged);
-        let new = tag.list.without(self.store.listed()).without(tag.gone).without(tag.unjudged);
-        if known { None } else { new.first() }
+    /// Importing: without the lock, which another process doesn't have.
+    pub(crate) fn look(&self, rules: Rules, who: usize) -> Phase {
+        self.find(rules, who).map_or(Phase::Over, Phase::Read)
+    }
+
+    /// A HEAD of the tag. `None`: it was refused.
+    pub(crate) fn find(&self, rules: Rules, who: usize) -> Option<Found> {
+        let list = match self.processes[who].role.rights.view() {
+            View::Shown => self.upstream.tag,
+            View::Denied => return None,
+            View::Hidden => Set::NONE,
+        };
+        Some(self.found(rules, list, self.store.tag.index == Some(list) || !rules.hold(Rule::Merged)))
+    }
+
+    pub(crate) fn found(&self, rules: Rules, list: Set, known: bool) -> Found {
+        let listed = if rules.hold(Rule::StillListed) { Set::NONE } else { self.store.listed() };
+        let settled = self.is_settled();
+        Found { list, known, settled, outdated: false, undo: None, listed, gone: Set::NONE, unjudged: Set::NONE }
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        !self.store.tag.unsettled || !self.upstream.tag_may_change()
+    }
+
+    /// If it is the recorded index, nobody else wrote it. Otherwise every entry that isn't listed is asked about.
+    pub(crate) fn compare(&mut self, rules: Rules, who: usize, tag: Found) -> Phase {
+        if let Some(of) = self.not_judged(tag) {
+            // Evidence: the row's version, then the upstream.
+            return Phase::Judged { of, version: self.store.row(of).version, there: self.holds(of), tag };
+        }
+        match (self.processes[who].role.act, self.processes[who].stage) {
+            (Act::Import | Act::Query, _) => self.write_down_import(rules, who, tag),
+            (Act::Absorb(_) | Act::List(_), Stage::Own) => self.forward_list(rules, who, tag),
+            (Act::Absorb(_) | Act::List(_), Stage::Accepted) => self.acknowledge(rules, who, tag),
+            (Act::Delete(of), Stage::TakeOut) => self.take_out(rules, who, of, tag),
+            _ => self.write(rules, who, tag),
+        }
+    }
+
+    pub(crate) fn not_judged(&self, tag: Found) -> Option<Referrer> {
+        let listed = self.store.listed().and(tag.listed);
+        let new = tag.list.without(listed).without(tag.gone).without(tag.unjudged);
+        if tag.known { None } else { new.first() }
     }
 
     /// What the upstream holds is listed, if nobody changed its row meanwhile; else it is asked again.
     pub(crate) fn merge(&mut self, rules: Rules, of: Referrer, version: u8, there: bool, tag: Found) -> Phase {
-        if there {
-            self.store.apply(rules, of, Verdict::Held, version);
-            return Phase::Read(tag);
+        if !there {
+            return Phase::Read(Found { gone: tag.gone.and(Set::one(of)), ..tag });
         }
-        Phase::Read(Found { gone: tag.gone.and(Set::one(of)), ..tag })
+        let applied = self.store.apply(rules, of, Verdict::Held, version);
+        let listed = if applied && !rules.hold(Rule::StillListed) { Set::one(of) } else { Set::NONE };
+        Phase::Read(Found { listed: tag.listed.and(listed), ..tag })
     }
 
-    /// All entries have a verdict, or will not get one now.
-    fn write(&mut self, rules: Rules, who: usize, tag: Found) -> Phase {
-        let process = self.processes[who].clone();
-        let kept = if rules.hold(Rule::UnjudgedAreKept) { tag.unjudged } else { Set::NONE };
-        let list = self.store.listed().and(kept);
-        let write = Write { list, unjudged: tag.unjudged, version: self.store.version, settled: self.is_settled() };
-        match process.role {
-            Role::Import => {
-                self.store.judged(rules, tag.list, tag.unjudged);
-                Phase::Over
-            }
-            Role::Delete { of, .. } if process.first && !tag.list.has(of) => self.send_delete(rules, who, of),
-            Role::Delete { of, .. } if process.first => {
-                if rules.hold(Rule::TakenOutOnRecord) {
-                    self.note(rules, who, of);
-                }
-                self.send_less(rules, who, Write { list: list.without(Set::one(of)), ..write })
-            }
-            // 503: what can't be recorded is not acknowledged.
-            Role::Absorb { .. } if process.first && tag.unjudged != Set::NONE && rules.hold(Rule::AbsorbedWhole) => {
-                Phase::Over
-            }
-            Role::Absorb { .. } if process.first => {
-                if !rules.hold(Rule::StaleListsDropNone) {
-                    self.drop_rows(self.store.listed().without(process.wants));
-                }
-                self.send_less(rules, who, Write { list: process.wants, ..write })
-            }
-            _ if list == tag.list && (tag.settled || (!rules.hold(Rule::HeadPastTheTime) && write.settled)) => {
-                self.store.judged(rules, write.list, write.unjudged);
-                self.store.paid(rules, write);
-                self.store.unsettled = false;
-                Phase::Over
-            }
-            _ => self.send_tag(rules, who, write),
+    fn write_down_import(&mut self, rules: Rules, who: usize, tag: Found) -> Phase {
+        let leased = self.lock.is_some_and(|owner| owner != who && self.processes[owner].has_lease());
+        if tag.unjudged != Set::NONE {
+            return Phase::Over; // 503: what was read by then has its rows
         }
+        if !leased {
+            self.write_down(rules, who, tag);
+        }
+        self.remember(rules, tag.list);
+        Phase::Over
     }
 
-    /// Before the PUT is sent: `unsettled_until`.
-    fn send_tag(&mut self, rules: Rules, who: usize, write: Write) -> Phase {
-        if rules.hold(Rule::MarkedFirst) {
-            self.store.unsettled = true;
+    /// Writes down what a look found: all of the rows' version, or not all.
+    pub(crate) fn write_down(&mut self, rules: Rules, who: usize, tag: Found) {
+        let is_hidden = self.processes[who].role.rights.view() == View::Hidden;
+        if (is_hidden && rules.hold(Rule::TagBesideA200)) || (tag.outdated && rules.hold(Rule::SeenAsBefore)) {
+            return;
         }
-        self.upstream.send(who, Change::Tag(write.list));
-        Phase::Writing(write)
+        let settled = tag.settled || (!rules.hold(Rule::SeenAsBefore) && !self.store.tag.unsettled);
+        let sound = tag.gone == Set::NONE && tag.unjudged == Set::NONE;
+        let listed = self.store.listed();
+        let names_others = !tag.list.is_in(listed) && (tag.known || rules.hold(Rule::StillListed));
+        if !sound || !listed.is_in(tag.list) || names_others {
+            self.store.make_stale();
+        } else if settled {
+            self.store.tag.version = self.store.tag.version.max(self.store.version);
+        }
+        self.store.record(rules, tag.list, sound);
     }
 
-    /// A list that may lack a listed row: owed from before it is sent.
-    fn send_less(&mut self, rules: Rules, who: usize, write: Write) -> Phase {
-        if rules.hold(Rule::OwedFirst) {
-            self.store.version += 1;
-        }
-        self.send_tag(rules, who, write)
-    }
-
-    pub(crate) fn written(&mut self, rules: Rules, who: usize, write: Write, answer: Answer) -> Phase {
-        let process = self.processes[who].clone();
-        let settled = write.settled || !rules.hold(Rule::LateWritesLand);
-        self.store.unsettled = answer == Answer::Unknown || !settled;
-        // A client's list may hold anything: it is found by its digest, and judged.
-        let is_clients = matches!(process.role, Role::Absorb { .. }) && process.first;
-        if answer == Answer::Yes && !is_clients {
-            self.store.judged(rules, write.list, write.unjudged);
-        }
-        // What lacks a listed row pays nothing.
-        if answer == Answer::Yes && settled && (!process.first || !rules.hold(Rule::OwedFirst)) {
-            let version = if rules.hold(Rule::CommittedFirst) { write.version } else { self.store.version };
-            self.store.paid(rules, Write { version, ..write });
-        }
-        self.processes[who].first = false;
-        match process.role {
-            Role::Delete { of, .. } if process.first => self.send_delete(rules, who, of),
-            Role::Absorb { adds } if process.first => {
-                if answer == Answer::Yes {
-                    self.acknowledge(adds);
-                }
-                Phase::Queued
-            }
-            _ => Phase::Over,
-        }
-    }
-
-    /// A client was told that its list is in the tag: what it added is a referrer.
-    fn acknowledge(&mut self, adds: Set) {
-        for of in Referrer::ALL {
-            let contested = self.store.attempts.iter().any(|attempt| attempt.of == of);
-            if adds.has(of) && self.holds(of) && self.promises[of as usize] == Promise::Stray && !contested {
-                self.promise(of, Promise::Pushed);
-            }
-        }
-    }
-
-    fn drop_rows(&mut self, rows: Set) {
-        for of in Referrer::ALL {
-            if rows.has(of) {
-                self.store.version += 1;
-                self.store.rows[of as usize] = Row { state: RowState::None, version: 0 };
-            }
+    /// What was read some time ago, in memory.
+    pub(crate) fn remember(&mut self, rules: Rules, list: Set) {
+        if !rules.hold(Rule::KeptByTheRecord) {
+            self.checked = Some(list);
         }
     }
 }

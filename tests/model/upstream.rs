@@ -63,6 +63,8 @@ pub(crate) enum Change {
 pub(crate) struct Request {
     pub(crate) by: usize,
     pub(crate) change: Change,
+    /// A delete that was sent before, and refused.
+    pub(crate) again: bool,
     /// Nobody waits for the answer any more: a timeout, a lost connection, a crash.
     pub(crate) abandoned: bool,
 }
@@ -71,7 +73,13 @@ pub(crate) struct Request {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Answer {
     Yes,
+    /// A definite refusal.
     No,
+    /// The same, of the kind by which registries protect what a tagged index lists: 403, 405, 409.
+    Protected,
+    /// 404.
+    NotFound,
+    /// None came, or none that is the last word.
     Unknown,
 }
 
@@ -87,8 +95,8 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    pub(crate) fn send(&mut self, by: usize, change: Change) {
-        self.requests.push(Request { by, change, abandoned: false });
+    pub(crate) fn send(&mut self, by: usize, change: Change, again: bool) {
+        self.requests.push(Request { by, change, again, abandoned: false });
         self.requests.sort_unstable();
     }
 
@@ -96,7 +104,8 @@ impl Upstream {
     pub(crate) fn carry_out(&mut self, change: Change) -> Answer {
         match change {
             Change::Put(of) => self.manifests = self.manifests.and(Set::one(of)),
-            Change::Delete(of) if !self.manifests.has(of) || (self.strict && self.tag.has(of)) => return Answer::No,
+            Change::Delete(of) if !self.manifests.has(of) => return Answer::NotFound,
+            Change::Delete(of) if self.strict && self.tag.has(of) => return Answer::Protected,
             Change::Delete(of) => self.manifests = self.manifests.without(Set::one(of)),
             Change::Tag(list) if self.strict && !list.is_in(self.manifests) => return Answer::No,
             Change::Tag(list) => self.tag = list,
@@ -104,13 +113,20 @@ impl Upstream {
         Answer::Yes
     }
 
-    /// A write of the tag may still land after whoever sent it gave it up: the time in `unsettled_until` has not passed.
+    /// A write of the tag may still land, also after whoever sent it gave it up: the time in `unsettled_until` has not
+    /// passed.
     pub(crate) fn tag_may_change(&self) -> bool {
-        self.requests.iter().any(|request| request.abandoned && matches!(request.change, Change::Tag(_)))
+        self.requests.iter().any(|request| matches!(request.change, Change::Tag(_)))
     }
 
-    /// A push or delete of a process may still land: its deadline has not passed.
-    pub(crate) fn manifest_may_change(&self, by: usize) -> bool {
-        self.requests.iter().any(|request| request.by == by && !matches!(request.change, Change::Tag(_)))
+    /// A write is under way after which the tag would lack this one.
+    pub(crate) fn tag_may_lose(&self, of: Referrer) -> bool {
+        self.requests.iter().any(|request| matches!(request.change, Change::Tag(list) if !list.has(of)))
+    }
+
+    /// A push or delete of a process may still land. `again`: so may the delete that it sent again.
+    pub(crate) fn manifest_may_change(&self, by: usize, again: bool) -> bool {
+        let counts = |request: &&Request| request.by == by && (again || !request.again);
+        self.requests.iter().filter(counts).any(|request| !matches!(request.change, Change::Tag(_)))
     }
 }

@@ -3,10 +3,11 @@
 use stateright::{Model, Property};
 
 use crate::{
-    process::{Phase, Process, Role},
+    process::{Act, Phase, Process, Role},
     properties,
+    rights::Rights,
     rules::Rules,
-    store::{Row, RowState, Store},
+    store::{Row, RowState, Store, TagState},
     upstream::{Answer, Change, Referrer, Request, Set, Upstream},
 };
 
@@ -39,13 +40,25 @@ pub(crate) struct Faults {
     pub(crate) unclear: u8,
 }
 
+impl Faults {
+    fn refusals(mut self, change: Change) -> u8 {
+        *self.refusals_left(change)
+    }
+
+    fn refusals_left(&mut self, change: Change) -> &mut u8 {
+        if matches!(change, Change::Tag(_)) { &mut self.tags_refused } else { &mut self.refused }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct World {
     pub(crate) upstream: Upstream,
     pub(crate) store: Store,
     pub(crate) processes: Vec<Process>,
-    /// Whose turn it is to write the tag.
-    pub(crate) turn: Option<usize>,
+    /// Who has the tag's lock.
+    pub(crate) lock: Option<usize>,
+    /// What the tag held when it was read some time ago. Nobody asks for it as long as the rules are kept.
+    pub(crate) checked: Option<Set>,
     pub(crate) promises: [Promise; 2],
     pub(crate) faults: Faults,
 }
@@ -56,6 +69,8 @@ pub(crate) struct Scenario {
     pub(crate) rules: Rules,
     /// Pushed through backref before: listed, and in the tag.
     pub(crate) pushed: Set,
+    /// Of them, those that are not in the tag yet: it is stale.
+    pub(crate) unwritten: Set,
     /// Written around backref before: held, and in the tag.
     pub(crate) around: Set,
     /// Held, and nothing else: a client is about to list it in the tag.
@@ -73,7 +88,7 @@ pub(crate) enum Action {
     /// The upstream says neither yes nor no about the entry that is judged next.
     Unclear(usize),
     CarryOut(Request),
-    Refuse(Request),
+    Refuse(Request, Answer),
     /// The answer is waited for no more. The request may be carried out later, or never.
     Lose(Request),
     Vanish(Request),
@@ -90,12 +105,12 @@ impl World {
     }
 
     /// An entry of a list that a process would ask about next.
-    fn asks_about(&self, rules: Rules, phase: Phase) -> Option<Referrer> {
-        if let Phase::Read(tag) = phase { self.not_judged(rules, tag) } else { None }
+    fn asks_about(&self, phase: Phase) -> Option<Referrer> {
+        if let Phase::Read(tag) = phase { self.not_judged(tag) } else { None }
     }
 
-    fn leave_unjudged(&mut self, rules: Rules, who: usize) {
-        let of = self.asks_about(rules, self.processes[who].phase);
+    fn leave_unjudged(&mut self, who: usize) {
+        let of = self.asks_about(self.processes[who].phase);
         if let (Phase::Read(tag), Some(of)) = (&mut self.processes[who].phase, of) {
             tag.unjudged = tag.unjudged.and(Set::one(of));
         }
@@ -110,14 +125,20 @@ impl World {
 
     /// Everything in memory is gone, the requests under way are not.
     fn crash(&mut self) {
-        self.processes
-            .iter_mut()
-            .filter(|process| process.is_at_work())
-            .for_each(|process| process.phase = Phase::Over);
+        self.processes.iter_mut().filter(|process| process.is_at_work()).for_each(Process::over);
         self.upstream.requests.iter_mut().for_each(|request| request.abandoned = true);
         self.upstream.requests.sort_unstable();
         self.store.release(|_| true);
-        self.turn = None;
+        self.lock = None;
+        self.checked = None;
+    }
+}
+
+impl Scenario {
+    /// Takes part as well, with these rights only.
+    pub(crate) fn and(mut self, rights: Rights, act: Act) -> Self {
+        self.roles.push(Role { act, rights });
+        self
     }
 }
 
@@ -140,20 +161,23 @@ impl Model for Scenario {
         vec![World {
             upstream: Upstream {
                 manifests: self.pushed.and(self.around).and(self.stray),
-                tag: self.pushed.and(self.around),
+                tag: self.pushed.without(self.unwritten).and(self.around),
                 requests: Vec::new(),
                 strict: self.strict,
             },
             store: Store {
                 version,
-                tag_version: version,
-                tag_digest: (self.pushed != Set::NONE).then_some(self.pushed),
-                unsettled: false,
+                tag: TagState {
+                    version: if self.unwritten == Set::NONE { version } else { 0 },
+                    index: Some(self.pushed.without(self.unwritten)).filter(|list| *list != Set::NONE),
+                    unsettled: false,
+                },
                 rows: Referrer::ALL.map(row),
                 attempts: Vec::new(),
             },
             processes: self.roles.iter().map(|role| Process::new(*role)).collect(),
-            turn: None,
+            lock: None,
+            checked: None,
             promises: Referrer::ALL.map(promise),
             faults: self.faults,
         }]
@@ -163,13 +187,16 @@ impl Model for Scenario {
         for (who, process) in world.processes.iter().enumerate() {
             if process.can_step(self.rules, world, who) {
                 actions.push(Action::Step(who, process.role, process.phase));
-                if world.faults.unclear > 0 && world.asks_about(self.rules, process.phase).is_some() {
+                if world.faults.unclear > 0 && world.asks_about(process.phase).is_some() {
                     actions.push(Action::Unclear(who));
                 }
             }
         }
         for request in &world.upstream.requests {
-            actions.push(Action::CarryOut(*request));
+            let allowed = world.processes[request.by].role.rights.may(request.change);
+            if allowed {
+                actions.push(Action::CarryOut(*request));
+            }
             if request.abandoned {
                 actions.push(Action::Vanish(*request));
                 continue;
@@ -177,9 +204,11 @@ impl Model for Scenario {
             if world.faults.lost > 0 {
                 actions.push(Action::Lose(*request));
             }
-            let is_tag = matches!(request.change, Change::Tag(_));
-            if if is_tag { world.faults.tags_refused } else { world.faults.refused } > 0 {
-                actions.push(Action::Refuse(*request));
+            if !allowed || world.faults.refusals(request.change) > 0 {
+                let refusals = Rights::refusals(request.change).iter();
+                // Who may delete gets a 404 for what isn't there only.
+                let refusals = refusals.filter(|answer| !allowed || **answer != Answer::NotFound);
+                actions.extend(refusals.map(|answer| Action::Refuse(*request, *answer)));
             }
         }
         if world.faults.crashes > 0 && world.processes.iter().any(Process::is_at_work) {
@@ -193,18 +222,17 @@ impl Model for Scenario {
             Action::Step(who, ..) => world.step(self.rules, who),
             Action::Unclear(who) => {
                 world.faults.unclear -= 1;
-                world.leave_unjudged(self.rules, who);
+                world.leave_unjudged(who);
             }
             Action::CarryOut(request) => {
                 let answer = world.upstream.carry_out(request.change);
                 world.answered(request, answer);
             }
-            Action::Refuse(request) => {
-                match request.change {
-                    Change::Tag(_) => world.faults.tags_refused -= 1,
-                    _ => world.faults.refused -= 1,
+            Action::Refuse(request, answer) => {
+                if world.processes[request.by].role.rights.may(request.change) {
+                    *world.faults.refusals_left(request.change) -= 1;
                 }
-                world.answered(request, Answer::No);
+                world.answered(request, answer);
             }
             Action::Lose(request) => {
                 world.faults.lost -= 1;

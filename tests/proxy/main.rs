@@ -9,6 +9,7 @@ mod wire;
 
 mod addresses;
 mod answers;
+mod beliefs;
 mod bodies;
 mod challenges;
 mod connections;
@@ -17,6 +18,7 @@ mod expect;
 mod framing;
 mod gate;
 mod idle;
+mod learned;
 mod limits;
 mod list;
 mod malformed;

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::manifests::{INDEX, REPOSITORY, digest_tag, listed, path, plain, push_as, referrer};
-use crate::support::{Backref, Fake, Gate, Holdings, Visit, http, sha256};
+use crate::manifests::{INDEX, REPOSITORY, delete, digest_tag, listed, path, plain, push_as, referrer};
+use crate::support::{Backref, Fake, Gate, Holdings, Visit, http, sha256, until};
 
 const WRITE: &str = "[referrers]\ndigest_tags = \"write\"\n";
 
@@ -108,4 +108,30 @@ fn digest_tag_write_that_stands_still_does_not_hold_the_answer_for_long() {
     assert!(stand.counted("failed"));
     assert_eq!(listed(&stand.backref, &stand.subject), [sha256(&manifest)]);
     gate.open();
+}
+
+#[test]
+fn push_whose_digest_tag_lands_after_a_delete_is_listed_again() {
+    let (gate, landed) = (Gate::default(), Gate::default());
+    let (held, done) = (gate.clone(), landed.clone());
+    let stand = up(move |holdings, visit| {
+        visit.body();
+        held.pass();
+        // By now nobody waits for it.
+        holdings.serve(visit);
+        done.count();
+    });
+    let manifest = referrer(&stand.subject, "a");
+    let digest = sha256(&manifest);
+    assert_eq!(push_as(stand.backref.host(), &digest, &manifest).status, 201);
+    assert_eq!(delete(stand.backref.host(), &digest).status, 202);
+    assert!(!stand.holdings.holds(&path(&digest)) && listed(&stand.backref, &stand.subject).is_empty());
+    gate.open();
+    landed.wait_for(1);
+    assert!(stand.holdings.holds(&path(&digest)), "the tag has brought the manifest back");
+    let all = || (listed(&stand.backref, &stand.subject) == [digest.clone()]).then_some(());
+    until("what is there to be listed", all);
+    // And it can be deleted again.
+    assert_eq!(delete(stand.backref.host(), &digest).status, 202);
+    assert!(!stand.holdings.holds(&path(&digest)) && listed(&stand.backref, &stand.subject).is_empty());
 }

@@ -11,6 +11,7 @@ mod doubt;
 mod garbage;
 mod generated;
 mod lost;
+mod originals;
 mod policy;
 mod pull;
 mod push;

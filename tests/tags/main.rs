@@ -4,7 +4,9 @@
 mod support;
 
 mod absorb;
+mod coded;
 mod delete;
+mod found_entries;
 mod groups;
 mod hidden;
 mod import;

@@ -111,6 +111,12 @@ impl Holdings {
 }
 
 impl Reply {
+    /// With more headers.
+    pub(crate) fn with(mut self, headers: &[&str]) -> Self {
+        self.headers.extend(headers.iter().map(|&line| line.to_owned()));
+        self
+    }
+
     pub(crate) fn give(self, visit: &mut Visit) {
         let headers: Vec<&str> = self.headers.iter().map(String::as_str).collect();
         visit.answer(self.status, &headers, &self.body);
