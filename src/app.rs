@@ -58,7 +58,7 @@ impl App {
     pub fn build(config: Config, purpose: OpenFor, readers: usize) -> Result<Arc<Self>, BuildError> {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store, purpose, readers)?);
         let upstream = Arc::new(upstream(&config)?);
-        // Of clients that left there is no more to do than clients could have done, or the upstream takes at a time.
+        // Each sends one request at a time, for a client that holds no connection any more.
         let most_tasks = config.limits.connections.min(config.upstream.connections);
         let (metrics, tasks) = (Arc::new(Metrics::default()), Tasks::new(most_tasks, config.limits.stall_timeout));
         let tags = Arc::new(ReferrersTags::new(store.clone(), tasks.clone(), config.referrers.recheck));

@@ -1,4 +1,4 @@
-//! A bound on what bodies that are held whole take of memory, all together, and each caller.
+//! The memory budget: a bound on what bodies that are held whole take of memory, in all and for each caller.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ pub struct Budget {
     reads: Shares,
 }
 
-/// What is reserved for, each with a part of the budget of its own. Whoever has a reservation waits only for one of a part
-/// that comes after it in this list, so that no two wait for each other.
+/// What memory is reserved for. Each has a part of the budget of its own. Whoever holds a reservation may wait only for
+/// one in a part that stands further down in this list, so that no two can wait for each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// A client's body, or an answer to it, of up to [`SMALL`] bytes.
@@ -29,14 +29,17 @@ pub enum Part {
     Read,
 }
 
-/// Bytes of what is small. Nearly all manifests are.
+/// How many bytes count as small. Nearly all manifests have fewer.
 pub const SMALL: usize = 64 << 10;
 
-/// Bytes of the largest manifest: it fits into every caller's share.
+/// The largest manifest, in bytes: one caller may have that much, however small the budget is.
 const LARGEST: usize = 4 << 20;
 
+/// How long a reservation for a read is waited for at most: the upstream's answer waits as well.
+const READ_PATIENCE: Duration = Duration::from_secs(20);
+
 impl Budget {
-    /// A budget of that many bytes. `patience`: how long a reservation is waited for.
+    /// A budget of that many bytes. `patience`: how long a reservation for a body is waited for.
     pub fn new(bytes: usize, patience: Duration) -> Self {
         let small = |all: usize| Bounds { all, for_address: all / 2, for_caller: all / 4 };
         let large = |all: usize| {
@@ -44,27 +47,29 @@ impl Budget {
             Bounds { all, for_address: one.max(all / 4 * 3), for_caller: one.max(all / 2) }
         };
         let part = |bounds| Shares::new(bounds, patience);
+        let reads = |bounds| Shares::new(bounds, patience.min(READ_PATIENCE));
         Self {
             small_bodies: part(small(bytes / 16)),
             bodies: part(large(bytes / 16 * 8)),
-            small_reads: part(small(bytes / 16)),
-            reads: part(large(bytes / 16 * 6)),
+            small_reads: reads(small(bytes / 16)),
+            reads: reads(large(bytes / 16 * 6)),
         }
     }
 
-    /// A reservation of `bytes`, waited for. More than one caller may have counts as what one caller may have.
+    /// A reservation of `bytes`, waited for in the queue. More than the bound for one caller counts as that bound.
     pub async fn reserve(&self, part: Part, holder: Holder, bytes: usize) -> Result<Reservation, Exhausted> {
         Ok(Reservation(Some(self.shares(part).take(holder, bytes).await?)))
     }
 
-    /// A reservation for what is read by someone who may have one in any part: without waiting, wherever there is room.
+    /// A reservation for a read, in whatever part has so much free. It isn't waited for, so that whoever holds one in
+    /// any part may ask for it.
     pub fn try_reserve(&self, holder: Holder, bytes: usize) -> Result<Reservation, Exhausted> {
         let parts = [Part::Read, Part::Body].into_iter();
         let free = parts.map(|part| self.shares(part).try_take(holder, bytes)).find_map(Result::ok);
         free.map(|share| Reservation(Some(share))).ok_or(Exhausted)
     }
 
-    /// How many bytes one caller may have.
+    /// The bound for one caller, in bytes.
     pub fn for_caller(&self, part: Part) -> usize {
         self.shares(part).bounds().for_caller
     }
@@ -92,7 +97,7 @@ impl Part {
     }
 }
 
-/// A piece of the budget, until it is dropped.
+/// A number of bytes that was granted. Dropped, they go to whoever waits. The default: none.
 #[derive(Default)]
 pub struct Reservation(Option<Share>);
 
@@ -128,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_budget_has_room_for_the_largest_manifest_however_small_it_is() {
+    fn limits_budget_has_a_reservation_for_the_largest_manifest_however_small_it_is() {
         for mib in [8, 9, 32, 1000] {
             let budget = Budget::new(mib << 20, Duration::from_secs(1));
             assert!(budget.for_caller(Part::Body) >= LARGEST && budget.for_caller(Part::SmallBody) >= SMALL);
@@ -142,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_budget_gives_what_is_read_room_where_there_is_some() {
+    fn limits_budget_gives_a_read_what_any_part_has_free() {
         let budget = Budget::new(8 << 20, Duration::from_secs(1));
         let first = budget.try_reserve(holder(1), LARGEST);
         let second = budget.try_reserve(holder(1), LARGEST);

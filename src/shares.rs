@@ -1,5 +1,5 @@
-//! Shares of something that there is a bounded amount of: memory, places. No caller has all of it, nor do all callers at
-//! one address; who waits is served in turn (`shares/queue.rs`).
+//! Shares of something that there is a bounded amount of: memory, places for work. One caller can take a part of it
+//! only, and so can all callers at one address. Whoever finds nothing free waits in a queue (`shares/queue.rs`).
 
 mod holder;
 mod queue;

@@ -1,5 +1,5 @@
-//! Work that goes on when the client it began for has left, and that a drain waits for. There is a bounded amount of it:
-//! whoever leaves at once and comes again has no more done than whoever waits.
+//! Work that goes on when the client it began for has left, and that a drain waits for. A client that left holds no
+//! connection any more, so that the bound on connections doesn't bound it: detached work has places of its own.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,28 +15,28 @@ pub struct Tasks {
     places: Shares,
 }
 
-/// Leave to go on without a client: for one piece of work, and what follows from it.
+/// A place for one piece of detached work and what belongs to it. It is free again when all clones are dropped.
 #[derive(Clone)]
 pub struct Place {
     _share: Arc<Share>,
 }
 
 impl Tasks {
-    /// So much detached work at a time: half of it for the callers at one address, a quarter for one caller. `patience`: how
-    /// long a place is waited for.
+    /// `most`: how many places there are. The callers at one address may have half of them, one caller a quarter.
+    /// `patience`: how long a place is waited for.
     pub fn new(most: usize, patience: Duration) -> Self {
         let bounds = Bounds { all: most, for_address: (most / 2).max(1), for_caller: (most / 4).max(1) };
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         Self { tracker, stop, places: Shares::new(bounds, patience) }
     }
 
-    /// A place for detached work, waited for while nothing was begun. Whoever has one waits for no other.
+    /// A place, waited for in the queue. Whoever has a place must not wait for another one.
     pub async fn place(&self, holder: Holder) -> Result<Place, Exhausted> {
         Ok(Place { _share: Arc::new(self.places.take(holder, 1).await?) })
     }
 
-    /// Starts work that runs to its end, whatever becomes of the caller; what this gives waits for it. `None`: it panicked,
-    /// and the log has it.
+    /// Starts work that runs to its end, whatever becomes of the caller; what this gives waits for it. `None`: it
+    /// panicked, and the log has it.
     pub fn detached<T: Send + 'static>(
         &self,
         place: Place,
@@ -57,7 +57,7 @@ impl Tasks {
         drop(self.tracker.spawn(work));
     }
 
-    /// How much of both is under way.
+    /// How many tasks of both kinds run.
     pub fn count(&self) -> usize {
         self.tracker.len()
     }
@@ -79,5 +79,30 @@ impl Tasks {
     pub async fn finished(&self) {
         self.tracker.close();
         self.tracker.wait().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn limits_detached_work_keeps_its_place_until_all_of_it_is_done() {
+        let holder = Holder { caller: [1; 32], address: [1; 32] };
+        let tasks = Tasks::new(4, Duration::from_secs(1));
+        let place = tasks.place(holder).await.unwrap();
+        let (end, ended) = oneshot::channel::<()>();
+        // What belongs to it goes on when it is done itself.
+        let more = tasks.detached(place.clone(), async { ended.await.is_ok() });
+        assert_eq!(tasks.detached(place, async { 7 }).await, Some(7));
+        assert!(tasks.place(holder).await.is_err() && tasks.count() == 1);
+        end.send(()).unwrap();
+        assert_eq!(more.await, Some(true));
+        let place = tasks.place(holder).await.unwrap();
+        let panics = || -> () { panic!("as a bug would") };
+        assert_eq!(tasks.detached(place, async move { panics() }).await, None);
+        assert!(tasks.place(holder).await.is_ok());
     }
 }

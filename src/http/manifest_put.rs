@@ -131,8 +131,8 @@ async fn push_as_it_is(
     changes.push(registry, Request::from_parts(head, Body::from(raw.bytes)), claim).await
 }
 
-/// Takes the whole body: at most [`MAX_MANIFEST`], within the budget. What may be an artifact manifest may be in memory
-/// twice: as it is, and as its carrier.
+/// Reads the whole body: at most [`MAX_MANIFEST`] bytes, within the budget. An artifact manifest may be held twice, as
+/// it is and as its carrier: both are reserved for at once.
 async fn read(registry: &Registry, head: &request::Parts, body: Incoming) -> Result<(Bytes, Reservation), Error> {
     let upstream = registry.upstream();
     let may_be_artifact = || header::media_type(&head.headers).is_none_or(|kind| kind.is_artifact());

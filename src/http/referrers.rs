@@ -66,8 +66,8 @@ impl RowSink for Writing {
     }
 }
 
-/// A page of the list. Up to [`SMALL`] bytes of it are made without a reservation; a larger one waits for room for the
-/// largest.
+/// A page of the list. One of up to [`SMALL`] bytes is made without a reservation; a larger one waits for a reservation
+/// for the largest.
 async fn read(
     app: &App,
     registry: &Registry,

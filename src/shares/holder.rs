@@ -1,15 +1,16 @@
-//! Who takes, and how much may be taken.
+//! Who takes shares, and how much may be taken.
 
-/// Who takes: a hash of credentials and address, and one of the address alone, since credentials can be made up.
+/// Who takes: a hash of credentials and address, and a hash of the address. The second bounds those who make
+/// credentials up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// By credentials and address.
+    /// Of credentials and address.
     pub caller: [u8; 32],
-    /// By address.
+    /// Of the address.
     pub address: [u8; 32],
 }
 
-/// How much may be taken at a time.
+/// How much may be taken at a time, in units of whatever it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// By all.

@@ -1,50 +1,54 @@
-//! Who has how much, and who waits. The turn goes round the addresses, at each round its callers, and each caller's own
-//! come in the order in which they were asked for: who asks often waits behind himself.
+//! Who has how much, and who waits. The queue is fair: round robin over the addresses, at each address over its
+//! callers, and of one caller in the order of asking. A caller who asks often delays nobody but that caller.
 
 use std::collections::{BTreeMap, HashMap};
+
+use tokio::time::Instant;
 
 use super::holder::{Bounds, Holder};
 
 type Key = [u8; 32];
 
-/// The books of one [`super::Shares`]. `W` is how somebody who waits is told.
+/// The holders and waiters of one `Shares`. `W` is how a waiter is given its share.
 pub(super) struct Queue<W> {
     bounds: Bounds,
     taken: usize,
     addresses: HashMap<Key, Address<W>>,
-    turns: Turns,
+    round: RoundRobin,
     next_ticket: u64,
 }
 
 struct Address<W> {
     taken: usize,
     callers: HashMap<Key, Caller<W>>,
-    turns: Turns,
+    round: RoundRobin,
 }
 
 struct Caller<W> {
     taken: usize,
+    /// When one of its waiters was served last.
+    served: Option<Instant>,
     waiting: BTreeMap<u64, (usize, W)>,
 }
 
-/// Those of whom somebody waits, in the order of their turns.
+/// Callers or addresses that have waiters, in the order in which they are served next.
 #[derive(Default)]
-struct Turns {
+struct RoundRobin {
     order: BTreeMap<u64, Key>,
     of: HashMap<Key, u64>,
 }
 
 impl<W> Queue<W> {
     pub(super) fn new(bounds: Bounds) -> Self {
-        Self { bounds, taken: 0, addresses: HashMap::new(), turns: Turns::default(), next_ticket: 0 }
+        Self { bounds, taken: 0, addresses: HashMap::new(), round: RoundRobin::default(), next_ticket: 0 }
     }
 
     /// Whether nobody waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.turns.order.is_empty()
+        self.round.order.is_empty()
     }
 
-    /// Takes so much if it is free, whoever waits.
+    /// Takes `amount` if it is free, even while others wait.
     pub(super) fn try_take(&mut self, holder: Holder, amount: usize) -> bool {
         let address = self.addresses.get(&holder.address);
         let of_address = address.map_or(0, |address| address.taken);
@@ -58,7 +62,7 @@ impl<W> Queue<W> {
         is_free
     }
 
-    /// Gives back some of what was taken.
+    /// Gives back a part of what was taken.
     pub(super) fn give_back(&mut self, holder: Holder, amount: usize) {
         self.taken -= amount;
         if let Some(address) = self.addresses.get_mut(&holder.address) {
@@ -70,18 +74,18 @@ impl<W> Queue<W> {
         self.tidy(holder);
     }
 
-    /// Waits behind whoever else waits for the same caller. The ticket is to leave by.
+    /// Adds a waiter, behind those of the same caller. The ticket is for [`Queue::leave`].
     pub(super) fn wait(&mut self, holder: Holder, amount: usize, waiter: W) -> u64 {
         self.next_ticket += 1;
         let ticket = self.next_ticket;
-        self.turns.join(holder.address, ticket);
+        self.round.join(holder.address, ticket);
         let address = self.addresses.entry(holder.address).or_default();
-        address.turns.join(holder.caller, ticket);
+        address.round.join(holder.caller, ticket);
         address.callers.entry(holder.caller).or_default().waiting.insert(ticket, (amount, waiter));
         ticket
     }
 
-    /// Waits no longer. `false`: it doesn't wait any more.
+    /// Takes a waiter out. `false`: it was served before.
     pub(super) fn leave(&mut self, holder: Holder, ticket: u64) -> bool {
         let address = self.addresses.get_mut(&holder.address);
         let caller = address.and_then(|address| address.callers.get_mut(&holder.caller));
@@ -90,26 +94,34 @@ impl<W> Queue<W> {
         was_there
     }
 
-    /// Who is served next, if there is enough: it is counted as taken.
+    /// When a waiter of that caller was served last; `None`: not since the caller has waiters.
+    pub(super) fn served(&self, holder: Holder) -> Option<Instant> {
+        self.addresses.get(&holder.address)?.callers.get(&holder.caller)?.served
+    }
+
+    /// The next waiter, if there is enough for it, which is counted as taken.
     pub(super) fn next(&mut self) -> Option<(Holder, usize, W)> {
-        let holder = self.whose_turn()?;
+        let holder = self.next_holder()?;
         let address = self.addresses.get_mut(&holder.address)?;
-        let (_, (amount, waiter)) = address.callers.get_mut(&holder.caller)?.waiting.pop_first()?;
+        let caller = address.callers.get_mut(&holder.caller)?;
+        let (_, (amount, waiter)) = caller.waiting.pop_first()?;
+        caller.served = Some(Instant::now());
         self.next_ticket += 1;
-        // Whoever has more to ask for comes after the others.
-        address.turns.leave(&holder.caller);
-        address.turns.join(holder.caller, self.next_ticket);
-        self.turns.leave(&holder.address);
-        self.turns.join(holder.address, self.next_ticket);
+        // To the end: the other callers and addresses come before its next waiter.
+        address.round.leave(&holder.caller);
+        address.round.join(holder.caller, self.next_ticket);
+        self.round.leave(&holder.address);
+        self.round.join(holder.address, self.next_ticket);
         self.count(holder, amount);
         self.tidy(holder);
         Some((holder, amount, waiter))
     }
 
-    /// The first in turn who has not all that it may have, if there is enough. When there isn't, nobody passes it.
-    fn whose_turn(&self) -> Option<Holder> {
-        for (key, address) in self.turns.iter().filter_map(|key| self.addresses.get_key_value(key)) {
-            let first = address.turns.iter().find_map(|key| {
+    /// Whose waiter is next: the first that stays within the bounds of its caller and its address. If there is not
+    /// enough for that one, nobody is: a large share would never become free while smaller ones pass.
+    fn next_holder(&self) -> Option<Holder> {
+        for (key, address) in self.round.iter().filter_map(|key| self.addresses.get_key_value(key)) {
+            let first = address.round.iter().find_map(|key| {
                 let caller = address.callers.get(key)?;
                 let (_, (amount, _)) = caller.waiting.first_key_value()?;
                 (caller.taken + amount <= self.bounds.for_caller).then_some((*key, *amount))
@@ -129,19 +141,19 @@ impl<W> Queue<W> {
         self.taken += amount;
     }
 
-    /// Forgets a caller and an address of whom nobody has anything or waits.
+    /// Removes a caller and an address that hold nothing and have no waiters.
     fn tidy(&mut self, holder: Holder) {
         let Some(address) = self.addresses.get_mut(&holder.address) else { return };
         if let Some(caller) = address.callers.get(&holder.caller)
             && caller.waiting.is_empty()
         {
-            address.turns.leave(&holder.caller);
+            address.round.leave(&holder.caller);
             if caller.taken == 0 {
                 address.callers.remove(&holder.caller);
             }
         }
-        if address.turns.order.is_empty() {
-            self.turns.leave(&holder.address);
+        if address.round.order.is_empty() {
+            self.round.leave(&holder.address);
             if address.callers.is_empty() {
                 self.addresses.remove(&holder.address);
             }
@@ -151,18 +163,18 @@ impl<W> Queue<W> {
 
 impl<W> Default for Address<W> {
     fn default() -> Self {
-        Self { taken: 0, callers: HashMap::new(), turns: Turns::default() }
+        Self { taken: 0, callers: HashMap::new(), round: RoundRobin::default() }
     }
 }
 
 impl<W> Default for Caller<W> {
     fn default() -> Self {
-        Self { taken: 0, waiting: BTreeMap::new() }
+        Self { taken: 0, served: None, waiting: BTreeMap::new() }
     }
 }
 
-impl Turns {
-    /// Takes a turn at the end, unless it has one. `number` grows with each call.
+impl RoundRobin {
+    /// Adds `key` at the end, unless it is there. `number` grows with each call.
     fn join(&mut self, key: Key, number: u64) {
         if let std::collections::hash_map::Entry::Vacant(free) = self.of.entry(key) {
             free.insert(number);

@@ -1,23 +1,26 @@
-//! What shares are taken of, and a share.
+//! Taking a share, waiting for one, giving it back.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::sync::oneshot;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
 
 use super::{
     holder::{Bounds, Holder},
     queue::Queue,
 };
 
-/// Nothing was free for as long as it is waited for.
+/// Nothing became free for this caller within the time for which it is waited.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("too much is under way; try again in a moment")]
 pub struct Exhausted;
 
-/// What shares are taken of. Cheap to clone: all clones are one.
+/// An amount of which shares are taken. Cheap to clone: all clones are one.
 #[derive(Clone)]
 pub struct Shares(Arc<Inner>);
 
@@ -27,7 +30,7 @@ struct Inner {
     queue: Mutex<Queue<oneshot::Sender<Share>>>,
 }
 
-/// A share, until it is dropped.
+/// A share. Dropped, it goes to whoever waits.
 pub struct Share {
     of: Shares,
     holder: Holder,
@@ -35,7 +38,7 @@ pub struct Share {
 }
 
 impl Shares {
-    /// `patience`: how long a share is waited for.
+    /// `patience`: how long a share is waited for while nothing is given to the same caller.
     pub fn new(bounds: Bounds, patience: Duration) -> Self {
         Self(Arc::new(Inner { bounds, patience, queue: Mutex::new(Queue::new(bounds)) }))
     }
@@ -45,19 +48,24 @@ impl Shares {
         self.0.bounds
     }
 
-    /// A share of `amount`, waited for in turn. More than one caller may have counts as what one caller may have.
+    /// A share of `amount`, waited for in the queue. More than the bound for one caller counts as that bound.
     pub async fn take(&self, holder: Holder, amount: usize) -> Result<Share, Exhausted> {
         let mut waiting = match self.take_or_wait(holder, amount) {
             Ok(share) => return Ok(share),
             Err(waiting) => waiting,
         };
-        match tokio::time::timeout(self.0.patience, &mut waiting.granted).await {
-            Ok(Ok(share)) => Ok(share),
-            _ => Err(Exhausted),
+        let mut until = Instant::now() + self.0.patience;
+        loop {
+            if let Ok(granted) = timeout_at(until, &mut waiting.granted).await {
+                // Invariant: whoever waits is in the queue until it is given something.
+                return granted.map_err(|_| Exhausted);
+            }
+            let served = self.lock().served(holder).map(|at| at + self.0.patience);
+            until = served.filter(|until| *until > Instant::now()).ok_or(Exhausted)?;
         }
     }
 
-    /// The same without waiting, before anybody who waits.
+    /// The same without waiting, even while others wait.
     pub fn try_take(&self, holder: Holder, amount: usize) -> Result<Share, Exhausted> {
         let amount = self.amount(amount);
         if self.lock().try_take(holder, amount) { Ok(self.share(holder, amount)) } else { Err(Exhausted) }
@@ -71,12 +79,12 @@ impl Shares {
         }
         let (give, granted) = oneshot::channel();
         let ticket = queue.wait(holder, amount, give);
-        // Those who wait may all have their shares already.
+        // All others in the queue may have reached their own bounds.
         self.serve(queue);
         Err(Waiting { of: self.clone(), holder, ticket, granted })
     }
 
-    /// Gives out what is free to those whose turn it is.
+    /// Gives what is free to those who wait.
     fn serve(&self, mut queue: MutexGuard<'_, Queue<oneshot::Sender<Share>>>) {
         let mut granted = Vec::new();
         while let Some((holder, amount, give)) = queue.next() {
@@ -84,7 +92,7 @@ impl Shares {
         }
         drop(queue);
         for (give, share) in granted {
-            // To one who left just now: what comes back is dropped, and goes to the next.
+            // Whoever left just now can't take it: it is dropped here, and given to the next.
             drop(give.send(share));
         }
     }
@@ -125,7 +133,7 @@ impl Drop for Share {
     }
 }
 
-/// A turn in the queue, given up when it is dropped.
+/// An entry of the queue. Dropped, it is taken out.
 struct Waiting {
     of: Shares,
     holder: Holder,
@@ -137,7 +145,7 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         let mut queue = self.of.lock();
         if queue.leave(self.holder, self.ticket) {
-            // Others may have waited behind it.
+            // It may have been the one that the others waited behind.
             self.of.serve(queue);
         }
     }
@@ -193,12 +201,30 @@ mod tests {
         assert!(small.granted.try_recv().is_ok());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn limits_shares_are_waited_for_so_long() {
         let shares = shares(Duration::from_millis(20));
         let one = shares.take(holder(1, 1), 2).await.unwrap();
         assert!(shares.take(holder(1, 1), 2).await.is_err());
         let (taken, ()) = tokio::join!(shares.take(holder(1, 1), 2), async { drop(one) });
         assert!(taken.is_ok() && shares.lock().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn limits_shares_are_waited_for_as_long_as_the_queue_moves() {
+        const STEP: Duration = Duration::from_millis(100);
+        let shares = shares(2 * STEP);
+        let mut held = shares.take(holder(1, 1), 2).await.unwrap();
+        let mut waiting = Vec::new();
+        for _ in 0..5 {
+            let shares = shares.clone();
+            waiting.push(tokio::spawn(async move { shares.take(holder(1, 1), 2).await }));
+        }
+        // Five steps: longer than any would wait by itself.
+        for next in waiting {
+            tokio::time::sleep(STEP).await;
+            drop(held);
+            held = next.await.unwrap().unwrap();
+        }
     }
 }

@@ -23,7 +23,7 @@ use crate::stall::Stall;
 pub enum Body {
     /// None, or one that was at hand.
     Full(Option<Bytes>),
-    /// One that backref made, with memory that is reserved for it.
+    /// One that backref holds whole, with its reservation.
     Held(HeldBody),
     /// A client's, to the upstream.
     Client(ClientBody),

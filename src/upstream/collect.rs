@@ -10,30 +10,30 @@ use tokio::time::{Instant, timeout_at};
 use super::{body::Body, error::BodyError};
 use crate::{
     budget::{Budget, Part, Reservation, SMALL},
-    pace::Pace,
+    min_rate::MinRate,
     shares::{Exhausted, Holder},
     stall::Stalled,
 };
 
-/// How a body is taken in.
+/// How a body is read whole.
 #[derive(Clone, Copy)]
 pub(super) struct Intake<'a> {
     pub(super) budget: &'a Budget,
     pub(super) holder: Holder,
-    /// What it is.
+    /// For which part of the budget: that of a large body. A small one is reserved for in the part of small ones.
     pub(super) part: Part,
-    /// How many bytes it may have.
+    /// How many bytes it may have at most.
     pub(super) most: usize,
-    /// How often it will be in memory.
+    /// How many times as much is reserved.
     pub(super) copies: usize,
-    /// How long all of it may take from when there is room for it.
+    /// How long all of it may take once there is a reservation.
     pub(super) time: Duration,
 }
 
-/// Why a body was not taken in.
+/// Why a body was not read.
 #[derive(Debug, thiserror::Error)]
 pub enum CollectError {
-    /// No memory was free for it.
+    /// There was no reservation for it.
     #[error(transparent)]
     Busy(#[from] Exhausted),
     /// It has more bytes than such a thing may have.
@@ -44,23 +44,24 @@ pub enum CollectError {
     Body(#[from] BodyError),
 }
 
-/// What holds memory and moves more slowly for so long is ended. A client that is slow, but at work, is faster.
+/// Over how long the lowest rate is measured, of a body that is not small.
 const WINDOW: Duration = Duration::from_secs(10);
 
 impl Intake<'_> {
-    /// Takes all of it. Nothing is reserved before a byte came; then as much as it announces, at once. One of unknown
-    /// length has a small reservation first, and one for the most it may have when it needs that.
+    /// Reads all of it. Nothing is reserved before its first bytes came; then the length that it announces, at once. A
+    /// body of unknown length gets a small reservation, and one for the most that it may have when it turns out to be
+    /// larger.
     pub(super) async fn collect(self, mut body: Body) -> Result<(Bytes, Reservation), CollectError> {
         let length = body.size_hint().exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
-        let room = length.unwrap_or(SMALL.min(self.most));
-        if room > self.most {
+        let limit = length.unwrap_or(SMALL.min(self.most));
+        if limit > self.most {
             return Err(CollectError::TooLarge);
         }
         let Some(first) = data(&mut body).await? else { return Ok((Bytes::new(), Reservation::default())) };
-        let mut reservation = self.reserve(room).await?;
-        let mut bytes = BytesMut::with_capacity(room);
-        if let Some(more) = self.fill(&mut body, &mut bytes, first, room).await? {
-            if length.is_some() || room == self.most {
+        let mut reservation = self.reserve(limit).await?;
+        let mut bytes = BytesMut::with_capacity(limit);
+        if let Some(more) = self.fill(&mut body, &mut bytes, first, limit).await? {
+            if length.is_some() || limit == self.most {
                 return Err(CollectError::TooLarge);
             }
             reservation = self.reserve(self.most).await?;
@@ -79,29 +80,29 @@ impl Intake<'_> {
         self.budget.reserve(self.part.of_size(bytes), self.holder, self.copies * bytes).await
     }
 
-    /// Reads on into `bytes`, up to `room` of them. `Some`: what has no room there.
+    /// Reads on into `bytes`, up to `limit` of them. `Some`: what would be over the limit.
     async fn fill(
         &self,
         body: &mut Body,
         bytes: &mut BytesMut,
         first: Bytes,
-        room: usize,
+        limit: usize,
     ) -> Result<Option<Bytes>, BodyError> {
         let late = Instant::now() + self.time;
-        let mut pace = Pace::new(WINDOW);
+        let mut rate = MinRate::new(if limit > SMALL { WINDOW } else { self.time });
         let mut next = Some(first);
         while let Some(data) = next {
-            if bytes.len() + data.len() > room {
+            if bytes.len() + data.len() > limit {
                 return Ok(Some(data));
             }
-            pace.count(data.len());
+            rate.count(data.len());
             bytes.extend_from_slice(&data);
             drop(data);
             next = loop {
-                match timeout_at(late.min(pace.end()), self::data(body)).await {
+                match timeout_at(late.min(rate.end()), self::data(body)).await {
                     Ok(data) => break data?,
                     Err(_) if Instant::now() >= late => return Err(Stalled(self.time).into()),
-                    Err(_) => pace.check()?,
+                    Err(_) => rate.check()?,
                 }
             };
         }
@@ -109,7 +110,7 @@ impl Intake<'_> {
     }
 }
 
-/// A body of up to `most` bytes, all of which have come after that `time`. Nothing is reserved here.
+/// A body of up to `most` bytes that ends within `time`; else `None`. Nothing is reserved.
 pub(super) async fn collect_up_to(mut body: Body, most: usize, time: Duration) -> Option<Bytes> {
     let announced = body.size_hint().exact().and_then(|length| usize::try_from(length).ok());
     let collecting = async {
@@ -135,7 +136,7 @@ async fn data(body: &mut Body) -> Result<Option<Bytes>, BodyError> {
     Ok(None)
 }
 
-/// In memory that is not much larger than they are.
+/// The same bytes in memory of at most twice their length.
 fn exact(bytes: BytesMut) -> Bytes {
     if bytes.capacity() / 2 > bytes.len() { Bytes::copy_from_slice(&bytes) } else { bytes.freeze() }
 }

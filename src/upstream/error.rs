@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::connection::NoConnection;
-use crate::{pace::Slow, stall::Stalled};
+use crate::{min_rate::Slow, stall::Stalled};
 
 /// Why there is no answer.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -1,5 +1,5 @@
-//! An answer that backref made, with the memory that is reserved for it: given back when all of it is sent, or when whoever
-//! reads it is too slow.
+//! The body of an answer that backref holds whole, with its reservation. The reservation is dropped when all of it is
+//! sent, or when the client reads more slowly than the lowest rate.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -11,10 +11,10 @@ use tokio::task::AbortHandle;
 
 use crate::{
     budget::Reservation,
-    pace::{Pace, Slow},
+    min_rate::{MinRate, Slow},
 };
 
-/// Such an answer's body.
+/// A body with its reservation.
 pub struct HeldBody {
     rest: Arc<Mutex<Rest>>,
     watcher: AbortHandle,
@@ -23,31 +23,27 @@ pub struct HeldBody {
 struct Rest {
     /// What is not sent yet.
     held: Option<(Bytes, Reservation)>,
-    pace: Pace,
+    rate: MinRate,
     ended: Option<Slow>,
 }
 
 /// Sent at a time.
 const PIECE: usize = 64 << 10;
 
-/// Who reads more slowly for so long is sent away. Sockets take a few megabytes at once, and then nothing before a good part
-/// of that was read: how fast a reader is shows only after a while.
+/// Over how long the rate is measured. A socket takes up to a few megabytes at once, and then nothing until a third of
+/// them was read: in less time a client that reads steadily can seem to stand still.
 const WINDOW: Duration = Duration::from_secs(30);
 
 impl HeldBody {
     /// Has to be made on an event thread.
     pub fn new(bytes: impl Into<Bytes>, reservation: Reservation) -> Self {
-        Self::within(bytes.into(), reservation, WINDOW)
-    }
-
-    fn within(bytes: Bytes, reservation: Reservation, window: Duration) -> Self {
-        let rest = Rest { held: Some((bytes, reservation)), pace: Pace::new(window), ended: None };
+        let rest = Rest { held: Some((bytes.into(), reservation)), rate: MinRate::new(WINDOW), ended: None };
         let rest = Arc::new(Mutex::new(rest));
         let watcher = tokio::spawn(watch(rest.clone())).abort_handle();
         Self { rest, watcher }
     }
 
-    /// The next piece: a copy, so that nobody keeps the whole in memory by a part of it.
+    /// The next piece: a copy, since a slice that waits in a connection's buffer would keep all of the body in memory.
     pub(super) fn next(&self) -> Option<Result<Bytes, Slow>> {
         let mut rest = lock(&self.rest);
         if let Some(slow) = rest.ended {
@@ -58,7 +54,7 @@ impl HeldBody {
         if bytes.is_empty() {
             rest.held = None;
         }
-        rest.pace.count(piece.len());
+        rest.rate.count(piece.len());
         Some(Ok(piece))
     }
 
@@ -80,16 +76,16 @@ impl Drop for HeldBody {
     }
 }
 
-/// Ends a body that is read too slowly. It can't by itself: while a socket takes nothing, a body is not asked for more.
+/// Ends a body that is read too slowly. `poll_frame` can't: hyper doesn't call it while the socket takes nothing.
 async fn watch(rest: Arc<Mutex<Rest>>) {
     loop {
-        let end = lock(&rest).pace.end();
+        let end = lock(&rest).rate.end();
         tokio::time::sleep_until(end).await;
         let mut rest = lock(&rest);
         if rest.held.is_none() {
             break;
         }
-        if let Err(slow) = rest.pace.check() {
+        if let Err(slow) = rest.rate.check() {
             tracing::debug!(%slow, "a client reads too slowly");
             rest.ended = Some(slow);
             rest.held = None;
@@ -113,21 +109,21 @@ mod tests {
 
     const ONE: Holder = Holder { caller: [1; 32], address: [1; 32] };
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn limits_an_answer_that_nobody_reads_gives_its_memory_back() {
-        let budget = Budget::new(8 << 20, Duration::from_secs(30));
+        let budget = Budget::new(8 << 20, Duration::from_mins(2));
         let all = budget.for_caller(Part::Body);
         let reservation = budget.reserve(Part::Body, ONE, all).await.unwrap();
-        let body = HeldBody::within(vec![b'x'; all].into(), reservation, Duration::from_millis(50));
+        let body = HeldBody::new(vec![b'x'; all], reservation);
         let first = body.next().unwrap().unwrap();
         assert_eq!((first.len(), body.left()), (PIECE, all - PIECE));
         assert!(budget.reserve(Part::Body, ONE, all).await.is_ok(), "waited for, and given back");
         assert!(body.next().unwrap().is_err() && !body.is_at_its_end());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn limits_an_answer_gives_its_memory_back_at_its_end() {
-        let budget = Budget::new(8 << 20, Duration::from_secs(30));
+        let budget = Budget::new(8 << 20, Duration::from_mins(2));
         let all = budget.for_caller(Part::Body);
         let reservation = budget.reserve(Part::Body, ONE, all).await.unwrap();
         let body = HeldBody::new(vec![b'x'; PIECE + 1], reservation);

@@ -154,13 +154,13 @@ impl Registry {
         Ok(reservation.hold(bytes))
     }
 
-    /// By whom memory and places are taken for what this caller asks for.
+    /// Whose share a reservation or a place for this caller's request is taken from.
     pub fn holder(&self) -> Holder {
         let (permits, peer) = (&self.upstream.permits, &self.caller.side().peer);
         Holder { caller: permits.caller(self.caller.headers(), peer), address: permits.address(peer) }
     }
 
-    /// All of a body of up to `most` bytes, with a reservation in that part of the budget for so many `copies` of it.
+    /// All of a body of up to `most` bytes, with a reservation for `copies` times its length.
     pub async fn collect(
         &self,
         body: Body,
@@ -172,17 +172,18 @@ impl Registry {
         Intake { budget, holder: self.holder(), part, most, copies, time }.collect(body).await
     }
 
-    /// A reservation, waited for, by a caller who has none in this part of the budget or a later one.
+    /// A reservation, waited for in the queue. Nobody may wait for one who holds one in this part of the budget or in a part
+    /// that [`Part`] lists after it.
     pub async fn reserve(&self, part: Part, bytes: usize) -> Result<Reservation, Exhausted> {
         self.upstream.budget.reserve(part.of_size(bytes), self.holder(), bytes).await
     }
 
-    /// A reservation for one more thing to read, by a caller who may have any.
+    /// A reservation for a read, without waiting: whoever holds others may ask for it.
     pub fn try_reserve(&self, bytes: usize) -> Result<Reservation, Exhausted> {
         self.upstream.budget.try_reserve(self.holder(), bytes)
     }
 
-    /// A body of up to `most` bytes, which nothing is reserved for, or something already.
+    /// A body of up to `most` bytes. Nothing is reserved for it here.
     pub(super) async fn collect_up_to(&self, answer: Response<Body>, most: usize) -> Option<Bytes> {
         collect_up_to(answer.into_body(), most, self.upstream.stall_timeout).await
     }

@@ -70,8 +70,8 @@ fn get(address: [u8; 4], backref: &Backref, who: &str, path: &str, slow: bool) -
     wire
 }
 
-/// Clients at that address that hold back the last byte of a manifest of 4 MiB: each with what it was answered in the end.
-/// Given once so many of them have been let in.
+/// Clients at that address that hold back the last byte of a manifest of 4 MiB: each with what it was answered in the
+/// end. Given once so many of them have been let in.
 fn holding_back<'a>(
     backref: &Backref,
     address: [u8; 4],
@@ -278,4 +278,27 @@ fn limits_deletes_of_clients_that_left_are_few() {
     gate.open();
     until("all to be done", || (metric(&backref, "backref_detached_tasks") == 0).then_some(()));
     assert_eq!(delete(ELSEWHERE, "late", REPOSITORY, "late").answer().head.status(), 202);
+}
+
+#[test]
+fn limits_a_manifest_of_unknown_length_is_taken_whole() {
+    let fake = Fake::start(|visit| {
+        if visit.body().is_some() {
+            visit.answer("201 Created", &[], "");
+        }
+    });
+    let backref = Backref::of(&fake.url()).start();
+    for length in [64 << 10, (64 << 10) + 1, 1 << 20, LARGE] {
+        let manifest = manifest_of(length, json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": []}));
+        let mut wire = Wire::to(backref.host());
+        wire.send(head("one", 0).replace("Content-Length: 0", "Transfer-Encoding: chunked"));
+        for piece in manifest.chunks(100_000) {
+            wire.send(format!("{:x}\r\n", piece.len()));
+            wire.send(piece);
+            wire.send("\r\n");
+        }
+        wire.send("0\r\n\r\n");
+        assert_eq!(wire.answer().head.status(), 201, "{length}");
+        assert!(fake.seen().last().is_some_and(|seen| seen.body.as_ref() == Some(&manifest)), "{length}");
+    }
 }

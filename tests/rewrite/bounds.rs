@@ -81,8 +81,8 @@ fn rewrite_of_waiting_pushes_takes_little_more_memory_than_their_bytes() {
         }
         visit.answer(if visit.is("HEAD") { "200 OK" } else { "201 Created" }, &[], "");
     });
-    // The carriers' share of the budget too.
-    let backref = Backref::of(&fake.url()).config(&format!("workers = 1\n{PROFILE}[limits]\nbuffered = \"64MiB\"\n"));
+    // One caller may have a quarter of it: the manifests, and as much for their carriers.
+    let backref = Backref::of(&fake.url()).config(&format!("workers = 1\n{PROFILE}[limits]\nbuffered = \"192MiB\"\n"));
     let backref = Arc::new(backref.start());
     let pushing: Vec<_> = (0..PUSHES)
         .map(|number| {
