@@ -1,7 +1,7 @@
 //! The bound on connections to the upstream.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ fn upstream_connections_are_waited_for_when_all_are_in_use() {
         let asking: Vec<_> = (0..8).map(|_| scope.spawn(|| ask(backref.host(), GET))).collect();
         gate.wait_for(2);
         until("all clients to be connected, and read", || (served(backref.host()) == 8).then_some(()));
-        assert_eq!((fake.seen().len(), opened(&fake.host())), (2, 2));
+        assert_eq!((fake.seen().len(), opened(backref.pid(), &fake.host())), (2, 2));
         gate.open();
         for asking in asking {
             assert_eq!(asking.join().expect("an answer").text(), "x");
@@ -61,14 +61,16 @@ fn upstream_connections_that_stay_in_use_give_503() {
 fn upstream_connections_that_one_worker_leaves_unused_go_to_another() {
     // With a bound of one connection, none can be opened or closed while a request is on its way.
     let most = Arc::new(AtomicUsize::new(0));
-    let counted = most.clone();
+    let (counted, pid) = (most.clone(), Arc::new(OnceLock::new()));
+    let of = pid.clone();
     let fake = Fake::start(move |visit| {
         let host = visit.head.header("Host").expect("the upstream's own").to_owned();
-        counted.fetch_max(opened(&host), Ordering::SeqCst);
+        counted.fetch_max(opened(*of.wait(), &host), Ordering::SeqCst);
         visit.answer("200 OK", &[], "x");
     });
     let config = "workers = 4\n[upstream]\nconnections = 1\nconnect_timeout = \"1m\"\n";
     let backref = Backref::of(&fake.url()).config(config).start();
+    pid.set(backref.pid()).expect("once");
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {

@@ -1,5 +1,6 @@
 //! A client that says exactly what it is told, and shows every byte that comes back.
 
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
 use std::time::Duration;
@@ -133,9 +134,19 @@ pub(crate) fn served(host: &str) -> usize {
     sockets(host, |socket| socket.is_server && socket.state != "0A" && socket.queues.ends_with(":00000000"))
 }
 
-/// How many connections to the server at `host` its clients have, open or being opened.
-pub(crate) fn opened(host: &str) -> usize {
-    sockets(host, |socket| !socket.is_server && matches!(socket.state, "01" | "02"))
+/// How many connections a process has to the server at `host`, open or being opened. Other processes may have had the same
+/// port just before, so only the process's own sockets count, each once: the system's table is not read at one moment.
+pub(crate) fn opened(pid: u32, host: &str) -> usize {
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs");
+    let links =
+        files.flatten().filter_map(|file| std::fs::read_link(file.path()).ok()?.into_os_string().into_string().ok());
+    let own: HashSet<String> = links.collect();
+    let mut seen = HashSet::new();
+    sockets(host, |socket| {
+        let is_open = !socket.is_server && matches!(socket.state, "01" | "02");
+        let name = format!("socket:[{}]", socket.inode);
+        is_open && own.contains(&name) && seen.insert(name)
+    })
 }
 
 /// An end of a connection.
@@ -144,19 +155,20 @@ struct Socket<'a> {
     state: &'a str,
     /// Bytes to send and to read.
     queues: &'a str,
+    inode: &'a str,
 }
 
 /// Ends of connections with the server at `host`.
-fn sockets(host: &str, count: impl Fn(Socket) -> bool) -> usize {
+fn sockets(host: &str, mut count: impl FnMut(Socket) -> bool) -> usize {
     let port: u16 = host.rsplit(':').next().and_then(|port| port.parse().ok()).expect("host:port");
     let port = format!(":{port:04X}");
     let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
     let mine = table.lines().filter(|line| {
-        // Number, local address, remote address, state, queues.
+        // Number, local address, remote address, state, queues, timer, retransmissions, user, timeout, inode.
         let fields: Vec<_> = line.split_whitespace().collect();
-        let [_, local, remote, state, queues, ..] = fields[..] else { return false };
+        let [_, local, remote, state, queues, _, _, _, _, inode, ..] = fields[..] else { return false };
         let is_server = local.ends_with(&port);
-        (is_server || remote.ends_with(&port)) && count(Socket { is_server, state, queues })
+        (is_server || remote.ends_with(&port)) && count(Socket { is_server, state, queues, inode })
     });
     mine.count()
 }
