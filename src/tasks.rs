@@ -42,6 +42,8 @@ impl Tasks {
         place: Place,
         work: impl Future<Output = T> + Send + 'static,
     ) -> impl Future<Output = Option<T>> {
+        // In a box: it would be copied at each step on its way to the event loop.
+        let work = Box::pin(work);
         let task = self.tracker.spawn(async move {
             let done = work.await;
             drop(place);

@@ -31,7 +31,7 @@ pub(super) async fn get(
         Reference::Digest(digest) => return by_digest(app, exchange, repository, digest.clone()).await,
         Reference::Tag(tag) => {
             let subject = ReferrersTag::parse(tag).map(|subject| exchange.upstream.key(repository.clone(), subject));
-            let answer = by_tag(app, exchange, repository).await?;
+            let answer = Box::pin(by_tag(app, exchange, repository)).await?;
             if let Some(subject) = subject.filter(|_| answer.status() == StatusCode::OK) {
                 // What the tag resolves to may be news.
                 app.tags.saw(&subject, content_digest(answer.headers()).as_ref());
@@ -51,7 +51,7 @@ async fn by_digest(
     let key = exchange.upstream.key(repository, digest);
     match known_alias(&*app.store, &key).await {
         Some(alias) if alias.is_original(&key.digest) => {
-            original(&*app.store, &exchange.registry(), &exchange.head, &key, &alias, None).await
+            Box::pin(original(&*app.store, &exchange.registry(), &exchange.head, &key, &alias, None)).await
         }
         Some(_) => exchange.forward_head().await,
         None => get_or_recover(app, exchange, key).await,
@@ -66,12 +66,12 @@ async fn get_or_recover(app: &App, exchange: Exchange, key: ManifestKey) -> Resu
         return Ok(answer);
     }
     let registry = Exchange { head: head.clone(), upstream, side, body }.registry();
-    match carrier::recover(&registry, &*app.store, &key).await {
-        Ok(Lost::Found(alias)) => original(&*app.store, &registry, &head, &key, &alias, Some(answer)).await,
+    match Box::pin(carrier::recover(&registry, &*app.store, &key)).await {
+        Ok(Lost::Found(alias)) => Box::pin(original(&*app.store, &registry, &head, &key, &alias, Some(answer))).await,
         Ok(Lost::Original) => Err(Error::absent()),
         Ok(Lost::Nothing | Lost::Unreadable) => {
             if answer.status() == StatusCode::NOT_FOUND
-                && let Err(error) = relations::look_for_lost(&registry, &*app.store, &key).await
+                && let Err(error) = Box::pin(relations::look_for_lost(&registry, &*app.store, &key)).await
             {
                 tracing::debug!(%error, digest = %key.digest, "whether a listed referrer is gone could not be found out");
             }

@@ -59,7 +59,7 @@ pub(super) async fn put(
             return push(&changes, &registry, head, by_digest, &key, raw, kind).await;
         }
         let push = Box::pin(push(&changes, &registry, head, by_digest, &key, raw, kind));
-        changes.with_tags(&registry, &key, taggings, push).await
+        Box::pin(changes.with_tags(&registry, &key, taggings, push)).await
     });
     pushing.await.ok_or(Error::Bug)?
 }
@@ -105,11 +105,11 @@ async fn push(
     match kind {
         Kind::List(subject, list) => {
             let request = Request::from_parts(head, Body::from(raw.bytes));
-            changes.tags.adopt(registry, request, &subject, Some(&list)).await
+            Box::pin(changes.tags.adopt(registry, request, &subject, Some(&list))).await
         }
-        Kind::Artifact(artifact) => changes.push_artifact(registry, head, by_digest, *artifact).await,
+        Kind::Artifact(artifact) => Box::pin(changes.push_artifact(registry, head, by_digest, *artifact)).await,
         Kind::Referrer(claim) => {
-            let claim = carrier::with_original(registry, &*changes.store, claim, &raw).await;
+            let claim = Box::pin(carrier::with_original(registry, &*changes.store, claim, &raw)).await;
             push_as_it_is(changes, registry, head, key, raw, Some(claim)).await
         }
         Kind::Plain => push_as_it_is(changes, registry, head, key, raw, None).await,
@@ -126,7 +126,7 @@ async fn push_as_it_is(
     claim: Option<Claim>,
 ) -> Result<Response<Body>, Error> {
     if raw.media_type.is_index() {
-        return changes.push_index(registry, head, key, raw, claim).await;
+        return Box::pin(changes.push_index(registry, head, key, raw, claim)).await;
     }
     changes.push(registry, Request::from_parts(head, Body::from(raw.bytes)), claim).await
 }
