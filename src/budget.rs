@@ -42,17 +42,18 @@ impl Budget {
     /// A budget of that many bytes. `patience`: how long a reservation for a body is waited for.
     pub fn new(bytes: usize, patience: Duration) -> Self {
         let small = |all: usize| Bounds { all, for_address: all / 2, for_caller: all / 4 };
-        let large = |all: usize| {
+        let large = |all: usize, for_address: usize, for_caller: usize| {
             let one = LARGEST.min(all);
-            Bounds { all, for_address: one.max(all / 4 * 3), for_caller: one.max(all / 2) }
+            Bounds { all, for_address: one.max(for_address), for_caller: one.max(for_caller) }
         };
+        let sixteenth = bytes / 16;
         let part = |bounds| Shares::new(bounds, patience);
         let reads = |bounds| Shares::new(bounds, patience.min(READ_PATIENCE));
         Self {
-            small_bodies: part(small(bytes / 16)),
-            bodies: part(large(bytes / 16 * 8)),
-            small_reads: reads(small(bytes / 16)),
-            reads: reads(large(bytes / 16 * 6)),
+            small_bodies: part(small(sixteenth)),
+            bodies: part(large(10 * sixteenth, 8 * sixteenth, 4 * sixteenth)),
+            small_reads: reads(small(sixteenth)),
+            reads: reads(large(4 * sixteenth, 3 * sixteenth, 2 * sixteenth)),
         }
     }
 
