@@ -137,16 +137,22 @@ pub(crate) fn served(host: &str) -> usize {
 /// How many connections a process has to the server at `host`, open or being opened. Other processes may have had the same
 /// port just before, so only the process's own sockets count, each once: the system's table is not read at one moment.
 pub(crate) fn opened(pid: u32, host: &str) -> usize {
-    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs");
-    let links =
-        files.flatten().filter_map(|file| std::fs::read_link(file.path()).ok()?.into_os_string().into_string().ok());
-    let own: HashSet<String> = links.collect();
+    let own = own_sockets(pid);
     let mut seen = HashSet::new();
     sockets(host, |socket| {
         let is_open = !socket.is_server && matches!(socket.state, "01" | "02");
-        let name = format!("socket:[{}]", socket.inode);
-        is_open && own.contains(&name) && seen.insert(name)
+        is_open && own.contains(socket.inode) && seen.insert(socket.inode.to_owned())
     })
+}
+
+/// The inodes of a process's sockets, as the system's table names them.
+pub(crate) fn own_sockets(pid: u32) -> HashSet<String> {
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs");
+    let inode = |file: std::fs::DirEntry| {
+        let link = std::fs::read_link(file.path()).ok()?.into_os_string().into_string().ok()?;
+        Some(link.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
+    };
+    files.flatten().filter_map(inode).collect()
 }
 
 /// An end of a connection.
