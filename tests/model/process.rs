@@ -72,6 +72,8 @@ pub(crate) struct Found {
     pub(crate) known: bool,
     /// No earlier write could land any more when it was read.
     pub(crate) settled: bool,
+    /// The version of the rows when it was read, and what reading it added.
+    pub(crate) version: u8,
     /// A write of it was begun since.
     pub(crate) outdated: bool,
     /// What was known before the tag was made stale, to take a referrer out of it.

@@ -47,6 +47,10 @@ fn model_holds_while_clients_write_lists() {
 fn model_holds_while_lists_are_imported() {
     let roles = with([Push(A), Import]).and(Deletes, Delete(B));
     holds(Scenario { around: Set::B, faults: ALL_FAULTS, ..roles });
+    for reader in [Query, Import] {
+        let late = with([Delete(A), Around(A), reader]);
+        holds(Scenario { pushed: Set::A, unwritten: Set::A, stray: Set::B, faults: ALL_FAULTS, ..late });
+    }
     let again = with([Around(A), Repair, Import]).and(Deletes, Delete(A));
     holds(Scenario { pushed: Set::BOTH, faults: LOST, ..again });
 }

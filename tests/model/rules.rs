@@ -88,6 +88,8 @@ pub(crate) enum Rule {
     TagBesideA200,
     /// What a look at the tag found is written down only if no write of it was begun since.
     SeenAsBefore,
+    /// And it raises `tag_version` only if nobody else changed a row since the tag was read.
+    CountedBeforeTheLook,
     /// What was read of the tag is written down before anything is sent, as an import does, and whatever comes of that.
     LookedAt,
 

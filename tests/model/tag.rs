@@ -49,8 +49,9 @@ impl World {
 
     pub(crate) fn found(&self, rules: Rules, list: Set, known: bool) -> Found {
         let listed = if rules.hold(Rule::StillListed) { Set::NONE } else { self.store.listed() };
-        let settled = self.is_settled();
-        Found { list, known, settled, outdated: false, undo: None, listed, gone: Set::NONE, unjudged: Set::NONE }
+        let (version, settled) = (self.store.version, self.is_settled());
+        let (gone, unjudged) = (Set::NONE, Set::NONE);
+        Found { list, known, settled, version, outdated: false, undo: None, listed, gone, unjudged }
     }
 
     pub(crate) fn is_settled(&self) -> bool {
@@ -85,7 +86,7 @@ impl World {
         }
         let applied = self.store.apply(rules, of, Verdict::Held, version);
         let listed = if applied && !rules.hold(Rule::StillListed) { Set::one(of) } else { Set::NONE };
-        Phase::Read(Found { listed: tag.listed.and(listed), ..tag })
+        Phase::Read(Found { listed: tag.listed.and(listed), version: tag.version + u8::from(applied), ..tag })
     }
 
     fn write_down_import(&mut self, rules: Rules, who: usize, tag: Found) -> Phase {
@@ -112,7 +113,7 @@ impl World {
         let names_others = !tag.list.is_in(listed) && (tag.known || rules.hold(Rule::StillListed));
         if !sound || !listed.is_in(tag.list) || names_others {
             self.store.make_stale();
-        } else if settled {
+        } else if settled && (tag.version == self.store.version || !rules.hold(Rule::CountedBeforeTheLook)) {
             self.store.tag.version = self.store.tag.version.max(self.store.version);
         }
         self.store.record(rules, tag.list, sound);

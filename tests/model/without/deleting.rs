@@ -107,11 +107,11 @@ fn model_without_a_second_look_at_the_recorded_index_what_comes_back_around_is_l
     is_lost(Rule::StillRecorded, KEPT, Scenario { pushed: Set::BOTH, ..roles });
 }
 
-/// Listed when a query read the tag, deleted before the rows were counted.
+/// A query reads the tag before the referrer is written into it around backref, and counts the rows after its delete.
 #[test]
-fn model_without_asking_about_who_is_listed_no_more_a_delete_is_lost_to_the_tag() {
-    let roles = with([Query]).and(Deletes, Delete(A));
-    is_lost(Rule::StillListed, GONE, Scenario { pushed: Set::A, around: Set::B, ..roles });
+fn model_without_the_version_from_before_the_look_a_delete_is_lost_to_the_tag() {
+    let roles = with([Query, Around(A)]).and(Deletes, Delete(A));
+    is_lost(Rule::CountedBeforeTheLook, GONE, Scenario { pushed: Set::A, unwritten: Set::A, ..roles });
 }
 
 /// Listed when the tag was read, deleted, and pushed around backref before the rows were read.
