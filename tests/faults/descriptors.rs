@@ -1,7 +1,7 @@
 //! The limit on open files: raised as far as the system allows, and logged where that is not enough.
 
-use crate::support::{Backref, BackrefOptions, Fake, until};
-use crate::wire::{Wire, served};
+use crate::support::{Backref, BackrefOptions, Fake, served, until};
+use crate::wire::Wire;
 
 const GET: &str = "GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -46,5 +46,5 @@ fn limits_on_open_files_make_further_connections_wait_and_are_logged() {
         assert_eq!(wire.answer().text(), "x");
     }
     drop(waiting);
-    until("all of them to be gone", || (served(backref.host()) == 0).then_some(()));
+    until("all of them to be gone", || (served(&backref) == 0).then_some(()));
 }

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::stand::{Hold, Stand};
-use crate::support::http;
 use crate::support::{Backref, Gate, Holdings, sha256, until};
-use crate::wire::{Wire, served};
+use crate::support::{http, served};
+use crate::wire::Wire;
 
 fn signal(backref: &Backref, signal: Signal) {
     let pid = i32::try_from(backref.pid()).expect("a process id");
@@ -62,7 +62,7 @@ fn drain_finishes_a_push_whose_client_has_disconnected() {
     wire.send([head.as_bytes(), &body].concat());
     put.answer.wait_for(1);
     drop(wire);
-    until("the client's leaving to be noticed", || (served(stand.backref.host()) == 0).then_some(()));
+    until("the client's leaving to be noticed", || (served(&stand.backref) == 0).then_some(()));
     signal(&stand.backref, Signal::TERM);
     until("new connections to be refused", || refuses_connections(&stand.backref).then_some(()));
     assert!(!has_ended(&stand.backref), "it did not wait for the push");

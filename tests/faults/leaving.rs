@@ -2,15 +2,13 @@
 
 use crate::manifests::{delete, path, push};
 use crate::stand::{Hold, Stand, push_request};
-use crate::support::{Holdings, sha256, until};
-use crate::wire::{Wire, served};
+use crate::support::{Holdings, served, sha256, until};
+use crate::wire::Wire;
 
 /// The client hangs up, and backref has taken notice.
 fn leave(stand: &Stand, wire: Wire) {
     drop(wire);
-    until("backref to close the connection of a client that left", || {
-        (served(stand.backref.host()) == 0).then_some(())
-    });
+    until("backref to close the connection of a client that left", || (served(&stand.backref) == 0).then_some(()));
 }
 
 #[test]

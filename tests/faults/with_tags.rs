@@ -7,9 +7,9 @@ use std::thread;
 use crate::manifests::{INDEX, path, push, push_as, referrer};
 use crate::stand::{Hold, Stand};
 use crate::steps::SHORT;
-use crate::support::{Gate, Holdings, Registry, http, sha256, until};
+use crate::support::{Gate, Holdings, Registry, http, served, sha256, until};
 use crate::tagged::{self, KINDS, metric, url};
-use crate::wire::{Wire, error_code, served};
+use crate::wire::{Wire, error_code};
 
 /// Requests about the referrers tag are held back, once that is switched on.
 fn held_at(method: &'static str) -> (Stand, Hold, Gate) {
@@ -64,7 +64,7 @@ fn leaves(method: &'static str, request: impl Fn(&Stand) -> Vec<u8>, expected: &
             hold.act.wait_for(1);
         }
         drop(wire);
-        until("backref to take notice", || (served(stand.backref.host()) == 0).then_some(()));
+        until("backref to take notice", || (served(&stand.backref) == 0).then_some(()));
         hold.act.open();
         hold.answer.open();
         let expected: Vec<String> = expected.iter().map(|name| sha256(&stand.referrer(name))).collect();
@@ -110,7 +110,7 @@ fn referrers_tag_lock_is_free_after_a_client_disconnects_while_the_tag_is_read()
     wire.send(format!("GET /v2/app/referrers/{} HTTP/1.1\r\nHost: a\r\n\r\n", stand.subject));
     hold.act.wait_for(1);
     drop(wire);
-    until("backref to take notice", || (served(stand.backref.host()) == 0).then_some(()));
+    until("backref to take notice", || (served(&stand.backref) == 0).then_some(()));
     hold.act.open();
     hold.answer.open();
     assert_eq!(stand.listed(), [sha256(&manifest)]);

@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::manifests::{REPOSITORY, referrer};
-use crate::support::{Backref, Fake, Gate, http, sha256, until};
-use crate::wire::{Wire, served};
+use crate::support::{Backref, Fake, Gate, http, served, sha256, until};
+use crate::wire::Wire;
 
 fn everything_is_there() -> Fake {
     Fake::start(|visit| visit.answer("200 OK", &["Content-Type: application/vnd.oci.image.manifest.v1+json"], ""))
@@ -157,7 +157,7 @@ fn permit_asked_for_by_many_at_once_costs_the_registry_one_request() {
         .collect();
     answer.wait_for(1);
     // Until backref has taken all of them in.
-    until("all clients to be waiting", || (served(backref.host()) == CLIENTS).then_some(()));
+    until("all clients to be waiting", || (served(&backref) == CLIENTS).then_some(()));
     answer.open();
     for client in clients {
         let answer = client.join().expect("no client panics");
@@ -181,9 +181,9 @@ fn permit_reaches_the_other_callers_though_the_first_disconnects() {
     answer.wait_for(1);
     let mut second = Wire::to(backref.host());
     second.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
-    until("the second to be waiting", || (served(backref.host()) == 2).then_some(()));
+    until("the second to be waiting", || (served(&backref) == 2).then_some(()));
     drop(first);
-    until("the first one's leaving to be noticed", || (served(backref.host()) == 1).then_some(()));
+    until("the first one's leaving to be noticed", || (served(&backref) == 1).then_some(()));
     answer.open();
     assert_eq!(second.answer().head.status(), 200);
 }

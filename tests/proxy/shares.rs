@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::manifests::{INDEX, REPOSITORY, path, plain, push, referrer};
 use crate::stand::configured;
-use crate::support::{Backref, Fake, Gate, http, sha256, until};
-use crate::wire::{Wire, error_code, served};
+use crate::support::{Backref, Fake, Gate, http, served, sha256, until};
+use crate::wire::{Wire, error_code};
 
 /// The largest manifest.
 const LARGE: usize = 4 << 20;
@@ -92,7 +92,7 @@ fn holding_back<'a>(
         })
     };
     let holding: Vec<_> = callers.map(hold).collect();
-    let is_read = || sent.load(Ordering::SeqCst) >= let_in && served(backref.host()) >= let_in;
+    let is_read = || sent.load(Ordering::SeqCst) >= let_in && served(backref) >= let_in;
     until("what is let in to be read", || is_read().then_some(()));
     holding
 }
@@ -146,7 +146,7 @@ fn limits_heads_of_pushes_take_nothing() {
             wire
         })
         .collect();
-    until("all heads to be read", || (served(backref.host()) == idle.len()).then_some(()));
+    until("all heads to be read", || (served(&backref) == idle.len()).then_some(()));
     assert_eq!(put(&backref, "one", &plain("small")), 201);
     assert_eq!(put(&backref, "one", &large()), 201);
     assert!(idle.iter_mut().step_by(20).all(|wire| wire.is_silent_for(Duration::from_millis(1))));
@@ -260,7 +260,7 @@ fn limits_deletes_of_clients_that_left_are_few() {
         let leaving: Vec<_> = leaving.collect();
         until("all to be looked at", || (fake.count("HEAD") >= (round + 1) * leaving.len()).then_some(()));
         drop(leaving);
-        until("backref to see that they left", || (served(backref.host()) == 0).then_some(()));
+        until("backref to see that they left", || (served(&backref) == 0).then_some(()));
         let sent = fake.count("DELETE");
         assert!(sent <= most, "round {round}: {sent} were sent");
     }

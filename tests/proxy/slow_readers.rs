@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Backref, Fake, until};
-use crate::wire::{Wire, own_sockets};
+use crate::support::{Backref, Fake, clients, until};
+use crate::wire::Wire;
 
 /// Lengths of answers. A few of them are a little more than the sockets between backref and a client hold, whatever that
 /// is here: their last bytes wait in backref alone.
@@ -39,15 +39,7 @@ fn unread(headers: &str) -> (Backref, Fake, Vec<(usize, Wire)>) {
 
 /// What waits in backref's sockets to its clients.
 fn queues(backref: &Backref) -> Vec<String> {
-    let port: u16 = backref.host().rsplit(':').next().and_then(|port| port.parse().ok()).expect("host:port");
-    let port = format!(":{port:04X}");
-    let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
-    let own = own_sockets(backref.pid());
-    let mine = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    // Number, local and remote address, state, bytes to send and to read, and five columns on the inode. Another process may
-    // use the same port's number for something else.
-    let mine = mine.filter(|fields| fields.len() > 9 && fields[1].ends_with(&port) && own.contains(fields[9]));
-    mine.map(|fields| fields[1..5].join(" ")).collect()
+    clients(backref).map(|socket| socket.text()).collect()
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{Backref, Fake, Gate, until};
-use crate::wire::{Wire, ask, error_code, opened, served};
+use crate::support::{Backref, Fake, Gate, opened, served, until};
+use crate::wire::{Wire, ask, error_code};
 
 const GET: &str = "GET /v2/app/blobs/x HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -23,7 +23,7 @@ fn upstream_connections_are_waited_for_when_all_are_in_use() {
     thread::scope(|scope| {
         let asking: Vec<_> = (0..8).map(|_| scope.spawn(|| ask(backref.host(), GET))).collect();
         gate.wait_for(2);
-        until("all clients to be connected, and read", || (served(backref.host()) == 8).then_some(()));
+        until("all clients to be connected, and read", || (served(&backref) == 8).then_some(()));
         assert_eq!((fake.seen().len(), opened(backref.pid(), &fake.host())), (2, 2));
         gate.open();
         for asking in asking {
@@ -128,9 +128,9 @@ fn upstream_connections_are_not_kept_for_waiters_who_left() {
     for _ in 0..5 {
         let mut leaving = Wire::to(backref.host());
         leaving.send(GET);
-        until("it to be connected, and read", || (served(backref.host()) == 2).then_some(()));
+        until("it to be connected, and read", || (served(&backref) == 2).then_some(()));
         drop(leaving);
-        until("backref to see that it left", || (served(backref.host()) == 1).then_some(()));
+        until("backref to see that it left", || (served(&backref) == 1).then_some(()));
     }
     gate.open();
     assert_eq!(slow.answer().text(), "x");

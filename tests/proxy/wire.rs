@@ -1,6 +1,5 @@
 //! A client that says exactly what it is told, and shows every byte that comes back.
 
-use std::collections::HashSet;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
 use std::time::Duration;
@@ -126,57 +125,6 @@ pub(crate) fn ask(host: &str, request: &str) -> Answer {
     let mut wire = Wire::to(host);
     wire.send(request);
     wire.answer()
-}
-
-/// How many connections the server at `host` has from its clients, with nothing sent that it has not read.
-pub(crate) fn served(host: &str) -> usize {
-    // 0A is the listening socket.
-    sockets(host, |socket| socket.is_server && socket.state != "0A" && socket.queues.ends_with(":00000000"))
-}
-
-/// How many connections a process has to the server at `host`, open or being opened. Other processes may have had the same
-/// port just before, so only the process's own sockets count, each once: the system's table is not read at one moment.
-pub(crate) fn opened(pid: u32, host: &str) -> usize {
-    let own = own_sockets(pid);
-    let mut seen = HashSet::new();
-    sockets(host, |socket| {
-        let is_open = !socket.is_server && matches!(socket.state, "01" | "02");
-        is_open && own.contains(socket.inode) && seen.insert(socket.inode.to_owned())
-    })
-}
-
-/// The inodes of a process's sockets, as the system's table names them.
-pub(crate) fn own_sockets(pid: u32) -> HashSet<String> {
-    let files = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("it runs");
-    let inode = |file: std::fs::DirEntry| {
-        let link = std::fs::read_link(file.path()).ok()?.into_os_string().into_string().ok()?;
-        Some(link.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
-    };
-    files.flatten().filter_map(inode).collect()
-}
-
-/// An end of a connection.
-struct Socket<'a> {
-    is_server: bool,
-    state: &'a str,
-    /// Bytes to send and to read.
-    queues: &'a str,
-    inode: &'a str,
-}
-
-/// Ends of connections with the server at `host`.
-fn sockets(host: &str, mut count: impl FnMut(Socket) -> bool) -> usize {
-    let port: u16 = host.rsplit(':').next().and_then(|port| port.parse().ok()).expect("host:port");
-    let port = format!(":{port:04X}");
-    let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
-    let mine = table.lines().filter(|line| {
-        // Number, local address, remote address, state, queues, timer, retransmissions, user, timeout, inode.
-        let fields: Vec<_> = line.split_whitespace().collect();
-        let [_, local, remote, state, queues, _, _, _, _, inode, ..] = fields[..] else { return false };
-        let is_server = local.ends_with(&port);
-        (is_server || remote.ends_with(&port)) && count(Socket { is_server, state, queues, inode })
-    });
-    mine.count()
 }
 
 /// The code of an error body in the form of distribution-spec 1.1, "Error codes"; panics on any other body.

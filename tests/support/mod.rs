@@ -23,6 +23,7 @@ mod process;
 mod registry;
 mod registry_config;
 mod seed;
+mod sockets;
 mod token_server;
 mod tools;
 mod wait;
@@ -33,6 +34,7 @@ pub(crate) use fake::{Fake, Gate, Head, Holdings, Reply, Seen, Visit, sha256, sh
 pub(crate) use home::{Home, Outcome};
 pub(crate) use registry::{Kind, Registry, RegistryOptions};
 pub(crate) use seed::Seed;
+pub(crate) use sockets::{clients, opened, served};
 pub(crate) use token_server::{Grant, TokenServer};
 pub(crate) use tools::tool;
 pub(crate) use wait::until;
