@@ -22,6 +22,11 @@ impl ManifestKey {
     pub fn sibling(&self, digest: Digest) -> Self {
         Self { upstream: self.upstream.clone(), repository: self.repository.clone(), digest }
     }
+
+    /// Other manifests of the same repository.
+    pub fn siblings(&self, digests: Vec<Digest>) -> Vec<Self> {
+        digests.into_iter().map(|digest| self.sibling(digest)).collect()
+    }
 }
 
 /// A tag that says whom the manifest under it refers to.

@@ -29,7 +29,7 @@ pub use body::Body;
 pub use caller::Caller;
 pub use capabilities::Capabilities;
 pub use client::{Client, Replayed};
-pub use collect::CollectError;
+pub use collect::{CollectError, short_body};
 pub use connection::{BUFFER, Connector, NoConnection, TlsError};
 pub use error::{BodyError, UpstreamError};
 pub use fronted::Upstream;

@@ -2,12 +2,8 @@
 //! (denied, quota, an immutable tag, an absent blob) is the client's.
 
 use http::{Response, StatusCode};
-use http_body_util::{BodyExt, Limited};
 
-use crate::upstream::Body;
-
-/// More than any error body.
-const MAX_BODY: usize = 64 << 10;
+use crate::upstream::{Body, short_body};
 
 #[derive(serde::Deserialize)]
 struct Errors {
@@ -22,11 +18,10 @@ struct Code {
 /// The answer, its body read, and whether it refuses the manifest's kind.
 pub async fn classify(answer: Response<Body>) -> (Response<Body>, bool) {
     let (head, body) = answer.into_parts();
-    let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
+    let Some(body) = short_body(body).await else {
         // Nothing that a registry says of a manifest: the client gets what there is of it.
         return (Response::from_parts(head, Body::EMPTY), false);
     };
-    let body = body.to_bytes();
     let of_its_kind = is_of_kind(head.status, &body);
     (Response::from_parts(head, Body::from(body)), of_its_kind)
 }

@@ -135,8 +135,7 @@ impl Changes {
 
     /// To whom a manifest refers.
     async fn subjects(&self, key: &ManifestKey) -> Result<Vec<ManifestKey>, Error> {
-        let subjects = self.store.subjects(key).await?;
-        Ok(subjects.into_iter().map(|subject| key.sibling(subject)).collect())
+        Ok(key.siblings(self.store.subjects(key).await?))
     }
 }
 

@@ -10,10 +10,10 @@ use crate::{
     carrier::{self, Artifact, Carried, CarriedRecord, Content, EMPTY_BLOB, EMPTY_DIGEST, Lost},
     config::RewriteMode,
     error::Error,
-    oci::{Algorithm, Digest, ErrorCode, MediaType, RawManifest},
+    oci::{Algorithm, Digest, ErrorCode, MediaType, RawManifest, Repository},
     referrers::{Alias, ManifestKey},
     relations::holds,
-    upstream::{Body, Capabilities, Registry, Uploaded, manifest_uri},
+    upstream::{Body, Capabilities, Registry, Uploaded, Upstream, manifest_uri},
 };
 
 impl Changes {
@@ -61,9 +61,15 @@ impl Changes {
         if let Some(known) = upstream.capabilities.has(repository, &what) {
             return Ok(known);
         }
+        self.read_capabilities(upstream, repository).await?;
+        Ok(upstream.capabilities.has(repository, &what).unwrap_or_default())
+    }
+
+    /// Has this process know what the database has of an upstream's repository.
+    async fn read_capabilities(&self, upstream: &Upstream, repository: &Repository) -> Result<(), Error> {
         let all = self.store.capabilities(&upstream.name, Some(repository)).await?;
         upstream.capabilities.know(repository, all.into_iter().map(|one| (one.what, one.remaining)));
-        Ok(upstream.capabilities.has(repository, &what).unwrap_or_default())
+        Ok(())
     }
 
     /// Learns that the upstream refuses manifests of this one's type, if nothing else about it can be the reason.
@@ -88,8 +94,7 @@ impl Changes {
         let what = Capabilities::refuses(&artifact.original.raw().media_type);
         let keep = upstream.rewrite.remember;
         self.store.learn(&upstream.name, repository, &what, keep).await?;
-        let all = self.store.capabilities(&upstream.name, Some(repository)).await?;
-        upstream.capabilities.know(repository, all.into_iter().map(|one| (one.what, one.remaining)));
+        self.read_capabilities(upstream, repository).await?;
         tracing::info!(%repository, what, "learned about the registry: these are wrapped from now on");
         Ok(())
     }

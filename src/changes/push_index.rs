@@ -2,7 +2,6 @@
 //! of that digest and refuses; its refusal alone would leave the client at a loss.
 
 use http::{Request, Response, StatusCode, header, request};
-use http_body_util::{BodyExt, Limited};
 use serde_json::{Value, json};
 
 use super::Changes;
@@ -10,11 +9,8 @@ use crate::{
     error::Error,
     oci::RawManifest,
     referrers::{Alias, Claim, ManifestKey},
-    upstream::{Body, Registry},
+    upstream::{Body, Registry, short_body},
 };
-
-/// More than any error body.
-const MAX_BODY: usize = 64 << 10;
 
 /// How many of an index's entries are looked at.
 const MAX_ENTRIES: usize = 1000;
@@ -52,10 +48,7 @@ impl Changes {
 /// The upstream's refusal of an absent entry, with what is to be done about it before what it says.
 async fn explain(answer: Response<Body>, alias: &Alias) -> Response<Body> {
     let (mut head, body) = answer.into_parts();
-    let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
-        return Response::from_parts(head, Body::EMPTY);
-    };
-    let body = body.to_bytes();
+    let Some(body) = short_body(body).await else { return Response::from_parts(head, Body::EMPTY) };
     let explained = with_explanation(&body, alias);
     if explained.is_some() {
         head.headers.remove(header::CONTENT_LENGTH);

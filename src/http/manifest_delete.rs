@@ -64,11 +64,11 @@ struct Held {
 /// deleted as a manifest: distribution 2.8 would unlink the blob. The upstream is asked first whatever the database has, so
 /// that the number of requests tells nobody whether it has anything.
 async fn held_form(app: &App, registry: &Registry, key: &ManifestKey) -> Result<Held, Error> {
-    let alias = app.store.alias(key).await?;
-    let seen = app.store.look(key).await?;
     if !registry.upstream().rewrites() {
         return Ok(Held { key: key.clone(), absent: None });
     }
+    let alias = app.store.alias(key).await?;
+    let seen = app.store.look(key).await?;
     let held = alias.map_or_else(|| key.clone(), |alias| key.sibling(alias.carrier));
     let known = held != *key || seen.version > 0 || seen.contended;
     let status = match registry.shows(&held).await {

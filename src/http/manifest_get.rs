@@ -60,14 +60,16 @@ async fn by_digest(
 
 /// What is no manifest may be one whose carrier the database doesn't know.
 async fn get_or_recover(app: &App, exchange: Exchange, key: ManifestKey) -> Result<Response<Body>, Error> {
-    let Exchange { head, upstream, side, body } = exchange;
-    let answer = upstream.forward(Request::from_parts(head.clone(), Body::EMPTY), &side).await?;
+    let request = Request::from_parts(exchange.head.clone(), Body::EMPTY);
+    let answer = exchange.upstream.forward(request, &exchange.side).await?;
     if answer.status() != StatusCode::NOT_FOUND && !answer.status().is_server_error() {
         return Ok(answer);
     }
-    let registry = Exchange { head: head.clone(), upstream, side, body }.registry();
+    let registry = exchange.registry();
     match Box::pin(carrier::recover(&registry, &*app.store, &key)).await {
-        Ok(Lost::Found(alias)) => Box::pin(original(&*app.store, &registry, &head, &key, &alias, Some(answer))).await,
+        Ok(Lost::Found(alias)) => {
+            Box::pin(original(&*app.store, &registry, &exchange.head, &key, &alias, Some(answer))).await
+        }
         Ok(Lost::Original) => Err(Error::absent()),
         Ok(Lost::Nothing | Lost::Unreadable) => {
             if answer.status() == StatusCode::NOT_FOUND

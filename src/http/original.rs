@@ -1,7 +1,6 @@
 //! An answer with the manifest that was pushed, where the upstream holds its carrier.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header, request};
-use http_body_util::{BodyExt, Limited};
 
 use crate::{
     budget::{Part, SMALL},
@@ -9,7 +8,7 @@ use crate::{
     oci::header::CONTENT_DIGEST,
     referrers::{Alias, ManifestKey},
     store::Store,
-    upstream::{Body, HeldBody, Refusal, Registry},
+    upstream::{Body, HeldBody, Refusal, Registry, short_body},
 };
 
 /// The original, if the upstream lets this caller read the carrier: asked each time. `answer`: what the upstream said to the
@@ -68,8 +67,7 @@ async fn as_asked(registry: &Registry, asked: &request::Parts) -> Result<Respons
 
 /// Reads what is left of a small answer, so that its connection can be used again.
 pub(super) async fn drain(answer: Response<Body>) {
-    const SMALL: usize = 64 << 10;
-    drop(Limited::new(answer.into_body(), SMALL).collect().await);
+    drop(short_body(answer.into_body()).await);
 }
 
 /// The original, with what the upstream said about its carrier in `headers`. The caller has been let in.

@@ -159,7 +159,7 @@ impl RepositorySession {
 
     async fn is_known(&self, key: &ManifestKey) -> Result<bool, Error> {
         let store = &*self.app.store;
-        let subjects: Vec<_> = store.subjects(key).await?.into_iter().map(|subject| key.sibling(subject)).collect();
+        let subjects = key.siblings(store.subjects(key).await?);
         if subjects.is_empty() {
             return Ok(store.alias(key).await?.is_some());
         }

@@ -70,6 +70,13 @@ impl ReferrersTags {
         }
     }
 
+    /// The same for several subjects, one after the other.
+    pub async fn flush_all(self: &Arc<Self>, registry: &Registry, subjects: &[ManifestKey]) {
+        for subject in subjects {
+            self.flush(registry, subject).await;
+        }
+    }
+
     /// Writes the tag if it is stale, all of it, and waits for that. `false`: it was written, but something that was sent
     /// earlier may still change it. The error says why it stays stale.
     pub async fn flush_now(&self, registry: &Registry, subject: &ManifestKey) -> Result<bool, Error> {

@@ -72,7 +72,7 @@ impl ReferrersTags {
         if self.is_checked(subject) {
             return Ok(true);
         }
-        let _place = self.places.take(registry.caller_key(), registry.address_key()).await?;
+        let _place = self.places.take(registry.holder()).await?;
         self.read(registry, subject).await
     }
 

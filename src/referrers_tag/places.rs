@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use moka::future::Cache;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{shares::Exhausted, upstream::CallerKey};
+use crate::{
+    shares::{Exhausted, Holder},
+    upstream::CallerKey,
+};
 
 const IN_ALL: usize = 16;
 /// Of one address: whoever makes up credentials leaves some to others.
@@ -33,13 +36,9 @@ impl Default for Places {
 impl Places {
     /// A place for this caller at this address, until it is dropped; waited for up to [`PATIENCE`]. Who waits for the
     /// caller's own place holds none of the others'.
-    pub(super) async fn take(
-        &self,
-        caller: CallerKey,
-        address: CallerKey,
-    ) -> Result<[OwnedSemaphorePermit; 3], Exhausted> {
-        let own = self.each.get_with(caller, async { Arc::new(Semaphore::new(FOR_ONE)) }).await;
-        let near = self.each.get_with(address, async { Arc::new(Semaphore::new(FOR_ADDRESS)) }).await;
+    pub(super) async fn take(&self, holder: Holder) -> Result<[OwnedSemaphorePermit; 3], Exhausted> {
+        let own = self.each.get_with(holder.caller, async { Arc::new(Semaphore::new(FOR_ONE)) }).await;
+        let near = self.each.get_with(holder.address, async { Arc::new(Semaphore::new(FOR_ADDRESS)) }).await;
         let place = async |places: Arc<Semaphore>| places.acquire_owned().await.map_err(|_| Exhausted);
         let places = async { Ok([place(own).await?, place(near).await?, place(self.all.clone()).await?]) };
         tokio::time::timeout(PATIENCE, places).await.map_err(|_| Exhausted)?

@@ -21,7 +21,7 @@ impl ReferrersTags {
     /// Writes the tags that list a referrer without it, and keeps them so. `None`: none lists it, or the upstream takes
     /// one of them from this caller no more than the delete; what was written by then is written back.
     pub async fn take_out(self: &Arc<Self>, registry: &Registry, referrer: &ManifestKey) -> Option<TakenOut> {
-        let writer = (registry.caller_key(), referrer.repository.clone());
+        let writer = (registry.holder().caller, referrer.repository.clone());
         // One at a time of each repository: others who push wait for one of these at most.
         let place = (referrer.upstream.clone(), referrer.repository.clone());
         let _one = tokio::time::timeout(PATIENCE, self.taking_out.lock(&place)).await.ok()?;
@@ -29,8 +29,8 @@ impl ReferrersTags {
             return None;
         }
         let mut subjects = Vec::new();
-        for subject in self.store.subjects(referrer).await.ok()? {
-            subjects.extend(self.forms(&referrer.sibling(subject)).await);
+        for subject in referrer.siblings(self.store.subjects(referrer).await.ok()?) {
+            subjects.extend(self.forms(&subject).await);
         }
         // The locks of all are held at once: in one order for all, or two would wait for each other.
         subjects.sort_by(|one, other| one.digest.cmp(&other.digest));
@@ -70,16 +70,7 @@ impl ReferrersTags {
             replaced.finish(self, registry).await;
         }
         drop(out.locks);
-        for subject in out.subjects {
-            self.flush(registry, &subject).await;
-        }
-    }
-
-    /// The delete came through: the tags of these subjects say what the rows say.
-    pub async fn flush_all(self: &Arc<Self>, registry: &Registry, subjects: &[ManifestKey]) {
-        for subject in subjects {
-            self.flush(registry, subject).await;
-        }
+        self.flush_all(registry, &out.subjects).await;
     }
 
     /// Whether a referrer is listed in a tag that is known: then a refusal to delete it may be for that.

@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
-use http_body_util::{BodyExt, Limited};
 
 use super::keeper::tag_uri;
 use crate::{
@@ -10,7 +9,7 @@ use crate::{
     oci::MediaType,
     referrers::ManifestKey,
     relations::is_definite,
-    upstream::{Body, Refusal, Registry, UpstreamError, manifest_uri},
+    upstream::{Body, Refusal, Registry, UpstreamError, manifest_uri, short_body},
 };
 
 /// What the upstream said to a write.
@@ -20,9 +19,6 @@ pub(super) enum Answer {
     No(StatusCode, Bytes),
     Unknown(Error),
 }
-
-/// More than any error body.
-const MAX_SAID: usize = 64 << 10;
 
 /// Puts an index under the subject's tag.
 pub(super) async fn put(registry: &Registry, subject: &ManifestKey, index: Bytes) -> Answer {
@@ -41,7 +37,7 @@ pub(super) async fn delete(registry: &Registry, index: &ManifestKey) -> Answer {
 async fn read(answer: Result<Response<Body>, UpstreamError>) -> Answer {
     let answer = match answer {
         Ok(answer) => answer,
-        Err(error @ UpstreamError::Connect(_)) => {
+        Err(error) if !error.was_sent() => {
             tracing::debug!(%error, "a referrers tag could not be written");
             return Answer::No(StatusCode::BAD_GATEWAY, Bytes::new());
         }
@@ -51,7 +47,6 @@ async fn read(answer: Result<Response<Body>, UpstreamError>) -> Answer {
     if !is_definite(&answer) {
         return Answer::Unknown(Refusal::of(status, answer.headers()).into());
     }
-    // Read to its end, so that its connection can be used again.
-    let said = Limited::new(answer.into_body(), MAX_SAID).collect().await.map(http_body_util::Collected::to_bytes);
+    let said = short_body(answer.into_body()).await;
     if status.is_success() { Answer::Done } else { Answer::No(status, said.unwrap_or_default()) }
 }

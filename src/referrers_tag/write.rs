@@ -82,9 +82,7 @@ impl ReferrersTags {
             // Whatever was sent was refused: the tag is as it was, and a caller who may not write leaves no trace.
             Ok(Written::Refused(error)) | Err(error) => {
                 let undo = without.is_some().then_some(before);
-                self.store
-                    .end_tag(subject, TagOutcome { holds: None, undo, unsettled: standing, release: true })
-                    .await?;
+                self.store.end_tag(subject, TagOutcome { undo, ..outcome(None, standing, true) }).await?;
                 self.remember_futile(subject, &error, without.is_some(), started).await;
                 Err(error)
             }

@@ -7,7 +7,7 @@ use crate::{
     oci::Digest,
     referrers::ManifestKey,
     store::{Attempt, AttemptId, AttemptKind, Close, Store},
-    upstream::{Body, Registry, Replayed, UpstreamError},
+    upstream::{Body, Registry, Replayed},
 };
 
 /// A new attempt. `subject`: where it is known.
@@ -32,8 +32,7 @@ pub async fn forward(
     match registry.forward(request).await {
         Ok(answer) => Ok(answer),
         Err(error) => {
-            let sent = !matches!(error, UpstreamError::Connect(_));
-            end(store, id, sent).await;
+            end(store, id, error.was_sent()).await;
             Err(error.into())
         }
     }

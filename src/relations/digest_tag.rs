@@ -4,10 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{Method, Request, header};
+use http::{Method, Request, StatusCode, header};
 
 use super::{
-    attempts::{begin, end, end_unsuccessful},
+    attempts::{begin, end, end_unsuccessful, forward},
     confirm::confirm,
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     oci::DigestTag,
     referrers::{Claim, ManifestKey, Relation},
     store::{AttemptKind, Store, Verdict},
-    upstream::{Body, Registry, UpstreamError, reference_uri},
+    upstream::{Body, Registry, reference_uri},
 };
 
 /// How long a client waits for its referrer's tag. What was sent by then is carried out all the same, mostly.
@@ -54,37 +54,42 @@ impl DigestTagCopy {
     /// the manifest back.
     pub async fn write(self, registry: &Registry, store: &dyn Store, relation: &Arc<Relation>, metrics: &Metrics) {
         let Self { referrer, tag, request } = self;
-        let attempt = begin(registry, AttemptKind::Push, &referrer, Some(relation.subject.clone()));
-        let (answer, why) = match store.begin(&attempt).await {
-            Err(error) => (None, error.to_string()),
-            Ok(seen) => {
-                let wrote = tokio::time::timeout(PATIENCE, registry.upstream().client.send(request)).await;
-                if let Ok(Ok(answer)) = &wrote
-                    && answer.status().is_success()
-                {
-                    let verdict = Verdict::Held(relation.clone());
-                    let confirmed = confirm(registry, store, &referrer, verdict, seen, (attempt.id, answer));
-                    if let Err(error) = confirmed.await {
-                        tracing::debug!(%error, "a digest tag was written, and that could not be confirmed");
-                    }
-                } else {
-                    match &wrote {
-                        Ok(Ok(answer)) => end_unsuccessful(store, attempt.id, answer).await,
-                        Ok(Err(UpstreamError::Connect(_))) => end(store, attempt.id, false).await,
-                        Ok(Err(_)) | Err(_) => end(store, attempt.id, true).await,
-                    }
-                }
-                match wrote {
-                    Ok(Ok(answer)) => (Some(answer.status()), format!("the registry answered {}", answer.status())),
-                    Ok(Err(error)) => (None, error.to_string()),
-                    Err(_) => (None, format!("no answer within {PATIENCE:?}")),
-                }
-            }
+        let sent = send(registry, store, &referrer, request, relation).await;
+        metrics.digest_tag(sent.as_ref().ok().copied());
+        let why = match sent {
+            Ok(status) if status.is_success() => return,
+            Ok(status) => format!("the registry answered {status}"),
+            Err(why) => why,
         };
-        if answer.is_none_or(|status| !status.is_success()) {
-            let ManifestKey { repository, digest, .. } = &referrer;
-            tracing::warn!(%repository, %digest, tag, why, "a referrer has no digest tag: push it again");
-        }
-        metrics.digest_tag(answer);
+        let ManifestKey { repository, digest, .. } = &referrer;
+        tracing::warn!(%repository, %digest, tag, why, "a referrer has no digest tag: push it again");
     }
+}
+
+/// The upstream's answer, or why there is none.
+async fn send(
+    registry: &Registry,
+    store: &dyn Store,
+    referrer: &ManifestKey,
+    request: Request<Body>,
+    relation: &Arc<Relation>,
+) -> Result<StatusCode, String> {
+    let attempt = begin(registry, AttemptKind::Push, referrer, Some(relation.subject.clone()));
+    let seen = store.begin(&attempt).await.map_err(|error| error.to_string())?;
+    let answer = tokio::time::timeout(PATIENCE, forward(registry, store, request, attempt.id)).await;
+    let Ok(answer) = answer else {
+        end(store, attempt.id, true).await;
+        return Err(format!("no answer within {PATIENCE:?}"));
+    };
+    let answer = answer.map_err(|error| error.to_string())?;
+    if answer.status().is_success() {
+        let verdict = Verdict::Held(relation.clone());
+        let confirmed = confirm(registry, store, referrer, verdict, seen, (attempt.id, &answer)).await;
+        if let Err(error) = confirmed {
+            tracing::debug!(%error, "a digest tag was written, and that could not be confirmed");
+        }
+    } else {
+        end_unsuccessful(store, attempt.id, &answer).await;
+    }
+    Ok(answer.status())
 }

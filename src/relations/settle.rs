@@ -57,8 +57,7 @@ pub async fn look_for_lost(registry: &Registry, store: &dyn Store, key: &Manifes
     if seen.version == 0 {
         return Ok(());
     }
-    let subjects: Vec<ManifestKey> =
-        store.subjects(key).await?.into_iter().map(|subject| key.sibling(subject)).collect();
+    let subjects = key.siblings(store.subjects(key).await?);
     let is_listed = !store.listed_among(&subjects, std::slice::from_ref(&key.digest)).await?.is_empty();
     // Asked again, since what was known is read before the upstream is asked.
     if is_listed && !holds(registry, key).await? && CorroboratingOk::new(false, subjects).is_there(registry).await? {

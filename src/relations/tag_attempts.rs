@@ -15,7 +15,7 @@ use crate::{
     error::Error,
     referrers::{ManifestKey, RelationTag},
     store::{Applied, Attempt, AttemptId, AttemptKind, Basis, Close, Seen, Store, StoreError, TagVerdict},
-    upstream::{Body, Registry, UpstreamError},
+    upstream::{Body, Registry},
 };
 
 /// A push's tag whose attempt is noted.
@@ -69,7 +69,7 @@ pub async fn conclude_noted(
                 }
             }
             Ok(answer) => end_unsuccessful(store, id, answer).await,
-            Err(error) => end(store, id, !matches!(error, Error::Upstream(UpstreamError::Connect(_)))).await,
+            Err(error) => end(store, id, !matches!(error, Error::Upstream(error) if !error.was_sent())).await,
         }
     }
     (changed, failed)

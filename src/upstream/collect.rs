@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Limited};
 use tokio::time::{Instant, timeout_at};
 
 use super::{body::Body, error::BodyError};
@@ -124,6 +124,13 @@ pub(super) async fn collect_up_to(mut body: Body, most: usize, time: Duration) -
         Some(exact(bytes))
     };
     tokio::time::timeout(time, collecting).await.ok()?
+}
+
+/// A short body, such as an error's: `None` above 64 KiB, or where it broke off. It is read to its end, so that its
+/// connection can be used again.
+pub async fn short_body(body: Body) -> Option<Bytes> {
+    const MOST: usize = 64 << 10;
+    Some(Limited::new(body, MOST).collect().await.ok()?.to_bytes())
 }
 
 /// The next bytes of a body.

@@ -28,6 +28,13 @@ pub enum UpstreamError {
     ClientLeft,
 }
 
+impl UpstreamError {
+    /// Whether anything of the request was sent: then it may have been carried out.
+    pub fn was_sent(&self) -> bool {
+        !matches!(self, Self::Connect(_))
+    }
+}
+
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {

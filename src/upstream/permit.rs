@@ -6,7 +6,6 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 
 use super::{
-    permits::CallerKey,
     refusal::Refusal,
     registry::{Head, Registry, reference_uri},
 };
@@ -104,16 +103,6 @@ impl Registry {
         let permits = &self.upstream().permits;
         let headers = self.caller().headers();
         permits.cache(permits.caller_key(headers, key), headers).await;
-    }
-
-    /// Who asks, by credentials and address: what is bounded for each caller is counted by this.
-    pub fn caller_key(&self) -> CallerKey {
-        self.upstream().permits.caller(self.caller().headers(), &self.caller().side().peer)
-    }
-
-    /// From which address: credentials can be made up, so that this bounds as well.
-    pub fn address_key(&self) -> CallerKey {
-        self.upstream().permits.address(&self.caller().side().peer)
     }
 
     /// Asks the upstream about the subject, then about referrers of it, last about its referrers tag, until it says yes.

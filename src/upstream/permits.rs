@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use moka::{Expiry, future::Cache, policy::EvictionPolicy};
 use ring::hmac;
 
-use crate::{config, oci::Digest, referrers::ManifestKey};
+use crate::{config, oci::Digest, referrers::ManifestKey, shares::Holder};
 
 /// Cached permits, and the questions that are under way.
 pub struct Permits {
@@ -45,15 +45,13 @@ impl Permits {
     }
 
     /// Who asks, whatever it is about: by credentials and address alone, so that no made-up header makes another caller.
-    pub(super) fn caller(&self, caller: &HeaderMap, address: &HeaderValue) -> CallerKey {
+    pub(super) fn holder(&self, caller: &HeaderMap, address: &HeaderValue) -> Holder {
         let credentials = [header::AUTHORIZATION, header::COOKIE];
         let given = credentials.iter().flat_map(|name| caller.get_all(name)).map(HeaderValue::as_bytes);
-        self.key_of(given.chain([address.as_bytes(), b"caller"]))
-    }
-
-    /// The same by address alone.
-    pub(super) fn address(&self, address: &HeaderValue) -> CallerKey {
-        self.key_of([address.as_bytes(), b"address"])
+        Holder {
+            caller: self.key_of(given.chain([address.as_bytes(), b"caller"])),
+            address: self.key_of([address.as_bytes(), b"address"]),
+        }
     }
 
     /// Whether the upstream said yes not long ago.

@@ -156,8 +156,7 @@ impl Registry {
 
     /// Whose share a reservation or a place for this caller's request is taken from.
     pub fn holder(&self) -> Holder {
-        let (permits, peer) = (&self.upstream.permits, &self.caller.side().peer);
-        Holder { caller: permits.caller(self.caller.headers(), peer), address: permits.address(peer) }
+        self.caller.holder(|headers, address| self.upstream.permits.holder(headers, address))
     }
 
     /// All of a body of up to `most` bytes, with a reservation for `copies` times its length.

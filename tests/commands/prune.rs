@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::run::{in_database, run, sqlite3};
 use crate::stand::{INDEX, KINDS, delete, plain, put, referrer, up, url};
-use crate::support::{Backref, Fake, Holdings, Kind, http, sha256};
+use crate::support::{Backref, Holdings, Kind, http, sha256};
 
 const DAY_AGO: &str = "CAST(strftime('%s', 'now', '-2 days') AS INTEGER) * 1000000";
 
@@ -52,13 +52,13 @@ fn prune_keeps_every_record_while_the_registry_answers_404_to_everything() {
     let subject = plain("subject");
     holdings.hold("app", INDEX, &subject);
     let subject = sha256(&subject);
-    let (held, hiding) = (holdings.clone(), Arc::clone(&hides));
-    let fake = Fake::start(move |visit| {
-        if hiding.load(Ordering::SeqCst) {
+    let hiding = Arc::clone(&hides);
+    let fake = holdings.upstream(move |_, visit| {
+        let hidden = hiding.load(Ordering::SeqCst);
+        if hidden {
             visit.answer("404 Not Found", &[], "");
-        } else {
-            held.serve(visit);
         }
+        hidden
     });
     let backref = Backref::of(&fake.url()).start();
     let manifest = referrer(&subject, "a");

@@ -16,6 +16,7 @@ use crate::{
 /// One of each.
 pub(crate) const ALL_FAULTS: Faults = Faults { crashes: 1, lost: 1, refused: 1, tags_refused: 1, unclear: 1 };
 pub(crate) const CRASH: Faults = Faults { crashes: 1, ..NO_FAULTS };
+pub(crate) const UNCLEAR: Faults = Faults { unclear: 1, ..NO_FAULTS };
 pub(crate) const LOST: Faults = Faults { lost: 1, ..NO_FAULTS };
 pub(crate) const NO_FAULTS: Faults = Faults { crashes: 0, lost: 0, refused: 0, tags_refused: 0, unclear: 0 };
 

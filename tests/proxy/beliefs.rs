@@ -23,12 +23,8 @@ fn up(
     let holdings = Holdings::default();
     let subject = plain("subject");
     holdings.hold(REPOSITORY, INDEX, &subject);
-    let (held, changed) = (holdings.clone(), changed.clone());
-    let fake = Fake::start(move |visit| {
-        if !changed.is_open() || !then(&held, visit) {
-            held.serve(visit);
-        }
-    });
+    let changed = changed.clone();
+    let fake = holdings.upstream(move |held, visit| changed.is_open() && then(held, visit));
     let backref = options(Backref::of(&fake.url())).start();
     Stand { backref, fake, subject: sha256(&subject) }
 }

@@ -27,12 +27,7 @@ fn with(
     let holdings = Holdings::default();
     let subject = plain("subject");
     holdings.hold(REPOSITORY, INDEX, &subject);
-    let held = holdings.clone();
-    let fake = Fake::start(move |visit| {
-        if !meddle(&held, visit) {
-            held.serve(visit);
-        }
-    });
+    let fake = holdings.upstream(meddle);
     let backref = options(Backref::of(&fake.url())).start();
     Stand { backref, fake, holdings, subject: sha256(&subject) }
 }

@@ -19,13 +19,12 @@ fn up(with_tag: impl Fn(&Holdings, &mut Visit) + Send + Sync + 'static) -> Stand
     let holdings = Holdings::default();
     let subject = plain("subject");
     holdings.hold(REPOSITORY, INDEX, &subject);
-    let held = holdings.clone();
-    let fake = Fake::start(move |visit| {
-        if visit.is("PUT") && visit.head.target().contains("/sha256-") {
-            with_tag(&held, visit);
-        } else {
-            held.serve(visit);
+    let fake = holdings.upstream(move |held, visit| {
+        let is_tag = visit.is("PUT") && visit.head.target().contains("/sha256-");
+        if is_tag {
+            with_tag(held, visit);
         }
+        is_tag
     });
     Stand {
         backref: Backref::of(&fake.url()).config(WRITE).without_tags().start(),

@@ -37,12 +37,7 @@ fn up_with(meddle: impl Fn(&Holdings, &mut Visit) -> bool + Send + Sync + 'stati
     let holdings = Holdings::default();
     let subject = plain("subject");
     holdings.hold(REPOSITORY, INDEX, &subject);
-    let held = holdings.clone();
-    let fake = Fake::start(move |visit| {
-        if !meddle(&held, visit) {
-            held.serve(visit);
-        }
-    });
+    let fake = holdings.upstream(meddle);
     let backref = Backref::of(&fake.url()).start();
     Stand { backref, fake, holdings, subject: sha256(&subject) }
 }

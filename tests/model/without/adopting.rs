@@ -1,7 +1,7 @@
 //! What clients write to the tag themselves.
 
 use crate::{
-    checks::{CRASH, NO_FAULTS, is_lost, with},
+    checks::{CRASH, UNCLEAR, is_lost, with},
     process::Act::{Absorb, Around, Delete, List, Push, Query},
     properties::{KEPT, LISTED, TAGGED},
     rights::Rights::Deletes,
@@ -10,10 +10,8 @@ use crate::{
         Referrer::{A, B},
         Set,
     },
-    world::{Faults, Scenario},
+    world::Scenario,
 };
-
-const UNCLEAR: Faults = Faults { unclear: 1, ..NO_FAULTS };
 
 #[test]
 fn model_without_a_stale_tag_first_an_entry_is_lost_to_a_stale_list() {

@@ -1,7 +1,7 @@
 //! Writing the tag.
 
 use crate::{
-    checks::{CRASH, LOST, NO_FAULTS, is_lost, with},
+    checks::{CRASH, LOST, UNCLEAR, is_lost, with},
     process::Act::{Delete, Push, Repair},
     properties::{GONE, KEPT, TAGGED},
     rights::Rights::{Deletes, Hidden},
@@ -10,10 +10,8 @@ use crate::{
         Referrer::{A, B},
         Set,
     },
-    world::{Faults, Scenario},
+    world::Scenario,
 };
-
-const UNCLEAR: Faults = Faults { unclear: 1, ..NO_FAULTS };
 
 #[test]
 fn model_without_a_lock_an_entry_is_lost() {

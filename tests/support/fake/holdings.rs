@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use ring::digest::{SHA256, SHA512, digest};
 
-use super::Visit;
+use super::{Fake, Visit};
 
 /// What a registry holds: enough to push, ask for and delete manifests. Its clones are the same registry.
 #[derive(Clone, Default)]
@@ -22,6 +22,16 @@ pub(crate) struct Reply {
 }
 
 impl Holdings {
+    /// A registry with these manifests that answers as `meddle` does, which is `false` for what it leaves to the registry.
+    pub(crate) fn upstream(&self, meddle: impl Fn(&Self, &mut Visit) -> bool + Send + Sync + 'static) -> Fake {
+        let held = self.clone();
+        Fake::start(move |visit| {
+            if !meddle(&held, visit) {
+                held.serve(visit);
+            }
+        })
+    }
+
     /// Puts a manifest there as if it had always been there, and returns its path.
     pub(crate) fn hold(&self, repository: &str, content_type: &str, manifest: &[u8]) -> String {
         let path = format!("/v2/{repository}/manifests/{}", sha256(manifest));
