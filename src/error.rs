@@ -51,6 +51,9 @@ pub enum Error {
     /// A referrers tag that holds something else.
     #[error("the referrers tag holds something that is no list of referrers: it is left as it is")]
     TagForeign,
+    /// A referrer that was to be taken out of a referrers tag is not in it, as far as this caller sees.
+    #[error("the referrers tag does not list it")]
+    NotInTag,
     /// More referrers than an index has room for.
     #[error("the list of referrers is longer than the 4 MiB that registries take")]
     TagTooLarge,
@@ -150,7 +153,12 @@ impl Error {
                 (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TooManyRequests, error.to_string())
             }
             // Of the tag only where a client writes it: a push is acknowledged, and its tag stale.
-            error @ (Self::Incomplete | Self::TagBusy | Self::TagForeign | Self::TagTooLarge | Self::TagRefused(_)) => {
+            error @ (Self::Incomplete
+            | Self::TagBusy
+            | Self::TagForeign
+            | Self::NotInTag
+            | Self::TagTooLarge
+            | Self::TagRefused(_)) => {
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER);
                 (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, error.to_string())
             }

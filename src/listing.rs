@@ -56,12 +56,12 @@ impl Listing {
         self.metrics.permit(outcome(&permission));
         if let Ok(permit) = permission.permit() {
             relations::learn(&*self.store, &permission, subject).await;
+            let asked = matches!(permission, Permission::Asked(_));
             if start.unresolved {
-                let asked = matches!(permission, Permission::Asked(_));
                 Box::pin(self.settle(registry, permit, &subjects, asked)).await?;
             }
             for subject in &subjects {
-                self.tags.import(registry, permit, subject).await?;
+                self.tags.import(registry, permit, subject, asked).await?;
             }
         }
         Ok(Authorised { permission, other_form })

@@ -10,14 +10,14 @@ mod flush;
 mod import;
 mod keeper;
 mod lock;
+mod look;
 mod missing;
 mod places;
-mod read;
 mod remove;
 mod send;
 mod write;
 
 pub use entries::{AT_A_TIME, EntryStatus, entry_status};
 pub use keeper::ReferrersTags;
-pub use read::{Found, find};
-pub use remove::TakenOut;
+pub use look::{Found, find};
+pub use remove::{TakeOut, TakenOut};

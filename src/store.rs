@@ -18,7 +18,7 @@ pub use aliases::Aliases;
 pub use attempts::{Attempt, AttemptKind, Attempts, Orphan};
 pub use error::{OpenError, StoreError};
 pub use knowledge::{Applied, AttemptId, Basis, Close, Seen};
-pub use referrers_tags::{ReferrersTags, TagHolds, TagOutcome, TagState, Until};
+pub use referrers_tags::{ReferrersTags, TagHolds, TagIndex, TagLook, TagOutcome, TagState, TagWrite, Until};
 pub use relation_tags::{RelationTags, TagSeen, TagVerdict};
 pub use relations::{Finding, QueryStart, Recorded, Relations, Row, RowSink, Verdict};
 pub use sqlite::{OpenFor, SqliteStore};

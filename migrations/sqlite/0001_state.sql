@@ -22,6 +22,7 @@ CREATE TABLE subject (
     lease_owner     TEXT,                        -- which process writes the tag now
     lease_until     INTEGER,
     checked_at      INTEGER,                     -- when the tag was last read
+    tag_writes      INTEGER NOT NULL DEFAULT 0,  -- grows whenever a write of the tag begins or ends
     PRIMARY KEY (upstream, repository, subject)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX subject_stale ON subject (upstream, repository, subject) WHERE version > tag_version;

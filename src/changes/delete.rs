@@ -7,6 +7,7 @@ use super::Changes;
 use crate::{
     error::Error,
     referrers::ManifestKey,
+    referrers_tag::TakeOut,
     relations::{self, CorroboratingOk, holds},
     step::step,
     store::{AttemptId, AttemptKind, Seen, Verdict},
@@ -14,14 +15,12 @@ use crate::{
 };
 
 impl Changes {
-    /// Deletes what the upstream holds, and its rows. `key`: the form that the upstream holds. `absent`: whether the upstream
-    /// answered 404 to this caller when it was asked for it just now; `None`: it was not asked.
+    /// Deletes what the upstream holds, and its rows. `key`: the form that the upstream holds.
     pub async fn delete(
         &self,
         registry: &Registry,
         request: Request<Body>,
         key: &ManifestKey,
-        absent: Option<bool>,
     ) -> Result<Response<Body>, Error> {
         let store = &*self.store;
         let attempt = relations::begin(registry, AttemptKind::Delete, key, None);
@@ -41,60 +40,39 @@ impl Changes {
         let listed = is_protected(&answer) && self.tags.lists(key).await.unwrap_or_default();
         let answer = if listed {
             self.delete_listed(registry, again, key, seen, attempt.id, answer).await?
+        } else if self.is_deleted(registry, key, seen, &answer).await {
+            let subjects = self.subjects(key).await?;
+            relations::confirm(registry, store, key, Verdict::Deleted, seen, (attempt.id, &answer)).await?;
+            step("delete-applied");
+            self.tags.flush_all(registry, &subjects).await;
+            answer
         } else {
-            self.conclude_delete(registry, key, (seen, absent), attempt.id, &answer).await?;
+            relations::end_unsuccessful(store, attempt.id, &answer).await;
             answer
         };
         step("delete-recorded");
         Ok(answer)
     }
 
-    /// Applies the upstream's answer, and has the tags say what the rows say.
-    async fn conclude_delete(
-        &self,
-        registry: &Registry,
-        key: &ManifestKey,
-        (seen, absent): (Seen, Option<bool>),
-        id: AttemptId,
-        answer: &Response<Body>,
-    ) -> Result<(), Error> {
-        let store = &*self.store;
-        let deleted = match answer.status() {
-            status if status.is_success() => true,
-            StatusCode::NOT_FOUND if relations::is_definite(answer) => {
-                self.is_gone(registry, key, (seen, absent)).await
-            }
-            _ => false,
-        };
-        if !deleted {
-            relations::end_unsuccessful(store, id, answer).await;
-            return Ok(());
+    /// Whether an answer to a delete says that the manifest is gone. A 404 does where the manifest itself is 404 to this
+    /// caller as well, asked for after `seen` was read, beside a 200; and only of a digest that has rows, since of another
+    /// there is nothing to forget.
+    async fn is_deleted(&self, registry: &Registry, key: &ManifestKey, seen: Seen, answer: &Response<Body>) -> bool {
+        if answer.status().is_success() {
+            return true;
         }
-        let subjects = self.subjects(key).await?;
-        relations::confirm(registry, store, key, Verdict::Deleted, seen, (id, answer)).await?;
-        step("delete-applied");
-        self.tags.flush_all(registry, &subjects).await;
-        Ok(())
-    }
-
-    /// Whether a 404 to a delete is to be believed of a digest that has rows: the manifest itself must be 404 to this
-    /// caller, beside a 200.
-    async fn is_gone(&self, registry: &Registry, key: &ManifestKey, (seen, absent): (Seen, Option<bool>)) -> bool {
-        if seen.version == 0 {
-            return false; // nothing to forget
+        if answer.status() != StatusCode::NOT_FOUND || !relations::is_definite(answer) {
+            return false;
         }
-        let Ok(subjects) = self.subjects(key).await else { return false };
         let gone = async {
-            let absent = match absent {
-                Some(absent) => absent,
-                None => !holds(registry, key).await?,
-            };
-            Ok::<_, Error>(absent && CorroboratingOk::new(false, subjects).is_there(registry).await?)
+            // Asked whatever the database has, so that the number of requests doesn't tell.
+            let gone = !holds(registry, key).await? && seen.version > 0;
+            Ok::<_, Error>(gone && CorroboratingOk::new(false, self.subjects(key).await?).is_there(registry).await?)
         };
         gone.await.unwrap_or_default()
     }
 
-    /// The upstream protects what a tagged index lists, and the tag does list it: the tag is written without it, with these
+    /// The upstream protects what a tagged index lists, and the tag may list it: the tag is written without it, with these
     /// credentials, and the delete is sent again. `refused`: what was said the first time.
     async fn delete_listed(
         &self,
@@ -106,31 +84,56 @@ impl Changes {
         refused: Response<Body>,
     ) -> Result<Response<Body>, Error> {
         let store = &*self.store;
-        let Some(out) = self.tags.take_out(registry, key).await else {
-            relations::end_unsuccessful(store, id, &refused).await;
-            return Ok(refused);
+        let out = match self.tags.take_out(registry, key).await {
+            Ok(TakeOut::Out(out)) => out,
+            Ok(TakeOut::Refused) | Err(_) => {
+                relations::end_unsuccessful(store, id, &refused).await;
+                return Ok(refused);
+            }
+            Ok(TakeOut::Unknown) => {
+                // Another delete may have come through meanwhile, and the tag was the last that knew of what came back.
+                relations::end(store, id, true).await;
+                return Ok(refused);
+            }
         };
         step("delete-taken-out");
-        let deleted = async {
-            let mut answer = relations::forward(registry, store, request, id).await?;
-            if answer.status() == StatusCode::NOT_FOUND {
-                // Some registries drop by themselves what no list names any more.
-                *answer.status_mut() = StatusCode::ACCEPTED;
-                *answer.body_mut() = Body::EMPTY;
-            }
-            if answer.status().is_success() {
-                relations::confirm(registry, store, key, Verdict::Deleted, seen, (id, &answer)).await?;
-            } else {
-                // A refusal may be of what another delete took away: what is there now is asked for.
-                relations::end(store, id, true).await;
-            }
-            Ok(answer)
-        };
-        let deleted = deleted.await;
+        let deleted = self.delete_again(registry, request, key, seen, id).await;
         step("delete-applied");
         self.tags.put_back(registry, out).await;
         step("delete-put-back");
         deleted
+    }
+
+    /// Sends a delete again, whose first attempt is `first`.
+    async fn delete_again(
+        &self,
+        registry: &Registry,
+        request: Request<Body>,
+        key: &ManifestKey,
+        seen: Seen,
+        first: AttemptId,
+    ) -> Result<Response<Body>, Error> {
+        let store = &*self.store;
+        // Its time begins anew.
+        let attempt = relations::begin(registry, AttemptKind::Delete, key, None);
+        if let Err(error) = store.begin(&attempt).await {
+            relations::end(store, first, true).await;
+            return Err(error.into());
+        }
+        relations::end(store, first, false).await;
+        let mut answer = relations::forward(registry, store, request, attempt.id).await?;
+        if !self.is_deleted(registry, key, seen, &answer).await {
+            // A refusal may be of what another delete took away: what is there now is asked for.
+            relations::end(store, attempt.id, true).await;
+            return Ok(answer);
+        }
+        if answer.status() == StatusCode::NOT_FOUND {
+            // Some registries drop by themselves what no list names any more.
+            *answer.status_mut() = StatusCode::ACCEPTED;
+            *answer.body_mut() = Body::EMPTY;
+        }
+        relations::confirm(registry, store, key, Verdict::Deleted, seen, (attempt.id, &answer)).await?;
+        Ok(answer)
     }
 
     /// To whom a manifest refers.

@@ -25,7 +25,7 @@ pub(super) async fn delete(
     let registry = exchange.registry();
     let mut head = exchange.head;
     let named = registry.upstream().key(repository, digest);
-    let Held { key, absent } = held_form(app, &registry, &named).await?;
+    let key = held_form(app, &registry, &named).await?;
     if key != named {
         head.uri = manifest_uri(&key);
     }
@@ -43,7 +43,7 @@ pub(super) async fn delete(
         if let Some(subject) = list_of {
             return changes.tags.adopt(&registry, request, &subject, None).await;
         }
-        let answer = changes.delete(&registry, request, &key, absent).await?;
+        let answer = changes.delete(&registry, request, &key).await?;
         if let Some(subjects) = cascade.filter(|_| answer.status().is_success()) {
             policy::delete_referrers(&changes, &registry, subjects, place).await;
         }
@@ -52,20 +52,13 @@ pub(super) async fn delete(
     deleting.await.ok_or(Error::Bug)?
 }
 
-/// What goes when a digest is deleted.
-struct Held {
-    /// The form that the upstream holds.
-    key: ManifestKey,
-    /// Whether the upstream was asked for it, and answered 404.
-    absent: Option<bool>,
-}
-
 /// The manifest that is to go when `key` is: the carrier, where there is one. A digest that only a blob has is never
 /// deleted as a manifest: distribution 2.8 would unlink the blob. The upstream is asked first whatever the database has, so
-/// that the number of requests tells nobody whether it has anything.
-async fn held_form(app: &App, registry: &Registry, key: &ManifestKey) -> Result<Held, Error> {
+/// that the number of requests tells nobody whether it has anything. What it says counts for nothing else: a push may come
+/// between that and the delete.
+async fn held_form(app: &App, registry: &Registry, key: &ManifestKey) -> Result<ManifestKey, Error> {
     if !registry.upstream().rewrites() {
-        return Ok(Held { key: key.clone(), absent: None });
+        return Ok(key.clone());
     }
     let alias = app.store.alias(key).await?;
     let seen = app.store.look(key).await?;
@@ -73,16 +66,15 @@ async fn held_form(app: &App, registry: &Registry, key: &ManifestKey) -> Result<
     let known = held != *key || seen.version > 0 || seen.contended;
     let status = match registry.shows(&held).await {
         Ok(answer) => answer.status,
-        Err(Refusal::Denied(..) | Refusal::Unclear(..)) => return Ok(Held { key: held, absent: None }),
+        Err(Refusal::Denied(..) | Refusal::Unclear(..)) => return Ok(held),
         Err(refusal) => return Err(refusal.into()),
     };
-    let absent = Some(status == StatusCode::NOT_FOUND);
     if known || status == StatusCode::OK {
-        return Ok(Held { key: held, absent });
+        return Ok(held);
     }
     match carrier::recover(registry, &*app.store, key).await? {
-        Lost::Found(alias) => Ok(Held { key: key.sibling(alias.carrier), absent: None }),
-        Lost::Nothing => Ok(Held { key: held, absent }),
+        Lost::Found(alias) => Ok(key.sibling(alias.carrier)),
+        Lost::Nothing => Ok(held),
         Lost::Original | Lost::Unreadable => Err(Error::absent()),
     }
 }

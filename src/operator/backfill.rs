@@ -51,7 +51,9 @@ impl RepositorySession {
     pub async fn import_tag(&self, tag: &str) -> Result<Imported, OperatorError> {
         let imported = self.tokens.with(async |registry| {
             match self.meaning(tag) {
-                TagMeaning::ReferrersTag(subject) if self.app.tags.read_once(registry, &self.key(&subject)).await? => {
+                TagMeaning::ReferrersTag(subject)
+                    if self.app.tags.read_once(registry, &self.key(&subject), false).await? =>
+                {
                     return Ok(Imported::List);
                 }
                 TagMeaning::Relation(tag) if self.import_relation(registry, &tag).await? => {
@@ -96,7 +98,7 @@ impl RepositorySession {
     async fn referrers_tag_first(&self, registry: &Registry, subject: &Digest) -> Result<(), Error> {
         let key = self.key(subject);
         if self.app.upstream.keeps_tags() && !self.app.tags.is_checked(&key) {
-            self.app.tags.read_once(registry, &key).await?;
+            self.app.tags.read_once(registry, &key, true).await?;
         }
         Ok(())
     }

@@ -122,7 +122,7 @@ impl RepositorySession {
             *request.method_mut() = Method::DELETE;
             *request.uri_mut() = manifest_uri(&key);
             *request.headers_mut() = registry.caller().headers().clone();
-            let answer = self.app.changes.delete(registry, request, &key, None).await?;
+            let answer = self.app.changes.delete(registry, request, &key).await?;
             match answer.status() {
                 status if status.is_success() || status == StatusCode::NOT_FOUND => Ok(()),
                 status => Err::<(), Error>(Refusal::of(status, answer.headers()).into()),

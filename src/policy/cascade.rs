@@ -108,6 +108,6 @@ async fn delete_one(changes: Changes, registry: Registry, key: ManifestKey) -> R
     *request.method_mut() = Method::DELETE;
     *request.uri_mut() = manifest_uri(&key);
     *request.headers_mut() = registry.caller().headers().clone();
-    let status = changes.delete(&registry, request, &key, None).await?.status();
+    let status = changes.delete(&registry, request, &key).await?.status();
     Ok((status.is_success() || status == StatusCode::NOT_FOUND).then_some(forms))
 }

@@ -5,15 +5,16 @@ use http::{Request, Response};
 
 use super::{
     keeper::ReferrersTags,
-    read::{Found, find},
+    look::Look,
+    write::{LOOKS, Plan, Wrote},
 };
 use crate::{
     error::Error,
-    oci::ReferrersList,
+    oci::{Digest, Listed, ReferrersList},
     referrers::ManifestKey,
     relations::is_definite,
     step::step,
-    store::{TagOutcome, Until},
+    store::{TagOutcome, TagState, TagWrite, Until},
     upstream::{Body, Registry},
 };
 
@@ -31,34 +32,36 @@ impl ReferrersTags {
         // As long as the upstream itself may be waited for.
         let patience = registry.upstream().settings.answer_timeout;
         let locked = tokio::time::timeout(patience, tag_lock.acquire()).await.map_err(|_| Error::TagBusy)?;
-        self.keep_what_goes(registry, subject).await?;
-        step("adopt-imported");
-        // The client's list may lack any of the rows.
-        let before = self.lease(registry, subject, true).await?;
+        let (before, kept) = self.keep_what_goes(registry, subject).await?;
         step("adopt-begun");
         let answer = registry.forward(request).await;
         step("adopt-answered");
         let standing = before.standing().map(Until::At);
         let definite = answer.as_ref().is_ok_and(is_definite);
-        let refused = definite && answer.as_ref().is_ok_and(|answer| !answer.status().is_success());
+        let taken = answer.as_ref().is_ok_and(|answer| answer.status().is_success());
         let unsettled = if definite { standing } else { Some(Until::In(registry.upstream().longest())) };
-        let undo = refused.then_some(before);
+        let undo = (definite && !taken).then_some(before);
         self.store.end_tag(subject, TagOutcome { holds: None, undo, unsettled, release: true }).await?;
-        let answer = answer?;
         step("adopt-settled");
-        if refused {
-            return Ok(answer);
+        if definite && !taken {
+            return answer.map_err(Error::from);
         }
         // What was tried before was tried with another tag.
         self.backoff.invalidate(subject);
         self.checked.invalidate(subject);
+        let answer = answer?;
+        if !taken {
+            // It may be there, or come: the tag is stale, and read before it is written.
+            return Ok(answer);
+        }
         if let Some(list) = list
             && self.check(registry, subject, list).await?.unclear
         {
             // A write that was sent earlier may wipe the client's list out: it is acknowledged once its entries have rows.
             return Err(Error::Incomplete);
         }
-        match self.write(registry, subject, None, &locked).await {
+        let plan = Plan { kept: &kept, shown: true, ..Plan::default() };
+        match self.write(registry, subject, plan, &locked).await.and_then(Wrote::definite) {
             Ok(Some(replaced)) => replaced.finish(self, registry).await,
             Ok(None) => {}
             Err(error) => {
@@ -69,17 +72,44 @@ impl ReferrersTags {
         Ok(answer)
     }
 
-    /// Puts what the tag names into the database, since the tag is about to be gone. If that can't be found out now, nothing
-    /// is sent: nobody else might know of it afterwards.
-    async fn keep_what_goes(&self, registry: &Registry, subject: &ManifestKey) -> Result<(), Error> {
-        let known = self.store.tag(subject).await?.and_then(|state| state.index);
-        let known = known.or_else(|| self.checked.get(subject).flatten());
-        if let Found::List(digest, list) = find(self, registry, subject, known.as_ref()).await? {
-            if self.check(registry, subject, &list).await?.unclear {
+    /// Puts what the tag names into the database, since the tag is about to be gone, and takes the lease on it. Gives what was
+    /// known before, and the entries of which the database can't know. If one can't be found out about now, nothing is sent:
+    /// nobody else might know of it afterwards.
+    async fn keep_what_goes(
+        &self,
+        registry: &Registry,
+        subject: &ManifestKey,
+    ) -> Result<(TagState, Vec<Listed>), Error> {
+        for _ in 0..LOOKS {
+            let before = self.known(subject).await?;
+            let look = self.look(registry, subject, before.index.as_ref()).await?;
+            if matches!(&look, Look::List(read) if read.checked.unclear) {
                 return Err(Error::Incomplete);
             }
-            self.checked.insert(subject.clone(), Some(digest));
+            if let Look::List(_) = look {
+                // As an import does, whatever comes of the client's list.
+                self.write_down(registry, subject, &before, &look).await?;
+            }
+            step("adopt-imported");
+            let leased = self.lease(registry, subject, TagWrite::Clients).await?;
+            // Who was deleted since the look may have come back around backref, and be in the tag.
+            let is_as_seen = match &look {
+                Look::Known(digest) => leased.index.as_ref() == Some(digest),
+                Look::List(read) => self.are_listed(subject, read.named()).await?,
+                Look::Nothing | Look::Foreign(_) => true,
+            };
+            if is_as_seen {
+                return Ok((leased, look.undecided().to_vec()));
+            }
+            let unsettled = leased.standing().map(Until::At);
+            let outcome = TagOutcome { holds: None, undo: Some(leased), unsettled, release: true };
+            self.store.end_tag(subject, outcome).await?;
         }
-        Ok(())
+        Err(Error::TagBusy)
+    }
+
+    async fn are_listed(&self, subject: &ManifestKey, digests: &[Digest]) -> Result<bool, Error> {
+        let forms = self.forms(subject).await;
+        Ok(self.store.listed_among(&forms, digests).await?.len() == digests.len())
     }
 }

@@ -45,21 +45,6 @@ impl ReferrersTags {
     pub async fn list(&self, registry: &Registry, subject: &ManifestKey) -> Result<Vec<Listed>, Error> {
         Ok(self.content(registry, subject, &[]).await?.entries)
     }
-
-    /// The version of which an index is what the tag should hold: it was written before, and unsettled since.
-    pub(super) async fn version_of(
-        &self,
-        registry: &Registry,
-        subject: &ManifestKey,
-        index: &Digest,
-    ) -> Result<Option<i64>, Error> {
-        let content = match self.content(registry, subject, &[]).await {
-            Err(Error::TagTooLarge) => return Ok(None),
-            content => content?,
-        };
-        let list = content.render(subject);
-        Ok(list.filter(|(digest, _)| digest == index).map(|_| content.version))
-    }
 }
 
 impl Content {

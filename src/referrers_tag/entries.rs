@@ -36,13 +36,17 @@ pub enum EntryStatus {
 /// What was found out about a list's entries.
 #[derive(Default)]
 pub(super) struct Checked {
-    /// Entries that stay in the tag as they were found: nothing can be said of them, or not to this caller; or they are
-    /// another tool's: in a list with backref's mark, those of which the database never had rows.
-    pub(super) as_found: Vec<Listed>,
+    /// Entries that stay in the tag as they were found, since nothing can be said of them, or not to this caller.
+    pub(super) undecided: Vec<Listed>,
+    /// Others that do, since they are another tool's: in a list with backref's mark, those of which the database never had
+    /// rows.
+    pub(super) foreign: Vec<Listed>,
     /// Of some the upstream could not say now.
     pub(super) unclear: bool,
-    /// Those of which nothing is known, or not to this caller.
-    undecided: usize,
+    /// Those that are no listed rows, whatever is the reason.
+    pub(super) unlisted: HashSet<Digest>,
+    /// How many changes of the set it took to list the others.
+    pub(super) added: i64,
     /// Those that are listed rows.
     listed: usize,
     /// Those that are there, and refer to something else or to nothing.
@@ -63,12 +67,12 @@ const ROUNDS: usize = 3;
 impl Checked {
     /// None of the entries refers to the subject: an ordinary index, tagged like a list.
     pub(super) fn is_foreign(&self, list: &ReferrersList) -> bool {
-        !list.marked && self.others > 0 && self.listed + self.undecided == 0
+        !list.marked && self.others > 0 && self.listed + self.undecided.len() == 0
     }
 
     /// The list names nobody who is gone, and nobody of whom it isn't known.
     pub(super) fn is_sound(&self) -> bool {
-        self.undecided == 0 && self.gone == 0
+        self.is_judged() && self.gone == 0
     }
 
     /// The list names nobody but who is listed.
@@ -77,8 +81,13 @@ impl Checked {
     }
 
     fn undecided(&mut self, entry: &Listed) {
-        self.undecided += 1;
-        self.as_found.push(entry.clone());
+        self.undecided.push(entry.clone());
+        self.unlisted.insert(entry.digest.clone());
+    }
+
+    /// Every entry has a verdict.
+    pub(super) fn is_judged(&self) -> bool {
+        self.undecided.is_empty()
     }
 }
 
@@ -128,11 +137,15 @@ impl ReferrersTags {
                     }
                     EntryStatus::Other { known } => {
                         checked.others += 1;
+                        checked.unlisted.insert(entry.digest.clone());
                         if !(known && marked) {
-                            checked.as_found.push(entry.clone());
+                            checked.foreign.push(entry.clone());
                         }
                     }
-                    EntryStatus::Gone => checked.gone += 1,
+                    EntryStatus::Gone => {
+                        checked.gone += 1;
+                        checked.unlisted.insert(entry.digest.clone());
+                    }
                     EntryStatus::Withheld | EntryStatus::Unreadable => checked.undecided(entry),
                     EntryStatus::Unclear => {
                         checked.undecided(entry);
@@ -141,7 +154,9 @@ impl ReferrersTags {
                 }
             }
             let applied = if findings.is_empty() { Vec::new() } else { store.apply_all(findings).await? };
-            checked.listed += applied.iter().filter(|one| **one == Applied::Done).count();
+            let added = applied.iter().filter(|one| **one == Applied::Done).count();
+            checked.listed += added;
+            checked.added += i64::try_from(added).unwrap_or(i64::MAX);
             // Changed by others meanwhile: the upstream is asked again.
             let outdated = found.into_iter().zip(applied).filter(|(_, one)| *one != Applied::Done);
             open = outdated.map(|(entry, _)| entry).collect();

@@ -4,7 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
 
-use super::{keeper::ReferrersTags, lock::Locked, write::Replaced};
+use super::{
+    keeper::ReferrersTags,
+    lock::Locked,
+    write::{Plan, Replaced},
+};
 use crate::{error::Error, referrers::ManifestKey, upstream::Registry};
 
 /// How long a push waits for its tags. After that it is answered: the tag is stale, and written all the same.
@@ -41,7 +45,7 @@ impl ReferrersTags {
             loop {
                 let mut replaced = Vec::new();
                 for (subject, version) in &stale {
-                    match tags.flush_version(&registry, subject, *version).await {
+                    match tags.flush_version(&registry, subject, *version, true).await {
                         Ok(index) => replaced.extend(index),
                         Err(error) => {
                             let (repository, subject) = (&subject.repository, &subject.digest);
@@ -81,7 +85,7 @@ impl ReferrersTags {
     /// earlier may still change it. The error says why it stays stale.
     pub async fn flush_now(&self, registry: &Registry, subject: &ManifestKey) -> Result<bool, Error> {
         let Some(before) = self.store.tag(subject).await? else { return Ok(true) };
-        let flushed = self.flush_version(registry, subject, before.version).await;
+        let flushed = self.flush_version(registry, subject, before.version, false).await;
         let busy = matches!(flushed, Err(Error::TagBusy));
         match flushed {
             Ok(Some((replaced, _locked))) => replaced.finish(self, registry).await,
@@ -93,12 +97,14 @@ impl ReferrersTags {
         if busy && !has_it { Err(Error::TagBusy) } else { Ok(has_it) }
     }
 
-    /// Writes the tag, unless it has all of that version by now.
+    /// Writes the tag, unless it has all of that version by now. `shown`: the upstream has just carried out this caller's
+    /// change.
     async fn flush_version(
         &self,
         registry: &Registry,
         subject: &ManifestKey,
         version: i64,
+        shown: bool,
     ) -> Result<Option<(Replaced, Locked)>, Error> {
         let locked = self.locks.of(subject).acquire().await;
         // Whoever had the lock before found that there is no more to be done: those who waited needn't find out again.
@@ -107,7 +113,8 @@ impl ReferrersTags {
         }
         match self.store.tag(subject).await? {
             Some(state) if state.tag_version < version => {
-                let replaced = self.write(registry, subject, None, &locked).await?;
+                let plan = Plan { shown, ..Plan::default() };
+                let replaced = self.write(registry, subject, plan, &locked).await?.definite()?;
                 Ok(replaced.map(|replaced| (replaced, locked)))
             }
             _ => Ok(None),

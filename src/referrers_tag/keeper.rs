@@ -10,7 +10,8 @@ use crate::{
     locks::Locks,
     oci::{Digest, ReferrersTag, Repository},
     referrers::ManifestKey,
-    store::{Store, TagState},
+    relations::holds,
+    store::{Store, TagState, TagWrite},
     tasks::Tasks,
     upstream::{CallerKey, Registry, reference_uri},
 };
@@ -99,12 +100,12 @@ impl ReferrersTags {
         &self,
         registry: &Registry,
         subject: &ManifestKey,
-        may_lack: bool,
+        sends: TagWrite,
     ) -> Result<TagState, Error> {
         let lease = registry.upstream().longest();
         let waiting = async {
             loop {
-                if let Some(state) = self.store.begin_tag(subject, lease, may_lack).await? {
+                if let Some(state) = self.store.begin_tag(subject, lease, sends).await? {
                     return Ok(state);
                 }
                 // Another process gives no sign when it is done.
@@ -112,6 +113,23 @@ impl ReferrersTags {
             }
         };
         tokio::time::timeout(PATIENCE, waiting).await.unwrap_or(Err(Error::TagBusy))
+    }
+
+    /// What is known of a tag, also of one of which nothing is.
+    pub(super) async fn known(&self, subject: &ManifestKey) -> Result<TagState, Error> {
+        Ok(self.store.tag(subject).await?.unwrap_or_default())
+    }
+
+    /// Whether a 404 of a subject's tag is to be believed: it may mean "not yours to see". `shown`: the upstream has just
+    /// shown this caller a manifest of the repository, or carried out their change there. Otherwise it is asked for the
+    /// subject.
+    pub(super) async fn is_shown(&self, registry: &Registry, subject: &ManifestKey, shown: bool) -> bool {
+        if shown {
+            return true;
+        }
+        let Ok(alias) = self.store.alias(subject).await else { return false };
+        let held = alias.map_or_else(|| subject.clone(), |alias| subject.sibling(alias.carrier));
+        holds(registry, &held).await.unwrap_or_default()
     }
 
     /// A manifest under each of its digests. Where that can't be read now, the other form is left to the next push.

@@ -3,11 +3,26 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{keeper::ReferrersTags, lock::Locked, write::Replaced};
+use super::{
+    keeper::ReferrersTags,
+    lock::Locked,
+    write::{Plan, Replaced, Wrote},
+};
 use crate::{error::Error, referrers::ManifestKey, upstream::Registry};
 
 /// How long a lock that another has is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What came of taking a referrer out of its subjects' tags.
+pub enum TakeOut {
+    /// At least one of them listed it, and was written without it.
+    Out(TakenOut),
+    /// None lists it, as far as this caller sees, or the upstream takes one of them from this caller no more than the
+    /// delete; what was written by then is written back.
+    Refused,
+    /// The same, but a write that was sent may still be carried out.
+    Unknown,
+}
 
 /// Tags that were written without a referrer. Until this is dropped nobody in this process writes them.
 #[derive(Default)]
@@ -18,23 +33,25 @@ pub struct TakenOut {
 }
 
 impl ReferrersTags {
-    /// Writes the tags that list a referrer without it, and keeps them so. `None`: none lists it, or the upstream takes
-    /// one of them from this caller no more than the delete; what was written by then is written back.
-    pub async fn take_out(self: &Arc<Self>, registry: &Registry, referrer: &ManifestKey) -> Option<TakenOut> {
+    /// Writes the tags that list a referrer without it, and keeps them so.
+    pub async fn take_out(self: &Arc<Self>, registry: &Registry, referrer: &ManifestKey) -> Result<TakeOut, Error> {
         let writer = (registry.holder().caller, referrer.repository.clone());
         // One at a time of each repository: others who push wait for one of these at most.
         let place = (referrer.upstream.clone(), referrer.repository.clone());
-        let _one = tokio::time::timeout(PATIENCE, self.taking_out.lock(&place)).await.ok()?;
+        let Ok(_one) = tokio::time::timeout(PATIENCE, self.taking_out.lock(&place)).await else {
+            return Ok(TakeOut::Refused);
+        };
         if self.may_not_write.contains_key(&writer) {
-            return None;
+            return Ok(TakeOut::Refused);
         }
         let mut subjects = Vec::new();
-        for subject in referrer.siblings(self.store.subjects(referrer).await.ok()?) {
+        for subject in referrer.siblings(self.store.subjects(referrer).await?) {
             subjects.extend(self.forms(&subject).await);
         }
         // The locks of all are held at once: in one order for all, or two would wait for each other.
         subjects.sort_by(|one, other| one.digest.cmp(&other.digest));
         subjects.dedup();
+        let plan = Plan { without: Some(&referrer.digest), ..Plan::default() };
         let mut out = TakenOut::default();
         for subject in subjects {
             // As with a push, it would cost as much as the list is long, for nothing.
@@ -44,24 +61,32 @@ impl ReferrersTags {
             let tag_lock = self.locks.of(&subject);
             let Ok(locked) = tokio::time::timeout(PATIENCE, tag_lock.acquire()).await else {
                 self.put_back(registry, out).await;
-                return None;
+                return Ok(TakeOut::Refused);
             };
-            let written = self.write(registry, &subject, Some(&referrer.digest), &locked).await;
+            let written = self.write(registry, &subject, plan, &locked).await;
             out.locks.push(locked);
-            out.subjects.push(subject);
-            match written {
-                Ok(replaced) => out.replaced.extend(replaced),
-                Err(error) => {
-                    tracing::debug!(%error, "a referrers tag goes on to list what is to be deleted");
-                    if matches!(error, Error::TagRefused(status) if status.is_client_error()) {
-                        self.may_not_write.insert(writer, ());
-                    }
-                    self.put_back(registry, out).await;
-                    return None;
+            let failed = match written {
+                Ok(Wrote::Done(replaced)) => {
+                    out.replaced.extend(replaced);
+                    out.subjects.push(subject);
+                    continue;
                 }
+                Err(Error::NotInTag) => continue,
+                Ok(Wrote::Unknown(error)) => {
+                    out.subjects.push(subject);
+                    (TakeOut::Unknown, error)
+                }
+                Err(error) => (TakeOut::Refused, error),
+            };
+            let (failed, error) = failed;
+            tracing::debug!(%error, "a referrers tag goes on to list what is to be deleted");
+            if matches!(error, Error::TagRefused(status) if status.is_client_error()) {
+                self.may_not_write.insert(writer, ());
             }
+            self.put_back(registry, out).await;
+            return Ok(failed);
         }
-        (!out.subjects.is_empty()).then_some(out)
+        Ok(if out.subjects.is_empty() { TakeOut::Refused } else { TakeOut::Out(out) })
     }
 
     /// The delete is over: the tags say again what the rows say.

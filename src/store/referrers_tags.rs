@@ -20,21 +20,21 @@ pub trait ReferrersTags {
     async fn tags(&self, beside: &ManifestKey, subjects: &[Digest]) -> Result<Vec<Option<TagState>>, StoreError>;
 
     /// Takes the lease on a subject's tag, for `lease`: as long as what is sent now may still be carried out. Until then
-    /// the tag is unsettled; and it is stale from now on if what is about to be sent `may_lack` a row. Gives what was known
-    /// before; `None` while another process has the lease.
+    /// the tag is unsettled; and it is stale from now on unless `all` is about to be sent. Gives what was known before, with
+    /// `writes` as it is now; `None` while another process has the lease.
     async fn begin_tag(
         &self,
         subject: &ManifestKey,
         lease: Duration,
-        may_lack: bool,
+        sends: TagWrite,
     ) -> Result<Option<TagState>, StoreError>;
 
     /// Writes down what became of the tag, durably; nothing where another process has the lease by now.
     async fn end_tag(&self, subject: &ManifestKey, outcome: TagOutcome) -> Result<(), StoreError>;
 
-    /// Writes down what the tag was seen to hold, if it is still known as in `known` and no other process has the lease.
-    /// `false`: it is not.
-    async fn see_tag(&self, subject: &ManifestKey, holds: TagHolds, known: &TagState) -> Result<bool, StoreError>;
+    /// Writes down what a look at the tag found, if nobody has begun or ended to write it since `writes` was read, which was
+    /// before the look, and no other process has the lease. `false`: somebody has.
+    async fn see_tag(&self, subject: &ManifestKey, look: TagLook, writes: i64) -> Result<bool, StoreError>;
 
     /// Forgets what the tag resolves to, whoever has the lease: it is read before it is written again.
     async fn forget_tag(&self, subject: &ManifestKey) -> Result<(), StoreError>;
@@ -56,8 +56,8 @@ pub trait ReferrersTags {
     async fn subject_of_index(&self, index: &ManifestKey) -> Result<Option<Digest>, StoreError>;
 }
 
-/// What is known about the referrers tag of one subject.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is known about the referrers tag of one subject; by default nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TagState {
     /// Of the subject's set of referrers: grows with every change.
     pub version: i64,
@@ -71,8 +71,22 @@ pub struct TagState {
     pub unsettled_until: Option<StoreTime>,
     /// When the tag was last read.
     pub checked_at: Option<StoreTime>,
+    /// Grows whenever a write of the tag begins or ends.
+    pub writes: i64,
     /// When this was read.
     pub at: StoreTime,
+}
+
+/// What is about to be sent to a tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TagWrite {
+    /// All rows.
+    All,
+    /// All but one, which may be listed.
+    AllButOne,
+    /// A client's own list, which may lack any of the rows. Listed rows with an open delete get new versions, so that the
+    /// delete asks again: what it deleted may have been pushed anew, into the index that the client overwrites.
+    Clients,
 }
 
 impl TagState {
@@ -92,7 +106,8 @@ impl TagState {
 pub struct TagOutcome {
     /// What it holds now, if that is known.
     pub holds: Option<TagHolds>,
-    /// Nothing was done to it: what was known before the lease was taken holds again, unless somebody forgot it since.
+    /// Nothing was done to it: what was known when the lease was taken holds again, unless somebody forgot or changed it
+    /// since.
     pub undo: Option<TagState>,
     /// Until when something may still change it.
     pub unsettled: Option<Until>,
@@ -114,8 +129,30 @@ pub enum Until {
 pub struct TagHolds {
     /// The version of which it has all.
     pub version: i64,
-    /// The index that it resolves to; `None`: there is no tag.
-    pub index: Option<Digest>,
+    /// The index that it resolves to, if each of its entries was a listed row.
+    pub index: Option<TagIndex>,
     /// The index has backref's mark.
     pub marked: bool,
+}
+
+/// What a look at a referrers tag found.
+#[derive(Clone, Debug)]
+pub struct TagLook {
+    /// The version of which it has all, and nothing else: that counts if it is the version still. `None`: the tag lacks
+    /// something, or names too much.
+    pub all_of: Option<i64>,
+    /// The index that it resolves to, if each of its entries was a listed row.
+    pub index: Option<TagIndex>,
+    /// The index has backref's mark.
+    pub marked: bool,
+}
+
+/// An index, each of whose entries was a listed row. It isn't recorded where one of them may be listed no more: it would go
+/// on to name who was deleted, and who comes back around backref must be found in it.
+#[derive(Clone, Debug)]
+pub struct TagIndex {
+    /// Its digest.
+    pub digest: Digest,
+    /// The version of the set before its entries were looked up.
+    pub since: i64,
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// A moment by the store's own clock, which need not be this process's: microseconds since 1970.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StoreTime(pub i64);
 
 impl StoreTime {

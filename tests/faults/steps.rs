@@ -39,7 +39,7 @@ const STEPS: &[(Act, &[&str])] = &[
     (Act::DeleteLast, &["tag-removed", "delete-answered", "delete-recorded"]),
     (Act::WriteTag, &["adopt-begun", "adopt-answered", "adopt-settled", "adopt-imported", "tag-begun", "tag-written"]),
     (Act::DeleteIndex, &["adopt-begun", "adopt-answered", "adopt-settled", "tag-begun", "tag-written"]),
-    (Act::Query, &["import-found", "import-checked", "import-seen"]),
+    (Act::Query, &["tag-found", "import-checked", "import-seen"]),
 ];
 
 /// How many steps are tried at a time: each has processes of its own.

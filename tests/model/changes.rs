@@ -98,14 +98,19 @@ impl World {
     /// Whether a 404 to a delete is to be believed.
     fn is_gone(&self, rules: Rules, who: usize, of: Referrer) -> bool {
         let (seen, view) = (self.processes[who].seen, self.processes[who].role.rights.view());
-        let head_is_404 = match view {
-            View::Shown => !self.holds(of),
-            View::Denied => false,
-            View::Hidden => true,
-        };
+        let head_is_404 = self.processes[who].looked.unwrap_or_else(|| self.is_404(who, of));
         seen > 0
             && (head_is_404 || !rules.hold(Rule::HeadBesideThe404))
             && (view == View::Shown || !rules.hold(Rule::DeletedBesideA200))
+    }
+
+    /// What a HEAD of the manifest says to a caller.
+    pub(crate) fn is_404(&self, who: usize, of: Referrer) -> bool {
+        match self.processes[who].role.rights.view() {
+            View::Shown => !self.holds(of),
+            View::Denied => false,
+            View::Hidden => true,
+        }
     }
 
     /// Evidence: what the upstream said counts on the version read before, and while no other attempt is open.

@@ -106,6 +106,8 @@ pub(crate) enum Phase {
     Ready,
     /// A client that has read the tag, and will write it.
     Holding(Set),
+    /// Before its delete was noted, a HEAD of the manifest was answered.
+    Looked,
     /// A push or delete is at the upstream.
     Sent,
     Told(Answer),
@@ -147,6 +149,8 @@ pub(crate) struct Process {
     pub(crate) stage: Stage,
     /// The row's version before its push or delete was sent.
     pub(crate) seen: u8,
+    /// What a HEAD said before that: 404, or not.
+    pub(crate) looked: Option<bool>,
     /// What a client wants the tag to hold.
     pub(crate) wants: Set,
     /// The opposite was asked for at the same time, so that either may be what comes out.
@@ -155,7 +159,7 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn new(role: Role) -> Self {
-        Self { role, phase: Phase::Ready, stage: Stage::Own, seen: 0, wants: Set::NONE, contested: false }
+        Self { role, phase: Phase::Ready, stage: Stage::Own, seen: 0, looked: None, wants: Set::NONE, contested: false }
     }
 
     /// Nothing of it is left. Whether its last word was contested goes with it.

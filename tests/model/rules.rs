@@ -34,6 +34,8 @@ pub(crate) enum Rule {
     OwnDeleteFirst,
     /// A 404 to a delete counts only when a HEAD of the manifest is 404 too.
     HeadBesideThe404,
+    /// That HEAD is sent after the row's version was read.
+    HeadAfterTheVersion,
     /// And beside a 200 that the same caller got.
     DeletedBesideA200,
     /// A referrer that the registry protects for being in the tag is taken out of it, and deleted then.

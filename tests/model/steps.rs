@@ -24,7 +24,11 @@ impl World {
         let (act, view) = (process.role.act, process.role.rights.view());
         match (process.phase, act) {
             (Phase::Ready, Act::Push(of)) => self.send_push(rules, who, of),
-            (Phase::Ready, Act::Delete(of)) => self.send_delete(rules, who, of),
+            (Phase::Ready, Act::Delete(of)) if !rules.hold(Rule::HeadAfterTheVersion) => {
+                self.processes[who].looked = Some(self.is_404(who, of));
+                Phase::Looked
+            }
+            (Phase::Ready | Phase::Looked, Act::Delete(of)) => self.send_delete(rules, who, of),
             (Phase::Ready, Act::Absorb(_)) => {
                 Phase::Holding(if view == View::Shown { self.upstream.tag } else { Set::NONE })
             }

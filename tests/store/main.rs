@@ -73,7 +73,11 @@ on_sqlite! {
     referrers_tags:
         store_a_tag_that_is_forgotten_stays_as_stale_as_it_is,
         store_a_tag_is_unsettled_for_as_long_as_is_said,
-        store_what_a_tag_is_seen_to_hold_counts_if_it_did_not_change_since,
+        store_what_a_tag_is_seen_to_hold_counts_if_it_was_not_written_since,
+        store_an_index_is_known_as_long_as_its_entries_are_listed,
+        store_a_write_that_was_refused_undoes_nothing_that_was_seen_since,
+        store_a_clients_list_makes_open_deletes_ask_again,
+        store_what_is_listed_already_makes_no_tag_stale_when_it_is_settled,
         store_a_tag_that_differs_is_marked_stale,
         store_tags_of_many_subjects_come_in_their_order,
         store_a_tag_that_was_only_asked_for_leaves_nothing;

@@ -12,6 +12,7 @@ mod hidden;
 mod import;
 mod limits;
 mod orders;
+mod races;
 mod registries;
 mod stale;
 mod stand;

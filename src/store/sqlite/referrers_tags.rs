@@ -13,7 +13,7 @@ use super::{
 use crate::{
     oci::{Digest, Listed},
     referrers::ManifestKey,
-    store::{ReferrersTags, StoreError, TagHolds, TagOutcome, TagState},
+    store::{ReferrersTags, StoreError, TagLook, TagOutcome, TagState, TagWrite},
 };
 
 #[async_trait]
@@ -30,11 +30,11 @@ impl ReferrersTags for SqliteStore {
         &self,
         subject: &ManifestKey,
         lease: Duration,
-        may_lack: bool,
+        sends: TagWrite,
     ) -> Result<Option<TagState>, StoreError> {
         let (subject, owner) = (subject.clone(), self.owner());
         self.write(Durability::Disk, move |db, now| {
-            referrers_tags::begin(db, &subject, &owner, (now.after(lease), may_lack), now)
+            referrers_tags::begin(db, &subject, &owner, (now.after(lease), sends), now)
         })
         .await
     }
@@ -44,10 +44,9 @@ impl ReferrersTags for SqliteStore {
         self.write(Durability::Disk, move |db, now| referrers_tags::end(db, &subject, &outcome, &owner, now)).await
     }
 
-    async fn see_tag(&self, subject: &ManifestKey, holds: TagHolds, known: &TagState) -> Result<bool, StoreError> {
-        let (subject, known, owner) = (subject.clone(), known.clone(), self.owner());
-        self.write(Durability::Disk, move |db, now| referrers_tags::see(db, &subject, &holds, &known, &owner, now))
-            .await
+    async fn see_tag(&self, subject: &ManifestKey, look: TagLook, writes: i64) -> Result<bool, StoreError> {
+        let (subject, owner) = (subject.clone(), self.owner());
+        self.write(Durability::Disk, move |db, now| referrers_tags::see(db, &subject, &look, writes, &owner, now)).await
     }
 
     async fn forget_tag(&self, subject: &ManifestKey) -> Result<(), StoreError> {

@@ -26,6 +26,12 @@ fn model_without_a_head_beside_the_404_a_listed_one_is_lost_to_a_reader() {
     is_lost(Rule::HeadBesideThe404, LISTED, Scenario { pushed: Set::A, ..with([]).and(Reads, Delete(A)) });
 }
 
+/// Pushed between a HEAD that was sent too early and the delete.
+#[test]
+fn model_without_the_version_before_the_head_a_push_is_lost_to_a_reader() {
+    is_lost(Rule::HeadAfterTheVersion, LISTED, with([Push(A)]).and(Reads, Delete(A)));
+}
+
 #[test]
 fn model_without_a_200_beside_the_404_a_listed_one_is_lost_to_who_sees_nothing() {
     is_lost(Rule::DeletedBesideA200, LISTED, Scenario { pushed: Set::A, ..with([]).and(Hidden, Delete(A)) });

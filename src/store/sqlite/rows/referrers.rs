@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Result, named_params, params};
 use super::{
     attempts,
     columns::{key, sibling},
-    seen, subjects,
+    forms, seen, subjects,
 };
 use crate::{
     oci::Via,
@@ -16,9 +16,13 @@ use crate::{
 /// How long a row stays missing before a second 404 drops it, in microseconds.
 const KEEP_MISSING: i64 = 24 * 3600 * 1_000_000;
 
-/// Lists a relation. A repeated push keeps its arrival, one after a delete arrives anew.
-pub(crate) fn hold(db: &Connection, relation: &Relation, now: StoreTime) -> Result<()> {
+/// Lists a relation. A repeated push keeps its arrival, one after a delete arrives anew. `settles` what an earlier request
+/// left open: where the relation is listed already, the set doesn't change, and no tag is stale for it.
+pub(crate) fn hold(db: &Connection, relation: &Relation, settles: bool, now: StoreTime) -> Result<()> {
     let (of, subject) = (&relation.referrer, relation.subject.as_str());
+    if settles && renew(db, relation)? {
+        return attempts::find_deletes_by(db, of, subject);
+    }
     let version = subjects::bump(db, of, subject)?;
     let [upstream, repository, digest] = key(of);
     let kept = db
@@ -45,6 +49,41 @@ pub(crate) fn hold(db: &Connection, relation: &Relation, now: StoreTime) -> Resu
     };
     put(db, of, subject, &row, now)?;
     attempts::find_deletes_by(db, of, subject)
+}
+
+/// Gives a relation's row a new version if it is listed as it is. `false`: it is not.
+fn renew(db: &Connection, relation: &Relation) -> Result<bool> {
+    let [upstream, repository, digest] = key(&relation.referrer);
+    let renewed = db
+        .prepare_cached(
+            "UPDATE referrer INDEXED BY referrer_by_digest SET version = version + 1
+             WHERE upstream = ? AND repository = ? AND digest = ? AND subject = ? AND state = 'listed'
+             AND descriptor = ? AND original IS ?",
+        )?
+        .execute(params![
+            upstream,
+            repository,
+            digest,
+            relation.subject.as_str(),
+            relation.descriptor,
+            relation.pushed.as_ref().map(|pushed| &*pushed.descriptor)
+        ])?;
+    Ok(renewed > 0)
+}
+
+/// Gives the listed rows of a subject, in both its forms, new versions where a delete of them is open.
+pub(crate) fn doubt_deletes(db: &Connection, subject: &ManifestKey) -> Result<()> {
+    let other = forms::other(db, subject, subject.digest.as_str())?;
+    for form in other.as_deref().into_iter().chain([subject.digest.as_str()]) {
+        db.prepare_cached(
+            "UPDATE referrer INDEXED BY referrer_by_digest SET version = version + 1
+             WHERE upstream = ?1 AND repository = ?2 AND subject = ?3 AND state = 'listed'
+             AND digest IN (SELECT digest FROM attempt INDEXED BY attempt_by_subject
+                            WHERE upstream = ?1 AND repository = ?2 AND subject = ?3 AND kind = 'delete')",
+        )?
+        .execute(sibling(subject, form))?;
+    }
+    Ok(())
 }
 
 /// Marks a manifest as deleted under every subject that a row or a push on its way names.
@@ -95,7 +134,7 @@ pub(crate) fn change_state(db: &Connection, of: &ManifestKey, from: &str, to: &s
     for subject in subjects {
         let version = subjects::bump(db, of, &subject)?;
         db.prepare_cached(
-            "UPDATE referrer SET state = ?, changed_at = ?, version = ?
+            "UPDATE referrer SET state = ?, changed_at = ?, version = max(?, version + 1)
              WHERE upstream = ? AND repository = ? AND digest = ? AND subject = ?",
         )?
         .execute(params![to, now.0, version, upstream, repository, digest, subject])?;
@@ -135,7 +174,8 @@ fn put(db: &Connection, of: &ManifestKey, subject: &str, row: &Row<'_>, now: Sto
                  :descriptor, :original, :changed_at, :version)
          ON CONFLICT (upstream, repository, digest, subject) DO UPDATE SET
              arrival = :arrival, state = :state, via = :via, artifact_type = :artifact_type, created = :created,
-             descriptor = :descriptor, original = :original, changed_at = :changed_at, version = :version",
+             descriptor = :descriptor, original = :original,
+             changed_at = :changed_at, version = max(:version, version + 1)",
     )?
     .execute(named_params! {
         ":upstream": upstream, ":repository": repository, ":subject": subject, ":arrival": row.arrival,

@@ -2,15 +2,18 @@
 
 use rusqlite::{Connection, OptionalExtension, Result, Row, named_params, params};
 
-use super::columns::{digest, digest_or_null, key, sibling, time_or_null};
+use super::{
+    columns::{digest, digest_or_null, key, sibling, time_or_null},
+    forms, referrers,
+};
 use crate::{
     oci::Digest,
     referrers::ManifestKey,
-    store::{StoreTime, TagHolds, TagOutcome, TagState, Until},
+    store::{StoreTime, TagIndex, TagLook, TagOutcome, TagState, TagWrite, Until},
 };
 
-const STATE: &str = "SELECT version, tag_version, tag_digest, tag_marked, unsettled_until, checked_at FROM subject
-    WHERE upstream = ? AND repository = ? AND subject = ?";
+const STATE: &str = "SELECT version, tag_version, tag_digest, tag_marked, unsettled_until, checked_at, tag_writes
+    FROM subject WHERE upstream = ? AND repository = ? AND subject = ?";
 
 fn state(row: &Row<'_>, at: StoreTime) -> Result<TagState> {
     Ok(TagState {
@@ -20,6 +23,7 @@ fn state(row: &Row<'_>, at: StoreTime) -> Result<TagState> {
         marked: row.get(3)?,
         unsettled_until: time_or_null(row, 4)?,
         checked_at: time_or_null(row, 5)?,
+        writes: row.get(6)?,
         at,
     })
 }
@@ -46,7 +50,7 @@ pub(crate) fn begin(
     db: &Connection,
     subject: &ManifestKey,
     owner: &str,
-    (until, may_lack): (StoreTime, bool),
+    (until, sends): (StoreTime, TagWrite),
     now: StoreTime,
 ) -> Result<Option<TagState>> {
     let [upstream, repository, digest] = key(subject);
@@ -58,16 +62,19 @@ pub(crate) fn begin(
     let before = tag(db, subject, now)?;
     let taken = db
         .prepare_cached(&format!(
-            "UPDATE subject SET lease_owner = :owner, lease_until = :until,
+            "UPDATE subject SET lease_owner = :owner, lease_until = :until, tag_writes = tag_writes + 1,
                                 unsettled_until = max(coalesce(unsettled_until, 0), :until),
                                 tag_version = iif(:may_lack AND version > 0, min(tag_version, version - 1), tag_version)
              WHERE upstream = :upstream AND repository = :repository AND subject = :subject AND {FREE}"
         ))?
         .execute(named_params! {
             ":upstream": upstream, ":repository": repository, ":subject": digest, ":owner": owner, ":until": until.0,
-            ":now": now.0, ":may_lack": may_lack,
+            ":now": now.0, ":may_lack": sends != TagWrite::All,
         })?;
-    Ok(before.filter(|_| taken > 0))
+    if taken > 0 && sends == TagWrite::Clients {
+        referrers::doubt_deletes(db, subject)?;
+    }
+    Ok(before.filter(|_| taken > 0).map(|before| TagState { writes: before.writes + 1, ..before }))
 }
 
 /// Changes nothing where this process has no lease any more: another may have written the tag since.
@@ -80,25 +87,18 @@ pub(crate) fn end(
 ) -> Result<()> {
     let [upstream, repository, digest] = key(subject);
     if let Some(holds) = &outcome.holds {
+        let index = recordable(db, subject, holds.index.as_ref())?;
         db.prepare_cached(
             "UPDATE subject SET tag_version = ?5, tag_digest = ?6, tag_marked = ?7, checked_at = ?8
              WHERE upstream = ?1 AND repository = ?2 AND subject = ?3 AND lease_owner = ?4",
         )?
-        .execute(params![
-            upstream,
-            repository,
-            digest,
-            owner,
-            holds.version,
-            holds.index.as_ref().map(Digest::as_str),
-            holds.marked,
-            now.0
-        ])?;
+        .execute(params![upstream, repository, digest, owner, holds.version, index, holds.marked, now.0])?;
     }
     if let Some(before) = &outcome.undo {
         db.prepare_cached(
             "UPDATE subject SET tag_version = max(tag_version, ?5)
-             WHERE upstream = ?1 AND repository = ?2 AND subject = ?3 AND lease_owner = ?4 AND tag_digest IS ?6",
+             WHERE upstream = ?1 AND repository = ?2 AND subject = ?3 AND lease_owner = ?4
+             AND tag_digest IS ?6 AND tag_writes = ?7",
         )?
         .execute(params![
             upstream,
@@ -106,7 +106,8 @@ pub(crate) fn end(
             digest,
             owner,
             before.tag_version,
-            before.index.as_ref().map(Digest::as_str)
+            before.index.as_ref().map(Digest::as_str),
+            before.writes
         ])?;
     }
     let unsettled = outcome.unsettled.map(|until| match until {
@@ -114,7 +115,7 @@ pub(crate) fn end(
         Until::In(time) => now.after(time).0,
     });
     db.prepare_cached(
-        "UPDATE subject SET unsettled_until = ?5, lease_owner = iif(?6, NULL, lease_owner)
+        "UPDATE subject SET unsettled_until = ?5, lease_owner = iif(?6, NULL, lease_owner), tag_writes = tag_writes + 1
          WHERE upstream = ?1 AND repository = ?2 AND subject = ?3 AND lease_owner = ?4",
     )?
     .execute(params![upstream, repository, digest, owner, unsettled, outcome.release])?;
@@ -127,30 +128,48 @@ pub(crate) fn end(
     .map(drop)
 }
 
-/// `false`: the tag is not known as in `known` any more, or another process writes it.
+/// `false`: somebody else has begun to write the tag, or ended, since that many writes.
 pub(crate) fn see(
     db: &Connection,
     subject: &ManifestKey,
-    holds: &TagHolds,
-    known: &TagState,
+    look: &TagLook,
+    writes: i64,
     owner: &str,
     now: StoreTime,
 ) -> Result<bool> {
     let [upstream, repository, digest] = key(subject);
+    let index = recordable(db, subject, look.index.as_ref())?;
     let seen = db
         .prepare_cached(&format!(
-            "UPDATE subject SET tag_version = :version, tag_digest = :index, tag_marked = :marked, checked_at = :now
+            "UPDATE subject SET tag_digest = :index, tag_marked = :marked, checked_at = :now,
+                                tag_version = CASE WHEN :all_of IS NULL THEN min(tag_version, max(version - 1, 0))
+                                                   WHEN version = :all_of THEN max(tag_version, version)
+                                                   ELSE tag_version END
              WHERE upstream = :upstream AND repository = :repository AND subject = :subject AND {FREE}
-             AND tag_version = :known_version AND tag_digest IS :known_index AND tag_marked = :known_marked
-             AND unsettled_until IS :known_unsettled"
+             AND tag_writes = :writes"
         ))?
         .execute(named_params! {
             ":upstream": upstream, ":repository": repository, ":subject": digest, ":owner": owner, ":now": now.0,
-            ":version": holds.version, ":index": holds.index.as_ref().map(Digest::as_str), ":marked": holds.marked,
-            ":known_version": known.tag_version, ":known_index": known.index.as_ref().map(Digest::as_str),
-            ":known_marked": known.marked, ":known_unsettled": known.unsettled_until.map(|until| until.0),
+            ":index": index, ":marked": look.marked, ":all_of": look.all_of, ":writes": writes,
         })?;
     Ok(seen > 0)
+}
+
+/// The index, unless an entry may be listed no more. Rows of a subject's other form are counted by a version of their own:
+/// then no change at all may have come.
+fn recordable<'a>(db: &Connection, subject: &ManifestKey, index: Option<&'a TagIndex>) -> Result<Option<&'a str>> {
+    let Some(index) = index else { return Ok(None) };
+    let [upstream, repository, digest] = key(subject);
+    let has_two_forms = forms::other(db, subject, digest)?.is_some();
+    let as_listed = db
+        .prepare_cached(
+            "SELECT 1 FROM subject WHERE upstream = ?1 AND repository = ?2 AND subject = ?3
+             AND (version = ?4 OR NOT ?5 AND NOT EXISTS (
+                 SELECT 1 FROM referrer WHERE upstream = ?1 AND repository = ?2 AND subject = ?3
+                 AND state <> 'listed' AND version > ?4))",
+        )?
+        .exists(params![upstream, repository, digest, index.since, has_two_forms])?;
+    Ok(as_listed.then(|| index.digest.as_str()))
 }
 
 pub(crate) fn forget(db: &Connection, subject: &ManifestKey) -> Result<()> {
@@ -161,7 +180,8 @@ pub(crate) fn forget(db: &Connection, subject: &ManifestKey) -> Result<()> {
 
 pub(crate) fn mark_stale(db: &Connection, subject: &ManifestKey) -> Result<()> {
     db.prepare_cached(
-        "UPDATE subject SET tag_version = iif(version > 0, min(tag_version, version - 1), tag_version), tag_digest = NULL
+        "UPDATE subject SET tag_version = iif(version > 0, min(tag_version, version - 1), tag_version), tag_digest = NULL,
+                            tag_writes = tag_writes + 1
          WHERE upstream = ? AND repository = ? AND subject = ?",
     )?
     .execute(key(subject))

@@ -22,7 +22,7 @@ pub(crate) fn apply(
         return Ok(Applied::Outdated(seen));
     }
     match verdict {
-        Verdict::Held(relation) => hold(db, relation, now)?,
+        Verdict::Held(relation) => hold(db, relation, close, now)?,
         Verdict::Seen => referrers::change_state(db, of, "missing", "listed", now)?,
         Verdict::Deleted => {
             referrers::delete(db, of, now)?;
@@ -63,7 +63,7 @@ pub(crate) fn apply_tag(
     };
     relation_tags::put(db, of, tag, on, now)?;
     if let TagVerdict::On(relation) = verdict {
-        hold(db, relation, now)?;
+        hold(db, relation, close, now)?;
     }
     if let Some(before) = known.on.as_ref().filter(|before| Some(*before) != on) {
         let before = of.sibling(before.clone());
@@ -80,8 +80,8 @@ pub(crate) fn apply_tag(
     Ok(Applied::Done)
 }
 
-fn hold(db: &Connection, relation: &Relation, now: StoreTime) -> Result<()> {
-    referrers::hold(db, relation, now)?;
+fn hold(db: &Connection, relation: &Relation, close: Close, now: StoreTime) -> Result<()> {
+    referrers::hold(db, relation, matches!(close, Close::Past(_)), now)?;
     if let Some(pushed) = &relation.pushed {
         aliases::keep(db, &relation.referrer, pushed)?;
     }
