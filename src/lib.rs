@@ -44,4 +44,5 @@ mod stall;
 mod step;
 pub mod store;
 pub mod tasks;
+pub mod throttle;
 pub mod upstream;

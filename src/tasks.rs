@@ -3,9 +3,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use http::StatusCode;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::shares::{Bounds, Exhausted, Holder, Share, Shares};
+use crate::{
+    shares::{Bounds, Exhausted, Holder, Share, Shares},
+    throttle::Throttle,
+};
 
 /// Detached work, and the sign that it is time to end. Cheap to clone: all clones are one.
 #[derive(Clone)]
@@ -13,12 +17,24 @@ pub struct Tasks {
     tracker: TaskTracker,
     stop: CancellationToken,
     places: Shares,
+    throttle: Arc<Throttle>,
 }
 
 /// A place for one piece of detached work and what belongs to it. It is free again when all clones are dropped.
 #[derive(Clone)]
 pub struct Place {
     _share: Arc<Share>,
+    /// One of the few for whoever was refused a change just now.
+    _refused: Option<Arc<Share>>,
+    holder: Holder,
+    throttle: Arc<Throttle>,
+}
+
+impl Place {
+    /// The upstream answered the change for which this was taken: of whoever is refused, few go on at a time from then on.
+    pub fn answered(&self, status: StatusCode) {
+        self.throttle.answered(self.holder, status);
+    }
 }
 
 impl Tasks {
@@ -27,12 +43,15 @@ impl Tasks {
     pub fn new(most: usize, patience: Duration) -> Self {
         let bounds = Bounds { all: most, for_address: (most / 2).max(1), for_caller: (most / 4).max(1) };
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-        Self { tracker, stop, places: Shares::new(bounds, patience) }
+        let throttle = Arc::new(Throttle::new(patience));
+        Self { tracker, stop, places: Shares::new(bounds, patience), throttle }
     }
 
     /// A place, waited for in the queue. Whoever has a place must not wait for another one.
     pub async fn place(&self, holder: Holder) -> Result<Place, Exhausted> {
-        Ok(Place { _share: Arc::new(self.places.take(holder, 1).await?) })
+        let refused = self.throttle.place(holder).await?.map(Arc::new);
+        let share = Arc::new(self.places.take(holder, 1).await?);
+        Ok(Place { _share: share, _refused: refused, holder, throttle: self.throttle.clone() })
     }
 
     /// Starts work that runs to its end, whatever becomes of the caller; what this gives waits for it. `None`: it

@@ -24,6 +24,7 @@ pub(super) async fn delete(
 ) -> Result<Response<Body>, Error> {
     let registry = exchange.registry();
     let mut head = exchange.head;
+    let place = app.tasks.place(registry.holder()).await?;
     let named = registry.upstream().key(repository, digest);
     let key = held_form(app, &registry, &named).await?;
     if key != named {
@@ -38,12 +39,14 @@ pub(super) async fn delete(
     let list_of = app.tags.subject_of(&registry, &named).await?;
     let changes = app.changes.clone();
     // A client that leaves changes nothing from here on.
-    let place = app.tasks.place(registry.holder()).await?;
     let deleting = app.tasks.detached(place.clone(), async move {
         if let Some(subject) = list_of {
-            return changes.tags.adopt(&registry, request, &subject, None).await;
+            let answer = changes.tags.adopt(&registry, request, &subject, None).await?;
+            place.answered(answer.status());
+            return Ok(answer);
         }
         let answer = changes.delete(&registry, request, &key).await?;
+        place.answered(answer.status());
         if let Some(subjects) = cascade.filter(|_| answer.status().is_success()) {
             policy::delete_referrers(&changes, &registry, subjects, place).await;
         }
@@ -97,12 +100,15 @@ pub(super) async fn delete_tag(
     let changes = app.changes.clone();
     // A client that leaves changes nothing from here on.
     let place = app.tasks.place(registry.holder()).await?;
-    let deleting = app.tasks.detached(place, async move {
-        if list_of.is_some() {
-            return changes.tags.adopt(&registry, request, &subject, None).await;
-        }
-        let tag = RelationTag { tag, subject: subject.digest.clone() };
-        changes.untag(&registry, request, &subject, &tag).await
+    let deleting = app.tasks.detached(place.clone(), async move {
+        let answer = if list_of.is_some() {
+            changes.tags.adopt(&registry, request, &subject, None).await?
+        } else {
+            let tag = RelationTag { tag, subject: subject.digest.clone() };
+            changes.untag(&registry, request, &subject, &tag).await?
+        };
+        place.answered(answer.status());
+        Ok(answer)
     });
     deleting.await.ok_or(Error::Bug)?
 }

@@ -53,13 +53,16 @@ pub(super) async fn put(
     }
     // A client that leaves changes nothing from here on.
     let place = app.tasks.place(registry.holder()).await?;
-    let pushing = app.tasks.detached(place, async move {
+    let pushing = app.tasks.detached(place.clone(), async move {
         let _reservation = reservation;
-        if taggings.is_empty() {
-            return push(&changes, &registry, head, by_digest, &key, raw, kind).await;
-        }
         let push = Box::pin(push(&changes, &registry, head, by_digest, &key, raw, kind));
-        Box::pin(changes.with_tags(&registry, &key, taggings, push)).await
+        let answer = if taggings.is_empty() {
+            push.await
+        } else {
+            Box::pin(changes.with_tags(&registry, &key, taggings, push)).await
+        }?;
+        place.answered(answer.status());
+        Ok(answer)
     });
     pushing.await.ok_or(Error::Bug)?
 }

@@ -15,6 +15,7 @@ mod challenges;
 mod connections;
 mod dead_connections;
 mod expect;
+mod floods;
 mod framing;
 mod gate;
 mod idle;

@@ -33,6 +33,10 @@ impl Gate {
         changed.notify_all();
     }
 
+    pub(crate) fn close(&self) {
+        self.0.0.lock().expect("no one panicked").1 = false;
+    }
+
     pub(crate) fn is_open(&self) -> bool {
         self.0.0.lock().expect("no one panicked").1
     }
