@@ -2,7 +2,6 @@
 //! was left open. ARCHITECTURE.md, "What is believed", has the rules.
 
 mod attempts;
-mod confirm;
 mod corroborating;
 mod digest_tag;
 mod reading;
@@ -11,8 +10,7 @@ mod settle;
 mod tag_attempts;
 mod tag_reading;
 
-pub use attempts::{begin, end, end_unsuccessful, forward, is_definite};
-pub use confirm::{ROUNDS, confirm, holds};
+pub use attempts::{ROUNDS, begin, confirm, end, end_unsuccessful, forward, holds, is_definite};
 pub use corroborating::CorroboratingOk;
 pub use digest_tag::DigestTagCopy;
 pub use reading::{Fetched, fetch};

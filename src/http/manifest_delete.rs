@@ -60,12 +60,12 @@ pub(super) async fn delete(
 /// that the number of requests tells nobody whether it has anything. What it says counts for nothing else: a push may come
 /// between that and the delete.
 async fn held_form(app: &App, registry: &Registry, key: &ManifestKey) -> Result<ManifestKey, Error> {
-    if !registry.upstream().rewrites() {
-        return Ok(key.clone());
-    }
     let alias = app.store.alias(key).await?;
-    let seen = app.store.look(key).await?;
     let held = alias.map_or_else(|| key.clone(), |alias| key.sibling(alias.carrier));
+    if !registry.upstream().rewrites() {
+        return Ok(held);
+    }
+    let seen = app.store.look(key).await?;
     let known = held != *key || seen.version > 0 || seen.contended;
     let status = match registry.shows(&held).await {
         Ok(answer) => answer.status,

@@ -27,7 +27,6 @@ pub(super) async fn get(
     reference: Reference,
 ) -> Result<Response<Body>, Error> {
     let answer = match &reference {
-        _ if !exchange.upstream.rewrites() => exchange.forward_head().await?,
         Reference::Digest(digest) => return by_digest(app, exchange, repository, digest.clone()).await,
         Reference::Tag(tag) => {
             let subject = ReferrersTag::parse(tag).map(|subject| exchange.upstream.key(repository.clone(), subject));
@@ -58,7 +57,7 @@ async fn by_digest(
     }
 }
 
-/// What is no manifest may be one whose carrier the database doesn't know.
+/// What is no manifest may be one whose carrier the database doesn't know, or a listed referrer that is gone.
 async fn get_or_recover(app: &App, exchange: Exchange, key: ManifestKey) -> Result<Response<Body>, Error> {
     let request = Request::from_parts(exchange.head.clone(), Body::EMPTY);
     let answer = exchange.upstream.forward(request, &exchange.side).await?;
@@ -66,7 +65,10 @@ async fn get_or_recover(app: &App, exchange: Exchange, key: ManifestKey) -> Resu
         return Ok(answer);
     }
     let registry = exchange.registry();
-    match Box::pin(carrier::recover(&registry, &*app.store, &key)).await {
+    let rewrites = exchange.upstream.rewrites();
+    let lost =
+        async { if rewrites { carrier::recover(&registry, &*app.store, &key).await } else { Ok(Lost::Nothing) } };
+    match Box::pin(lost).await {
         Ok(Lost::Found(alias)) => {
             Box::pin(original(&*app.store, &registry, &exchange.head, &key, &alias, Some(answer))).await
         }
@@ -91,8 +93,8 @@ async fn get_or_recover(app: &App, exchange: Exchange, key: ManifestKey) -> Resu
 async fn by_tag(app: &App, exchange: Exchange, repository: Repository) -> Result<Response<Body>, Error> {
     let accept = Accept::of(&exchange.head.headers);
     let upstream = exchange.upstream.clone();
-    let may_be_carrier =
-        accept.names_an_artifact() || app.store.has_aliases(&upstream.name, &repository).await.unwrap_or_default();
+    let may_be_carrier = (upstream.rewrites() && accept.names_an_artifact())
+        || app.store.has_aliases(&upstream.name, &repository).await.unwrap_or_default();
     if !may_be_carrier {
         return exchange.forward_head().await;
     }

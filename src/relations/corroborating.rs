@@ -1,6 +1,6 @@
 //! What makes a 404 believable.
 
-use super::confirm::holds;
+use super::attempts::holds;
 use crate::{error::Error, referrers::ManifestKey, upstream::Registry};
 
 /// A 200 that a caller got in a repository, beside which its 404s of the same round count: alone, a 404 may mean "not

@@ -6,10 +6,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 
-use super::{
-    attempts::{begin, end, end_unsuccessful, forward},
-    confirm::confirm,
-};
+use super::attempts::{begin, confirm, end, end_unsuccessful, forward};
 use crate::{
     config::DigestTags,
     metrics::Metrics,

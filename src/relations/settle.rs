@@ -5,7 +5,7 @@ use std::time::Duration;
 use moka::future::Cache;
 
 use super::{
-    confirm::holds,
+    attempts::holds,
     corroborating::CorroboratingOk,
     reading::{Fetched, fetch},
     tag_reading::settle_tag,

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use http::{Response, StatusCode};
 
 use super::{
-    attempts::{begin, end, end_unsuccessful},
-    confirm::{ROUNDS, holds},
+    attempts::{ROUNDS, begin, end, end_unsuccessful, holds},
     relation_tags::{TagClaim, Tagging},
     tag_reading::read_tag,
 };

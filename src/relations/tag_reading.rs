@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use super::{confirm::ROUNDS, corroborating::CorroboratingOk, relation_tags::belongs_to};
+use super::{attempts::ROUNDS, corroborating::CorroboratingOk, relation_tags::belongs_to};
 use crate::{
     carrier::{self, Artifact, CarriedRecord, Lost},
     error::Error,

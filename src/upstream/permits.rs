@@ -1,6 +1,9 @@
 //! Cached permits, by who asks: a keyed hash of everything by which the upstream could decide.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    net::Ipv6Addr,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -48,9 +51,10 @@ impl Permits {
     pub(super) fn holder(&self, caller: &HeaderMap, address: &HeaderValue) -> Holder {
         let credentials = [header::AUTHORIZATION, header::COOKIE];
         let given = credentials.iter().flat_map(|name| caller.get_all(name)).map(HeaderValue::as_bytes);
+        let network = Network::of(address);
         Holder {
-            caller: self.key_of(given.chain([address.as_bytes(), b"caller"])),
-            address: self.key_of([address.as_bytes(), b"address"]),
+            caller: self.key_of(given.chain([network.as_bytes(), b"caller"])),
+            address: self.key_of([network.as_bytes(), b"address"]),
         }
     }
 
@@ -100,6 +104,30 @@ impl Permits {
             || TRACES.contains(&text)
             || TRACE_PREFIXES.iter().any(|prefix| text.starts_with(prefix))
             || self.ignored.contains(name))
+    }
+}
+
+/// What counts as one address: of IPv6 the first half, since whoever has one has all others of its network.
+enum Network<'a> {
+    Address(&'a HeaderValue),
+    V6([u8; 8]),
+}
+
+impl<'a> Network<'a> {
+    fn of(address: &'a HeaderValue) -> Self {
+        let is_v6 = address.as_bytes().contains(&b':');
+        let parsed = is_v6.then(|| address.to_str().ok()?.parse::<Ipv6Addr>().ok()).flatten();
+        match parsed.and_then(|address| address.octets().first_chunk().copied()) {
+            Some(half) => Self::V6(half),
+            None => Self::Address(address),
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Address(address) => address.as_bytes(),
+            Self::V6(half) => half,
+        }
     }
 }
 
@@ -196,6 +224,16 @@ mod tests {
         assert_ne!(one, key("authorization", "Bearer a", "s"));
         assert_ne!(key("cookie", "a", "r"), key("x-jfrog-art-api", "a", "r"));
         assert_eq!(key("user-agent", "a", "r"), key("user-agent", "b", "r"));
+    }
+
+    #[test]
+    fn limits_whoever_has_one_ipv6_address_has_those_of_its_network() {
+        let permits = permits();
+        let of = |address: &'static str| permits.holder(&HeaderMap::new(), &HeaderValue::from_static(address));
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:0:0:2"));
+        assert_ne!(of("2001:db8::1").address, of("2001:db8:0:1::1").address);
+        assert_ne!(of("192.0.2.1").address, of("192.0.2.2").address);
+        assert_ne!(of("192.0.2.1").caller, of("192.0.2.1").address);
     }
 
     #[test]

@@ -64,6 +64,10 @@ impl Stand {
     }
 }
 
+fn rewrite_mode(mode: &str) -> String {
+    format!("[rewrite]\nmode = \"{mode}\"\n")
+}
+
 /// An upstream that keeps a push by tag under the digest that its query names, as olareg does, where it says so.
 fn keeps_as_asked(said: fn(&[u8]) -> String) -> impl Fn(&Holdings, &mut Visit) -> bool {
     move |held, visit| {
@@ -163,8 +167,8 @@ fn query_of_many_after_recheck_looks_at_the_tag_once() {
 
 #[test]
 fn query_reads_a_tag_that_a_pull_has_shown_to_be_another() {
-    for method in ["GET", "HEAD"] {
-        let stand = up(|backref| backref);
+    for (method, mode) in [("GET", "auto"), ("HEAD", "auto"), ("GET", "never")] {
+        let stand = up(|backref| backref.config(&rewrite_mode(mode)));
         let before = stand.tag_around(&["a"]);
         assert_eq!(stand.listed(), before);
         let after = stand.tag_around(&["a", "b"]);
@@ -181,8 +185,8 @@ fn query_reads_a_tag_that_a_pull_has_shown_to_be_another() {
 
 #[test]
 fn query_lists_no_referrer_whose_pull_was_answered_with_a_404() {
-    for method in ["GET", "HEAD"] {
-        let stand = up(|backref| backref);
+    for (method, mode) in [("GET", "auto"), ("HEAD", "auto"), ("GET", "never")] {
+        let stand = up(|backref| backref.config(&rewrite_mode(mode)));
         let [kept, lost] = ["kept", "lost"].map(|name| stand.push(name));
         stand.holdings.forget(&path(&lost));
         assert_eq!(stand.listed(), [kept.clone(), lost.clone()], "{method}: nobody has told");

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use crate::stand::{IMAGE, OCI, artifact, descriptor, put, relay};
-use crate::support::{Backref, Fake, Kind, Visit, sha256};
+use crate::stand::{IMAGE, OCI, artifact, descriptor, get, put, relay};
+use crate::support::{Backref, Fake, Kind, Visit, http, sha256};
 
 /// An upstream that answers an artifact manifest with `status` and `code`, and takes anything else.
 fn refusing(status: &'static str, code: &'static str, carriers_too: bool) -> Fake {
@@ -195,6 +195,25 @@ fn rewrite_mode_never_and_always_are_obeyed() {
     let backref = Backref::of(&fake.url()).config("[rewrite]\nmode = \"always\"\n").start();
     assert_eq!(put(&backref.url(), &sha256(&manifest()), OCI, &manifest()).status, 201);
     assert_eq!(puts(&fake), [IMAGE]);
+}
+
+#[test]
+fn rewrite_mode_never_leaves_earlier_originals_where_they_were() {
+    let mut stand = crate::stand::up(Kind::Distribution2, "");
+    let original = artifact(OCI, "a/sbom", Some(&stand.subject), "sbom");
+    let digest = stand.push(OCI, &original);
+    let carrier = stand.only_carrier(crate::stand::digest(&stand.subject));
+    assert_eq!(put(&stand.url(), "v1", OCI, &original).status, 201);
+    stand.backref.terminate();
+    std::fs::write(stand.backref.directory().join("backref.toml"), "[rewrite]\nmode = \"never\"\n").expect("written");
+    stand.backref.start();
+    for reference in [digest.as_str(), "v1"] {
+        let answer = get(&stand.url(), reference, &[OCI]);
+        assert_eq!((answer.status, &answer.body), (200, &original), "{reference}");
+    }
+    let answer = http::send("DELETE", &crate::stand::manifest_url(&stand.url(), &digest), &[], b"");
+    assert_eq!(answer.status, 202);
+    assert_eq!(get(&stand.registry.url(), &carrier, &[IMAGE]).status, 404);
 }
 
 #[test]
