@@ -227,7 +227,7 @@ impl Config {
                     one_of(&[("write", ReferrersTagMode::Write), ("off", ReferrersTagMode::Off)]),
                     ReferrersTagMode::Write,
                 ),
-                hide_tags: s.or("referrers.hide_tags", flag, false),
+                hide_tags: s.or("referrers.hide_tags", flag, true),
                 recheck: s.or("referrers.recheck", duration, 5 * minute),
                 digest_tags: s.or(
                     "referrers.digest_tags",

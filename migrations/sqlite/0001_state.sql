@@ -26,6 +26,7 @@ CREATE TABLE subject (
     PRIMARY KEY (upstream, repository, subject)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX subject_stale ON subject (upstream, repository, subject) WHERE version > tag_version;
+CREATE INDEX subject_marked ON subject (upstream, repository) WHERE tag_marked = 1;
 CREATE INDEX subject_by_tag ON subject (upstream, repository, tag_digest) WHERE tag_digest IS NOT NULL;
 
 -- Clustered in the order of OCI's list. The other orders and the filter by type have an index each, in the order of the

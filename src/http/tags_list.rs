@@ -29,7 +29,9 @@ const CHUNK: usize = 256;
 /// Answers it.
 pub(super) async fn list(app: &App, exchange: Exchange, repository: Repository) -> Result<Response<Body>, Error> {
     let upstream = exchange.upstream.clone();
-    if !upstream.referrers.hide_tags || !upstream.keeps_tags() {
+    let hides = upstream.referrers.hide_tags && upstream.keeps_tags();
+    // Without the database nothing is hidden: lists of tags don't depend on it.
+    if !hides || !app.store.has_marked_tags(&upstream.name, &repository).await.unwrap_or_default() {
         return exchange.forward_head().await;
     }
     let registry = exchange.registry();
@@ -47,14 +49,14 @@ pub(super) async fn list(app: &App, exchange: Exchange, repository: Repository) 
         Err(CollectError::Busy(error)) => return Err(error.into()),
         Err(CollectError::TooLarge | CollectError::Body(_)) => return Err(Error::Incomplete),
     };
-    let shown = without_marked(app, &repository, list).await?;
+    let shown = without_marked(app, &repository, list.clone()).await.unwrap_or(list);
     head.headers.remove(header::ETAG);
     head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(shown.len()));
     reservation.shrink_to(shown.len());
     Ok(Response::from_parts(head, Body::Held(HeldBody::new(shown, reservation))))
 }
 
-/// The list without the tags that are known to resolve to an index with backref's mark; what is no list of tags as it is.
+/// The list without the tags that are last known to resolve to an index with backref's mark; what is no list of tags as it is.
 async fn without_marked(app: &App, repository: &Repository, list: Bytes) -> Result<Bytes, Error> {
     let Ok(tags) = serde_json::from_slice::<List>(&list) else { return Ok(list) };
     let place = |tag: &RawValue| {
@@ -67,8 +69,7 @@ async fn without_marked(app: &App, repository: &Repository, list: Bytes) -> Resu
         let subjects: Vec<_> = chunk.iter().filter_map(|tag| subject_of(tag)).collect();
         let Some(first) = subjects.first() else { continue };
         let states = app.store.tags(&app.upstream.key(repository.clone(), first.clone()), &subjects).await?;
-        let is_marked = |state: &crate::store::TagState| state.marked && state.index.is_some();
-        let marked = chunk.iter().zip(states).filter(|(_, state)| state.as_ref().is_some_and(is_marked));
+        let marked = chunk.iter().zip(states).filter(|(_, state)| state.as_ref().is_some_and(|state| state.marked));
         hidden.extend(marked.map(|(tag, _)| place(tag)));
     }
     Ok(if hidden.is_empty() { list } else { cut(list.into(), &hidden).freeze() })

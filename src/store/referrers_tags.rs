@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{error::StoreError, time::StoreTime};
 use crate::{
-    oci::{Digest, Listed},
+    oci::{Digest, Listed, Repository},
     referrers::ManifestKey,
 };
 
@@ -18,6 +18,9 @@ pub trait ReferrersTags {
 
     /// The same of many subjects of one repository, in their order.
     async fn tags(&self, beside: &ManifestKey, subjects: &[Digest]) -> Result<Vec<Option<TagState>>, StoreError>;
+
+    /// Whether a repository has a tag that was last known to resolve to an index with backref's mark.
+    async fn has_marked_tags(&self, upstream: &str, repository: &Repository) -> Result<bool, StoreError>;
 
     /// Takes the lease on a subject's tag, for `lease`: as long as what is sent now may still be carried out. Until then
     /// the tag is unsettled; and it is stale from now on unless `all` is about to be sent. Gives what was known before, with

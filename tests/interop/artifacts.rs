@@ -45,7 +45,7 @@ fn rewrite_of_a_push_by_digest_is_listed_as_its_carrier(kind: Kind) {
     let held = fetch(stand.registry.host(), &carrier);
     assert_eq!(held.header("Content-Type"), IMAGE);
     assert_eq!(held.json()["config"]["digest"], original.as_str());
-    stand.assert_no_referrers_tag("app");
+    stand.assert_no_client_wrote_a_referrers_tag("app");
 }
 
 fn oras_discovers_a_rewritten_artifact(kind: Kind) {

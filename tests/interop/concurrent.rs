@@ -18,7 +18,7 @@ fn oras_forty_concurrent_attachments_are_all_listed(kind: Kind) {
     attached.sort();
     listed.sort();
     assert_eq!(listed, attached);
-    stand.assert_no_referrers_tag("app");
+    stand.assert_no_client_wrote_a_referrers_tag("app");
     let directly = listed_directly(kind);
     println!(
         "{kind:?}: of {PUSHES} attached at once, through backref {} are listed, directly {directly}",

@@ -26,7 +26,7 @@ fn cosign_bundle_is_a_referrer_and_verifies(kind: Kind) {
 
     assert_eq!(types(&stand, &image), [BUNDLE]);
     verify(&stand.home, "", "ours", &image);
-    stand.assert_no_referrers_tag("app");
+    stand.assert_no_client_wrote_a_referrers_tag("app");
 }
 
 fn cosign_with_another_key_does_not_verify(kind: Kind) {
@@ -43,7 +43,7 @@ fn cosign_signature_by_tag_stays_a_tag_and_verifies(kind: Kind) {
     assert!(stand.registry.tags("app").contains(&tag), "{tag} is in the upstream");
     verify(&stand.home, BY_TAG, "ours", &image);
     refuse(&stand.home, BY_TAG, "theirs", &image, "no matching signatures");
-    stand.assert_no_referrers_tag("app");
+    stand.assert_no_client_wrote_a_referrers_tag("app");
 }
 
 fn cosign_signature_as_a_referrer_is_listed_and_verifies(kind: Kind) {
@@ -52,7 +52,7 @@ fn cosign_signature_as_a_referrer_is_listed_and_verifies(kind: Kind) {
 
     assert_eq!(types(&stand, &image), [SIGNATURE]);
     verify(&stand.home, "--new-bundle-format=false --experimental-oci11", "ours", &image);
-    stand.assert_no_referrers_tag("app");
+    stand.assert_no_client_wrote_a_referrers_tag("app");
 }
 
 /// cosign looks at the last entry of the list alone, so the list has to keep the order of arrival.
@@ -74,7 +74,7 @@ fn cosign_attestation_is_a_referrer_and_verifies(kind: Kind) {
     assert_eq!(types(&stand, &image), [BUNDLE]);
     let flags = "--type custom --insecure-ignore-tlog --allow-http-registry";
     cosign(&stand.home, &format!("verify-attestation {flags} --key ours.pub {image}"));
-    stand.assert_no_referrers_tag("app");
+    stand.assert_no_client_wrote_a_referrers_tag("app");
 }
 
 fn cosign_signature_that_is_deleted_verifies_no_more(kind: Kind) {
@@ -113,7 +113,7 @@ fn cosign_signatures_by_tag_are_listed_where_cosign_tags_is_set(kind: Kind) {
     let flags = "--type custom --predicate predicate.json --tlog-upload=false --use-signing-config=false";
     cosign(&stand.home, &format!("attest {flags} {BY_TAG} --key ours.key --allow-http-registry --yes {image}"));
     assert_eq!(stand.listed("app", digest_of(&image)), [both, held("att")]);
-    stand.assert_no_referrers_tag("app");
+    stand.assert_no_client_wrote_a_referrers_tag("app");
 }
 
 /// It deletes the tag, or the manifest by its digest where the upstream knows no delete by tag, as distribution 2.8.
@@ -131,9 +131,9 @@ fn up(kind: Kind) -> (Stand, String) {
     configured(kind, "")
 }
 
-/// The same, with more in `[referrers]`. Whatever referrers tag there is was pushed by a client.
+/// The same, with more in `[referrers]`.
 fn configured(kind: Kind, referrers: &str) -> (Stand, String) {
-    let config = format!("[referrers]\ntag = \"off\"\n{referrers}");
+    let config = format!("[referrers]\n{referrers}");
     let stand = Stand::configured(Registry::of(kind).start(), &config);
     for pair in ["ours", "theirs"] {
         cosign(&stand.home, &format!("generate-key-pair --output-key-prefix {pair}"));

@@ -38,7 +38,7 @@ fn crane_copies_a_referrer_and_the_copy_is_listed(kind: Kind) {
     assert_eq!(stand.listed("app", &image), Vec::<String>::new());
     stand.home.run(&format!("crane copy {there}@{sbom} {}", stand.at(&format!("app@{sbom}"))));
     assert_eq!(stand.listed("app", &image), [sbom]);
-    stand.assert_no_referrers_tag("app");
+    stand.assert_no_client_wrote_a_referrers_tag("app");
 }
 
 fn crane_deletes_a_referrer_and_it_is_unlisted(kind: Kind) {

@@ -27,7 +27,7 @@ fn oras_discovers_attachments_in_order(kind: Kind) {
     let found = discover(&stand.home, &stand.at("app:v1"), "");
     assert_eq!(types_and_digests(&found), [(SBOM.to_owned(), first.clone()), (SCAN.to_owned(), second.clone())]);
     assert_eq!(stand.listed("app", &image), [first, second]);
-    stand.assert_no_referrers_tag("app");
+    stand.assert_no_client_wrote_a_referrers_tag("app");
 }
 
 fn oras_discovery_is_filtered_by_artifact_type(kind: Kind) {
@@ -51,7 +51,7 @@ fn oras_discovers_referrers_of_referrers(kind: Kind) {
     let found = discover(&stand.home, &stand.at("app:v1"), "");
     assert_eq!(types_and_digests(&found), [(SBOM.to_owned(), sbom)]);
     assert_eq!(types_and_digests(&found["referrers"][0]), [(SCAN.to_owned(), scan)]);
-    stand.assert_no_referrers_tag("app");
+    stand.assert_no_client_wrote_a_referrers_tag("app");
 }
 
 fn oras_annotation_is_listed_with_its_referrer(kind: Kind) {
@@ -92,7 +92,7 @@ fn oras_copy_to_a_plain_registry_and_back_keeps_the_referrers(kind: Kind) {
     listed.sort();
     attached.sort();
     assert_eq!(listed, attached);
-    stand.assert_no_referrers_tag("back");
+    stand.assert_no_client_wrote_a_referrers_tag("back");
 }
 
 fn oras_deletes_a_referrer_and_it_is_discovered_no_more(kind: Kind) {

@@ -39,7 +39,7 @@ fn oras_2022_lists_what_it_attached(kind: Kind) {
     assert_eq!(discover(&stand, "app:v1"), newest_first(&[0, 1, 2]), "two pages");
     assert_eq!(discover(&stand, &format!("app:v1 {SBOM}")), newest_first(&[0, 2]));
     assert_eq!(discover(&stand, &format!("app@{image} {SIGNATURE}")), newest_first(&[1]));
-    stand.assert_no_referrers_tag("app");
+    stand.assert_no_client_wrote_a_referrers_tag("app");
 }
 
 fn oras_2022_pulls_what_it_attached(kind: Kind) {

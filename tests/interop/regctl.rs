@@ -25,7 +25,7 @@ fn regctl_lists_what_it_put_with_a_subject(kind: Kind) {
     let scan = put(&stand, "app:v1", SCAN);
 
     assert_eq!(types_and_digests(&list(&stand, "app:v1", "")), [(SBOM.to_owned(), sbom), (SCAN.to_owned(), scan)]);
-    stand.assert_no_referrers_tag("app");
+    stand.assert_no_client_wrote_a_referrers_tag("app");
 }
 
 fn regctl_list_is_filtered_by_artifact_type(kind: Kind) {
@@ -46,7 +46,7 @@ fn regctl_gets_an_artifact_by_its_subject(kind: Kind) {
     let got =
         stand.home.run(&format!("regctl artifact get --subject {} --filter-artifact-type {SBOM}", stand.at("app:v1")));
     assert_eq!(got, SBOM);
-    stand.assert_no_referrers_tag("app");
+    stand.assert_no_client_wrote_a_referrers_tag("app");
 }
 
 fn regctl_lists_an_index_that_refers_to_an_image(kind: Kind) {
@@ -59,7 +59,7 @@ fn regctl_lists_an_index_that_refers_to_an_image(kind: Kind) {
     let digest = stand.home.run(&format!("regctl manifest head {index}"));
     assert_eq!(stand.listed("app", &image), [digest.trim()]);
     assert_eq!(types_and_digests(&list(&stand, "app:v1", "")), [(SCAN.to_owned(), digest.trim().to_owned())]);
-    stand.assert_no_referrers_tag("app");
+    stand.assert_no_client_wrote_a_referrers_tag("app");
 }
 
 fn regctl_copy_from_a_plain_registry_and_on_keeps_the_referrers(kind: Kind) {
@@ -72,7 +72,7 @@ fn regctl_copy_from_a_plain_registry_and_on_keeps_the_referrers(kind: Kind) {
 
     stand.home.run(&format!("regctl image copy --referrers {first} {}", stand.at("app:v1")));
     let mut listed = stand.listed("app", &image);
-    stand.assert_no_referrers_tag("app");
+    stand.assert_no_client_wrote_a_referrers_tag("app");
     stand.home.run(&format!("regctl image copy --referrers {} {last}", stand.at("app:v1")));
     let body = json(&stand.home.run(&format!("regctl artifact list --format raw-body {last}")));
     let mut arrived: Vec<_> = types_and_digests(&body).into_iter().map(|(_, digest)| digest).collect();
@@ -103,7 +103,7 @@ fn deleted_with(kind: Kind, flags: &str) {
     stand.home.run(&format!("regctl manifest delete {flags} {}", stand.at(&format!("app@{sbom}"))));
 
     assert_eq!(types_and_digests(&list(&stand, "app:v1", "")), [(SCAN.to_owned(), scan)]);
-    stand.assert_no_referrers_tag("app");
+    stand.assert_no_client_wrote_a_referrers_tag("app");
 }
 
 fn up(kind: Kind) -> Stand {

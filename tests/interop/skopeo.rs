@@ -44,7 +44,7 @@ fn skopeo_copies_a_referrer_and_the_copy_is_listed(kind: Kind) {
     copy(&stand, &stand.at("app:v1"), &stand.at("copy:v1"));
     copy(&stand, &stand.at(&format!("app@{sbom}")), &stand.at(&format!("copy@{sbom}")));
     assert_eq!(stand.listed("copy", &image), [sbom]);
-    stand.assert_no_referrers_tag("copy");
+    stand.assert_no_client_wrote_a_referrers_tag("copy");
 }
 
 fn skopeo_deletes_a_referrer_and_it_is_unlisted(kind: Kind) {

@@ -4,6 +4,8 @@ use serde_json::Value;
 
 use crate::support::{Backref, Home, Kind, Registry, http};
 
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
 /// Runs each scenario on both upstreams, as tests of their own.
 macro_rules! on_both_upstreams {
     ($($scenario:ident),+ $(,)?) => {
@@ -22,9 +24,6 @@ macro_rules! on_both_upstreams {
     };
 }
 
-/// With this, whatever referrers tag the upstream has was pushed by a client.
-const CONFIG: &str = "[referrers]\ntag = \"off\"\n";
-
 /// Dropped in this order: backref goes before its upstream does.
 pub(crate) struct Stand {
     pub(crate) home: Home,
@@ -38,7 +37,7 @@ impl Stand {
     }
 
     pub(crate) fn before(registry: Registry) -> Self {
-        Self::configured(registry, CONFIG)
+        Self::configured(registry, "")
     }
 
     /// With settings of the scenario's own, TOML.
@@ -68,15 +67,18 @@ impl Stand {
         referrers.iter().map(|referrer| text(&referrer["digest"])).collect()
     }
 
-    /// A client that sees the API has no use for the referrers tag `sha256-<hex>`; one that doesn't pushes it.
-    pub(crate) fn assert_no_referrers_tag(&self, repository: &str) {
+    /// A client that sees the API has no use for the referrers tag `sha256-<hex>`; one that doesn't pushes it, without
+    /// backref's mark.
+    pub(crate) fn assert_no_client_wrote_a_referrers_tag(&self, repository: &str) {
         let tags = self.registry.tags(repository);
         assert!(!tags.is_empty(), "{repository} has no tags at all: nothing was pushed there");
-        let referrers_tags: Vec<_> = tags.iter().filter(|tag| is_referrers_tag(tag)).collect();
-        assert!(
-            referrers_tags.is_empty(),
-            "a client wrote the referrers tag itself, in {repository}: {referrers_tags:?}"
-        );
+        for tag in tags.iter().filter(|tag| is_referrers_tag(tag)) {
+            let url = format!("{}/v2/{repository}/manifests/{tag}", self.registry.url());
+            let index = http::get(&url, &[("Accept", INDEX)]);
+            assert_eq!(index.status, 200, "{index:?}");
+            let subject = text(&index.json()["annotations"]["io.backref.subject"]);
+            assert_eq!(subject.replace(':', "-"), *tag, "a client wrote the referrers tag itself, in {repository}");
+        }
     }
 }
 

@@ -219,7 +219,7 @@ fn limits_slow_readers_of_a_list_of_tags_take_their_own_share() {
             visit.answer("201 Created", &[], "");
         }
     });
-    let backref = Backref::of(&fake.url()).config("[referrers]\nhide_tags = true\n").start();
+    let backref = Backref::of(&fake.url()).start();
     let list = format!("/v2/{REPOSITORY}/tags/list");
     let mut slow: Vec<_> = (0..2).map(|_| get(ELSEWHERE, &backref, "slow", &list, true)).collect();
     until("one to be answered", || {

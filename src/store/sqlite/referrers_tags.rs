@@ -11,7 +11,7 @@ use super::{
     writer::Durability,
 };
 use crate::{
-    oci::{Digest, Listed},
+    oci::{Digest, Listed, Repository},
     referrers::ManifestKey,
     store::{ReferrersTags, StoreError, TagLook, TagOutcome, TagState, TagWrite},
 };
@@ -24,6 +24,10 @@ impl ReferrersTags for SqliteStore {
 
     async fn tags(&self, beside: &ManifestKey, subjects: &[Digest]) -> Result<Vec<Option<TagState>>, StoreError> {
         self.read(|db| referrers_tags::tags(db, beside, subjects, now()))
+    }
+
+    async fn has_marked_tags(&self, upstream: &str, repository: &Repository) -> Result<bool, StoreError> {
+        self.read(|db| referrers_tags::has_marked(db, upstream, repository))
     }
 
     async fn begin_tag(

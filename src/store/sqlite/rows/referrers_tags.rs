@@ -7,7 +7,7 @@ use super::{
     forms, referrers,
 };
 use crate::{
-    oci::Digest,
+    oci::{Digest, Repository},
     referrers::ManifestKey,
     store::{StoreTime, TagIndex, TagLook, TagOutcome, TagState, TagWrite, Until},
 };
@@ -41,6 +41,14 @@ pub(crate) fn tags(
     let mut known = db.prepare_cached(STATE)?;
     let mut of = |subject: &Digest| known.query_row(sibling(beside, subject.as_str()), |row| state(row, at)).optional();
     subjects.iter().map(&mut of).collect()
+}
+
+pub(crate) fn has_marked(db: &Connection, upstream: &str, repository: &Repository) -> Result<bool> {
+    db.prepare_cached(
+        "SELECT 1 FROM subject INDEXED BY subject_marked
+         WHERE upstream = ? AND repository = ? AND tag_marked = 1 LIMIT 1",
+    )?
+    .exists([upstream, repository.as_str()])
 }
 
 /// Nobody has the lease, or this process has it, or it is over.
