@@ -32,6 +32,7 @@ pub(crate) use backref::{Backref, BackrefOptions};
 pub(crate) use chaos::{Chaos, Mishap};
 pub(crate) use fake::{Fake, Gate, Head, Holdings, Reply, Seen, Visit, sha256, sha512};
 pub(crate) use home::{Home, Outcome};
+pub(crate) use process::Process;
 pub(crate) use registry::{Kind, Registry, RegistryOptions};
 pub(crate) use seed::Seed;
 pub(crate) use sockets::{clients, opened, served};
