@@ -168,15 +168,18 @@ pub(crate) fn see(
 fn recordable<'a>(db: &Connection, subject: &ManifestKey, index: Option<&'a TagIndex>) -> Result<Option<&'a str>> {
     let Some(index) = index else { return Ok(None) };
     let [upstream, repository, digest] = key(subject);
-    let has_two_forms = forms::other(db, subject, digest)?.is_some();
-    let as_listed = db
-        .prepare_cached(
-            "SELECT 1 FROM subject WHERE upstream = ?1 AND repository = ?2 AND subject = ?3
-             AND (version = ?4 OR NOT ?5 AND NOT EXISTS (
-                 SELECT 1 FROM referrer WHERE upstream = ?1 AND repository = ?2 AND subject = ?3
-                 AND state <> 'listed' AND version > ?4))",
-        )?
-        .exists(params![upstream, repository, digest, index.since, has_two_forms])?;
+    let version: Option<i64> = db
+        .prepare_cached("SELECT version FROM subject WHERE upstream = ? AND repository = ? AND subject = ?")?
+        .query_row(key(subject), |row| row.get(0))
+        .optional()?;
+    let as_listed = version == Some(index.since)
+        || (forms::other(db, subject, digest)?.is_none()
+            && !db
+                .prepare_cached(
+                    "SELECT 1 FROM referrer WHERE upstream = ? AND repository = ? AND subject = ?
+                     AND state <> 'listed' AND version > ? LIMIT 1",
+                )?
+                .exists(params![upstream, repository, digest, index.since])?);
     Ok(as_listed.then(|| index.digest.as_str()))
 }
 
