@@ -42,6 +42,9 @@ pub enum Error {
     /// The store can't be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Others change the same manifest or tag, again and again.
+    #[error("others change the same manifest at the same time; try again in a moment")]
+    Contended,
     /// Not all of what a list is made of could be read.
     #[error("not every referrer that the registry's own list names could be read; try again in a moment")]
     Incomplete,
@@ -153,7 +156,8 @@ impl Error {
                 (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TooManyRequests, error.to_string())
             }
             // Of the tag only where a client writes it: a push is acknowledged, and its tag stale.
-            error @ (Self::Incomplete
+            error @ (Self::Contended
+            | Self::Incomplete
             | Self::TagBusy
             | Self::TagForeign
             | Self::NotInTag

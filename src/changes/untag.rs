@@ -38,7 +38,8 @@ impl Changes {
         let answer = relations::forward(registry, store, request, attempt.id).await?;
         if answer.status().is_success() {
             let verdict = Some(TagVerdict::Off);
-            let subject = relations::confirm_tag(registry, store, &key, tag, verdict, (attempt.id, seen)).await?;
+            let subject =
+                relations::confirm_tag(registry, store, &key, tag, verdict, (attempt.id, seen, &answer)).await?;
             self.tags.flush(registry, &subject).await;
         } else {
             relations::end_unsuccessful(store, attempt.id, &answer).await;

@@ -100,10 +100,12 @@ fn parse(text: &str, subject: Digest, dialect: Dialect, config: &Referrers) -> R
         originals: !is_oci || config.list == Form::Original,
         without_subject: !is_oci || config.without_subject,
     };
+    let mut types = 0;
     for (key, value) in text.split('&').filter_map(|pair| pair.split_once('=')) {
         let decoded = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
         match key {
             "artifactType" if !value.is_empty() => {
+                types += 1;
                 query.artifact_types.push(decoded(value));
                 if value.contains('+') {
                     // Some clients write a space as `+`, some a `+` as it is: types have both.
@@ -122,7 +124,7 @@ fn parse(text: &str, subject: Digest, dialect: Dialect, config: &Referrers) -> R
             _ => {}
         }
     }
-    if query.artifact_types.len() > MAX_TYPES {
+    if types > MAX_TYPES {
         return Err(Error::bad(ErrorCode::Unsupported, format!("a query may name {MAX_TYPES} artifact types")));
     }
     Ok(query)

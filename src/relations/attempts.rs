@@ -7,7 +7,7 @@ use crate::{
     error::Error,
     oci::Digest,
     referrers::ManifestKey,
-    store::{Applied, Attempt, AttemptId, AttemptKind, Basis, Close, Seen, Store, StoreError, Verdict},
+    store::{Applied, Attempt, AttemptId, AttemptKind, Basis, Close, Seen, Store, Verdict},
     upstream::{Body, Registry, Replayed},
 };
 
@@ -112,7 +112,7 @@ async fn apply(
             (false, Some(_)) => return Err(Error::unconfirmed(StatusCode::NOT_FOUND)),
         };
     }
-    Err(StoreError::Unusable("others change this manifest all the time".into()).into())
+    Err(Error::Contended)
 }
 
 /// Whether the upstream holds a manifest. An error where it can't say, or not to this caller.

@@ -24,8 +24,9 @@ const AT_A_TIME: usize = 8;
 const ASKED: u64 = 10_000;
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
-/// Attempts, of a manifest and perhaps a tag, that a caller's query just asked the upstream about: not again for a while.
-pub struct RecentlyAsked(Cache<(ManifestKey, Option<Box<str>>), ()>);
+/// Attempts, of a manifest and perhaps a tag, that a caller's query just asked the upstream about: not again for a while. By
+/// caller, since the upstream may tell another one more.
+pub struct RecentlyAsked(Cache<([u8; 32], ManifestKey, Option<Box<str>>), ()>);
 
 impl Default for RecentlyAsked {
     fn default() -> Self {
@@ -82,7 +83,7 @@ pub async fn settle(
     for orphan in store.orphans(subjects, AT_A_TIME).await? {
         let key = subject.sibling(orphan.digest.clone());
         // Just asked about, and nothing came of it.
-        let attempt = (key.clone(), orphan.tag.clone());
+        let attempt = (registry.holder().caller, key.clone(), orphan.tag.clone());
         if recently.0.contains_key(&attempt) {
             continue;
         }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use http::{Response, StatusCode};
 
 use super::{
-    attempts::{ROUNDS, begin, end, end_unsuccessful, holds},
+    attempts::{ROUNDS, begin, closing, end, end_unsuccessful, holds},
     relation_tags::{TagClaim, Tagging},
     tag_reading::read_tag,
 };
 use crate::{
     error::Error,
     referrers::{ManifestKey, RelationTag},
-    store::{Applied, Attempt, AttemptId, AttemptKind, Basis, Close, Seen, Store, StoreError, TagVerdict},
+    store::{Applied, Attempt, AttemptId, AttemptKind, Basis, Close, Seen, Store, TagVerdict},
     upstream::{Body, Registry},
 };
 
@@ -39,8 +39,16 @@ pub async fn note_tags(
     let mut noted = Vec::with_capacity(taggings.len());
     for tagging in taggings {
         let attempt = begin_tag_attempt(registry, AttemptKind::Push, key, &tagging.tag);
-        let seen = store.begin(&attempt).await?;
-        noted.push(NotedTag { tagging, id: attempt.id, seen });
+        match store.begin(&attempt).await {
+            Ok(seen) => noted.push(NotedTag { tagging, id: attempt.id, seen }),
+            Err(error) => {
+                // Nothing is sent.
+                for NotedTag { id, .. } in noted {
+                    end(store, id, false).await;
+                }
+                return Err(error.into());
+            }
+        }
     }
     Ok(noted)
 }
@@ -62,7 +70,7 @@ pub async fn conclude_noted(
                     TagClaim::Nothing => Some(TagVerdict::Off),
                     TagClaim::UpToUpstream => None,
                 };
-                match confirm_tag(registry, store, key, &tag, verdict, (id, seen)).await {
+                match confirm_tag(registry, store, key, &tag, verdict, (id, seen, answer)).await {
                     Ok(subject) => changed.push(subject),
                     Err(error) => failed = Some(error),
                 }
@@ -83,9 +91,9 @@ pub async fn confirm_tag(
     key: &ManifestKey,
     tag: &RelationTag,
     verdict: Option<TagVerdict>,
-    (id, seen): (AttemptId, Seen),
+    (id, seen, answer): (AttemptId, Seen, &Response<Body>),
 ) -> Result<ManifestKey, Error> {
-    let confirmed = apply(registry, store, key, tag, verdict, seen, Close::One(id)).await;
+    let confirmed = apply(registry, store, key, tag, verdict, seen, closing(id, answer)).await;
     if confirmed.is_err() {
         end(store, id, true).await;
     }
@@ -129,5 +137,5 @@ async fn apply(
             return Ok(());
         }
     }
-    Err(StoreError::Unusable("others move this tag all the time".into()).into())
+    Err(Error::Contended)
 }

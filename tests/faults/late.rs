@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::manifests::{delete, path, push};
+use crate::manifests::{delete, digest_tag, path, plain, push, push_as};
 use crate::stand::Stand;
 use crate::support::{Gate, Holdings, sha256, until};
 
@@ -74,4 +74,21 @@ fn late_first_copy_of_a_repeated_delete_unlists_though_a_push_came_between() {
     landed.wait_for(1);
     assert!(!stand.holdings.holds(&path(&digest)));
     until("what is gone again to be listed no more", || stand.listed().is_empty().then_some(()));
+}
+
+/// A tag that says whom a manifest refers to, which is pushed twice without anybody's doing.
+#[test]
+fn late_first_copy_of_a_repeated_push_by_a_digest_tag_leaves_it_open() {
+    let (stand, on, late, landed) = first_is_late("PUT", true);
+    push(stand.backref.host(), &stand.referrer("other"));
+    let started = Instant::now();
+    until("the connection to be unused for a while", || (started.elapsed() > Duration::from_millis(50)).then_some(()));
+    on.open();
+    let manifest = plain("by a tag");
+    let answer = push_as(stand.backref.host(), &digest_tag(&stand.subject, &manifest), &manifest);
+    assert_eq!(answer.status, 201);
+    let open = || crate::tagged::metric(&stand.backref, "backref_unresolved_writes");
+    assert_eq!(open(), 1, "the first copy may still move the tag");
+    late.open();
+    landed.wait_for(1);
 }

@@ -100,6 +100,10 @@ fn query_filter_takes_several_artifact_types_and_says_that_it_was_applied() {
         assert_eq!(answer.header("OCI-Filters-Applied"), "artifactType", "{query}");
         assert_eq!(answer.header("Content-Type"), INDEX);
     }
+    // Each counts once, however it can be read.
+    let many = |count| vec![of("c+d"); count].join("&");
+    assert_eq!(stand.names(&format!("?{}", many(32))), ["c+d"]);
+    assert_eq!(stand.get(&format!("?{}", many(33))).status, 400);
     // Nothing to filter by is no filter.
     for query in ["", "?artifactType=", "?ns=docker.io"] {
         assert_eq!(stand.names(query), ["a", "b", "c+d"], "{query}");
