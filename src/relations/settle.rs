@@ -26,7 +26,9 @@ const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Attempts, of a manifest and perhaps a tag, that a caller's query just asked the upstream about: not again for a while. By
 /// caller, since the upstream may tell another one more.
-pub struct RecentlyAsked(Cache<([u8; 32], ManifestKey, Option<Box<str>>), ()>);
+pub struct RecentlyAsked(Cache<Question, ()>);
+
+type Question = ([u8; 32], ManifestKey, Option<Box<str>>);
 
 impl Default for RecentlyAsked {
     fn default() -> Self {

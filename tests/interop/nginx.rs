@@ -75,7 +75,7 @@ impl Nginx {
         home.write(
             "nginx.conf",
             &format!(
-                "daemon off; worker_processes 1; pid nginx.pid; error_log stderr warn; events {{ }}
+                "daemon off; master_process off; pid nginx.pid; error_log stderr warn; events {{ }}
                  http {{
                      access_log off; client_max_body_size 0;
                      client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
