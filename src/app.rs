@@ -12,6 +12,7 @@ use crate::{
     locks::Locks,
     metrics::Metrics,
     policy::Policies,
+    random,
     referrers_tag::ReferrersTags,
     store::{OpenError, OpenFor, SqliteStore, Store},
     tasks::Tasks,
@@ -80,6 +81,8 @@ pub fn upstream(config: &Config) -> Result<Upstream, TlsError> {
         name: settings.name.clone(),
         // Invariant: an authority that parsed is made of visible ASCII.
         host: HeaderValue::from_str(settings.url.authority.as_str()).unwrap_or(HeaderValue::from_static("upstream")),
+        via: HeaderValue::from_str(&format!("1.1 backref-{:016x}", random::u64()))
+            .unwrap_or(HeaderValue::from_static("1.1 backref")),
         client: Arc::new(client),
         permits: Permits::new(&config.permit),
         capabilities: Capabilities::default(),

@@ -1,6 +1,6 @@
 //! Where settings come from, and every mistake in them with its place.
 
-use std::{collections::BTreeMap, fmt, path::Path};
+use std::{collections::BTreeMap, fmt, net::IpAddr, path::Path};
 
 use toml::{
     Spanned,
@@ -177,8 +177,11 @@ impl Sources {
             let what = if nearest == plain { "is not written so" } else { "is no setting" };
             self.mistake(&setting.place, format!("{key} {what}; the nearest is {nearest}"));
         }
-        for name in std::mem::take(&mut self.variables).into_keys().filter(|name| !of_kubernetes(name)) {
-            self.mistake(&name, "names no setting".to_owned());
+        self.variables.remove("BACKREF_CONFIG"); // names the file
+        for (name, value) in std::mem::take(&mut self.variables) {
+            if !is_service_link(&name, &value) {
+                self.mistake(&name, "names no setting".to_owned());
+            }
         }
         self.mistakes
     }
@@ -195,9 +198,31 @@ fn variable(key: &str) -> String {
     format!("BACKREF_{}", key.replace('.', "_").to_uppercase())
 }
 
-/// Kubernetes sets such variables in every pod beside a service called `backref`; `BACKREF_CONFIG` names the file.
-fn of_kubernetes(name: &str) -> bool {
-    name.starts_with("BACKREF_SERVICE_") || name.starts_with("BACKREF_PORT") || name == "BACKREF_CONFIG"
+/// Whether Kubernetes set a variable, as it does in every pod of a namespace for each Service: of one called `backref` or
+/// `backref-gateway` they begin as ours do (Kubernetes' documentation, "Service", "Environment variables").
+fn is_service_link(name: &str, value: &str) -> bool {
+    let is_number = || value.parse::<u16>().is_ok();
+    let is_address = || value.parse::<IpAddr>().is_ok();
+    let is_protocol = |text: &str| matches!(text, "tcp" | "udp" | "sctp");
+    let is_url = || value.split_once("://").is_some_and(|(protocol, _)| is_protocol(protocol));
+    if name.ends_with("_SERVICE_HOST") {
+        return is_address();
+    }
+    if name.ends_with("_SERVICE_PORT") || name.contains("_SERVICE_PORT_") {
+        return is_number();
+    }
+    // `…_PORT`, `…_PORT_80_TCP`, and with `_PROTO`, `_PORT` or `_ADDR` behind that.
+    let of_one = name.rsplit_once("_PORT_").map(|(_, rest)| rest.split('_').collect::<Vec<_>>());
+    match of_one.as_deref() {
+        Some([port, "TCP" | "UDP" | "SCTP", rest @ ..]) if port.parse::<u16>().is_ok() => match rest {
+            [] => is_url(),
+            ["PROTO"] => is_protocol(value),
+            ["PORT"] => is_number(),
+            ["ADDR"] => is_address(),
+            _ => false,
+        },
+        _ => name.ends_with("_PORT") && is_url(),
+    }
 }
 
 #[cfg(test)]
@@ -225,7 +250,8 @@ mod tests {
     #[test]
     fn config_mistakes_are_all_reported_with_their_places() {
         let file = "listen = \"x\"\nwhat = 1\n[limits]\nhead = \"1x\"\nbuffered = [1]\n= 3\n";
-        let mistakes = load(file, &[("BACKREF_ADMIN", "y"), ("BACKREF_TYPO", "1"), ("BACKREF_PORT", "tcp://")], None);
+        let mistakes =
+            load(file, &[("BACKREF_ADMIN", "y"), ("BACKREF_TYPO", "1"), ("BACKREF_LISTEN_PORT", "80")], None);
         let mistakes = mistakes.unwrap_err();
         for part in [
             "f.toml:1:10: listen",
@@ -235,11 +261,44 @@ mod tests {
             "f.toml:6:1",
             "BACKREF_ADMIN: admin",
             "BACKREF_TYPO: names no setting",
+            "BACKREF_LISTEN_PORT: names no setting",
             "upstream.url: give it as --upstream",
         ] {
             assert!(mistakes.iter().any(|mistake| mistake.starts_with(part)), "{part}: {mistakes:#?}");
         }
-        assert_eq!(mistakes.len(), 8, "{mistakes:#?}");
+        assert_eq!(mistakes.len(), 9, "{mistakes:#?}");
+    }
+
+    /// As a pod has them beside Services called `backref` and `backref-gateway`, of a port with a name.
+    #[test]
+    fn config_passes_over_what_kubernetes_sets() {
+        let mut variables = vec![("BACKREF_UPSTREAM".to_owned(), "http://registry:5000".to_owned())];
+        for service in ["BACKREF", "BACKREF_GATEWAY", "BACKREF_UPSTREAM"] {
+            for (name, value) in [
+                ("SERVICE_HOST", "10.96.12.7"),
+                ("SERVICE_PORT", "5080"),
+                ("SERVICE_PORT_HTTP", "5080"),
+                ("SERVICE_PORT_HTTP_ALT", "5081"),
+                ("PORT", "tcp://10.96.12.7:5080"),
+                ("PORT_5080_TCP", "tcp://10.96.12.7:5080"),
+                ("PORT_5080_TCP_PROTO", "tcp"),
+                ("PORT_5080_TCP_PORT", "5080"),
+                ("PORT_5080_TCP_ADDR", "fd00::7"),
+                ("PORT_53_UDP", "udp://10.96.12.7:53"),
+            ] {
+                variables.push((format!("{service}_{name}"), value.to_owned()));
+            }
+        }
+        let mut sources = Sources::default();
+        sources.environment(variables);
+        assert_eq!(Config::load(sources).map_err(|mistakes| format!("{mistakes:?}")).map(drop), Ok(()));
+        // What looks like one and isn't is a mistake like any other.
+        for (name, value) in
+            [("BACKREF_LISTEN_SERVICE_HOST", "0.0.0.0:80"), ("BACKREF_ADMIN_PORT", "5081"), ("BACKREF_PORT_80", "x")]
+        {
+            let mistakes = load("", &[("BACKREF_UPSTREAM", "http://a"), (name, value)], None).unwrap_err();
+            assert_eq!(mistakes, [format!("{name}: names no setting")]);
+        }
     }
 
     #[test]

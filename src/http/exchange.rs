@@ -37,7 +37,7 @@ impl Exchange {
         let upstream = app.upstream.clone();
         // Each side of a proxy speaks its own version (RFC 9110, 2.5).
         head.version = Version::HTTP_11;
-        to_upstream(&mut head.headers, &upstream.host, &side);
+        to_upstream(&mut head.headers, &upstream.host, &upstream.via, &side);
         if head.uri.authority().is_some() {
             // The absolute form: the upstream gets path and query, as from everybody else.
             head.uri = head.uri.path_and_query().cloned().map_or_else(Uri::default, Uri::from);

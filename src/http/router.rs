@@ -39,7 +39,8 @@ impl Router {
         let start = Instant::now();
         let line = tracing::enabled!(target: "backref::access", tracing::Level::DEBUG)
             .then(|| format!("{} {}", request.method(), request.uri().path()));
-        let (route, answer) = match admit(&request).and_then(|()| Ok(Route::parse(request.method(), request.uri())?)) {
+        let admitted = admit(&request).and_then(|()| self.no_loop(&request));
+        let (route, answer) = match admitted.and_then(|()| Ok(Route::parse(request.method(), request.uri())?)) {
             Ok(route) => (route.name(), self.route(route, request, side).await),
             Err(error) => ("refused", Err(error)),
         };
@@ -50,6 +51,16 @@ impl Router {
             tracing::debug!(target: "backref::access", route, status, ?elapsed, ?peer, "{line}");
         }
         answer
+    }
+
+    /// Refuses what this process has sent to its upstream itself: each turn would make more of it.
+    fn no_loop(&self, request: &Request<Incoming>) -> Result<(), Error> {
+        if !self.app.upstream.leads_back(request.headers()) {
+            return Ok(());
+        }
+        let message = "backref's upstream leads back to backref: check the address that --upstream names".to_owned();
+        tracing::error!("{message}");
+        Err(Error::Request(StatusCode::LOOP_DETECTED, ErrorCode::Unsupported, message))
     }
 
     async fn route(&self, route: Route, request: Request<Incoming>, side: &Side) -> Result<Response<Body>, Error> {

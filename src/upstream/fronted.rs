@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderValue, Request, Response, Version};
+use http::{HeaderMap, HeaderValue, Request, Response, Version, header};
 
 use super::{
     body::Body,
@@ -26,6 +26,8 @@ pub struct Upstream {
     pub name: Arc<str>,
     /// Its `Host`.
     pub host: HeaderValue,
+    /// What requests to it pass through, as `Via` has it: this process, by a name of its own.
+    pub via: HeaderValue,
     /// The connections to it.
     pub client: Arc<Client>,
     /// Who may read.
@@ -56,6 +58,12 @@ impl Upstream {
     /// Turns its addresses into backref's.
     pub fn addresses(&self) -> Addresses<'_> {
         Addresses { upstream: &self.settings.url, realm: self.settings.rewrite_realm }
+    }
+
+    /// Whether a request with these headers came through this process before: then its upstream leads back to it.
+    pub fn leads_back(&self, headers: &HeaderMap) -> bool {
+        let own = self.via.as_bytes();
+        headers.get_all(header::VIA).iter().any(|via| via.as_bytes().windows(own.len()).any(|part| part == own))
     }
 
     /// Sends a client's own request, and gives the answer as the client is to see it.

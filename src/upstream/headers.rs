@@ -13,8 +13,8 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// A client's headers as the upstream is to see them. Forwarding headers are set, never appended: what a client
-/// claims about itself is not passed on.
-pub fn to_upstream(headers: &mut HeaderMap, upstream: &HeaderValue, client: &Side) {
+/// claims about itself is not passed on. `via` is added to what they came through (RFC 9110, 7.6.3).
+pub fn to_upstream(headers: &mut HeaderMap, upstream: &HeaderValue, via: &HeaderValue, client: &Side) {
     hop_by_hop::strip(headers, |name| matches!(*name, header::FORWARDED | header::TE));
     if headers.get_all(header::AUTHORIZATION).iter().any(|value| is_connection_bound(value.as_bytes())) {
         headers.remove(header::AUTHORIZATION);
@@ -23,6 +23,7 @@ pub fn to_upstream(headers: &mut HeaderMap, upstream: &HeaderValue, client: &Sid
     headers.insert(FORWARDED_HOST, client.host.clone());
     headers.insert(FORWARDED_PROTO, client.scheme.clone());
     headers.insert(FORWARDED_FOR, client.peer.clone());
+    headers.append(header::VIA, via.clone());
 }
 
 /// A caller's headers for requests of backref's own on its behalf: who it is, without what belongs to one request, and
@@ -79,10 +80,12 @@ mod tests {
             ("x-forwarded-host", "evil"),
             ("x-forwarded-host", "more"),
             ("authorization", "Basic Og=="),
+            ("via", "1.0 other"),
         ] {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        to_upstream(&mut headers, &HeaderValue::from_static("up:5000"), &side());
+        let value = HeaderValue::from_static;
+        to_upstream(&mut headers, &value("up:5000"), &value("1.1 backref-1"), &side());
         let mut left: Vec<String> =
             headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
         left.sort();
@@ -91,6 +94,8 @@ mod tests {
             [
                 "authorization: Basic Og==",
                 "host: up:5000",
+                "via: 1.0 other",
+                "via: 1.1 backref-1",
                 "x-forwarded-for: 10.0.0.1",
                 "x-forwarded-host: proxy:5080",
                 "x-forwarded-proto: http"

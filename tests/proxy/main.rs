@@ -22,6 +22,7 @@ mod idle;
 mod learned;
 mod limits;
 mod list;
+mod loops;
 mod malformed;
 mod manifests_passed;
 mod manifests_refused;
