@@ -20,8 +20,8 @@ pub struct Throttle {
 }
 
 /// How many changes of one such caller are sent at a time, and of all at one address.
-const FOR_CALLER: usize = 4;
-const FOR_ADDRESS: usize = 16;
+const FOR_CALLER: usize = 2;
+const FOR_ADDRESS: usize = 8;
 
 /// After so many throttle at an address, everybody there counts as refused who was not carried out a change lately.
 const MANY: u32 = 64;

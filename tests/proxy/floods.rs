@@ -61,15 +61,15 @@ fn flood(method: &'static str, who: impl Fn(usize) -> Option<String> + Send + Sy
 
 #[test]
 fn limits_deletes_of_a_caller_who_is_refused() {
-    flood("DELETE", |_| None, 4);
+    flood("DELETE", |_| None, 2);
 }
 
 #[test]
 fn limits_pushes_of_a_caller_who_is_refused() {
-    flood("PUT", |_| None, 4);
+    flood("PUT", |_| None, 2);
 }
 
 #[test]
 fn limits_deletes_with_credentials_that_are_made_up() {
-    flood("DELETE", |number| Some(format!("Basic {number}")), 16);
+    flood("DELETE", |number| Some(format!("Basic {number}")), 8);
 }

@@ -258,7 +258,7 @@ fn limits_deletes_of_clients_that_left_are_few() {
             delete(ELSEWHERE, if round == 0 { "one" } else { &name }, REPOSITORY, &name)
         });
         let leaving: Vec<_> = leaving.collect();
-        until("as many as may to be let in", || (fake.count("HEAD") >= most).then_some(()));
+        until("as many as may to be sent", || (fake.count("DELETE") >= most).then_some(()));
         drop(leaving);
         until("backref to see that they left", || (served(&backref) == 0).then_some(()));
         let sent = fake.count("DELETE");
