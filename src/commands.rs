@@ -3,6 +3,7 @@
 mod backfill;
 mod doctor;
 mod everywhere;
+mod greeting;
 mod interrupt;
 mod log;
 mod printer;

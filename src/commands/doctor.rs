@@ -1,6 +1,7 @@
 //! `backref doctor`: what the registry answers, what backref does about it, and what is pending.
 
 use super::{
+    greeting::{greet, rows_of_others},
     printer::Line,
     status::ExitStatus,
     work::{self, Store, Work, of_repository, of_subject},
@@ -16,10 +17,11 @@ use crate::{
 
 pub(super) fn run(args: &cli::Work) -> ExitStatus {
     work::run(args, Store::MayBeNew, async |work| {
-        upstream(work).await?;
+        rows_of_others(work).await?;
+        let is_reached = upstream(work).await?;
         rewrite(work).await?;
         tags(work);
-        pending(work).await
+        if is_reached { pending(work).await } else { Ok(()) }
     })
 }
 
@@ -27,10 +29,10 @@ fn line(kind: &'static str, message: String) -> Line {
     Line { kind, message, ..Line::default() }
 }
 
-async fn upstream(work: &Work) -> Result<(), OperatorError> {
+/// `false`: nothing more can be asked.
+async fn upstream(work: &Work) -> Result<bool, OperatorError> {
     let url = &work.operator.app().config.upstream.url;
-    let Some(greeting) = work.unless_given_up(work.operator.greet()).await else { return Ok(()) };
-    let greeting = greeting?;
+    let Some(greeting) = greet(work).await? else { return Ok(false) };
     let login = match (&greeting.challenge, greeting.has_credentials) {
         (None, _) => "anonymous, without authentication".to_owned(),
         (Some(challenge), true) => {
@@ -43,7 +45,7 @@ async fn upstream(work: &Work) -> Result<(), OperatorError> {
     let message = format!("{url} answers {}: {login}", greeting.status);
     work.printer.say(&line("upstream", message));
     if work.named.is_empty() {
-        let Some(counted) = work.unless_given_up(count_repositories(work)).await else { return Ok(()) };
+        let Some(counted) = work.unless_given_up(count_repositories(work)).await else { return Ok(false) };
         let (kind, message) = match counted {
             Ok(count) if count > MAX_COUNTED => {
                 ("catalog", format!("repositories that it lists: more than {MAX_COUNTED}; the rest is not counted"))
@@ -55,7 +57,7 @@ async fn upstream(work: &Work) -> Result<(), OperatorError> {
         };
         work.printer.say(&line(kind, message));
     }
-    Ok(())
+    Ok(true)
 }
 
 /// How many repositories are counted.

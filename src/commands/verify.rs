@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     everywhere::everywhere,
+    greeting::{greet, rows_of_others},
     printer::Line,
     status::ExitStatus,
     work::{self, Store, Work, of_subject},
@@ -41,7 +42,11 @@ pub(super) fn run(args: &cli::Work) -> ExitStatus {
 }
 
 async fn verify(work: &Work) -> Result<(), OperatorError> {
-    let (subjects, differences) = (Cell::new(0_usize), Cell::new(0_usize));
+    rows_of_others(work).await?;
+    if greet(work).await?.is_none() {
+        return Ok(());
+    }
+    let (subjects, differences, failed) = (Cell::new(0_usize), Cell::new(0_usize), Cell::new(0_usize));
     let visit = async |session: &RepositorySession| {
         // What a tag names may have rows or not: each subject is compared once.
         let compared = RefCell::new(Compared::default());
@@ -52,15 +57,21 @@ async fn verify(work: &Work) -> Result<(), OperatorError> {
             subjects.set(subjects.get() + 1);
             match session.compare(&subject).await {
                 Ok(found) => {
-                    differences.set(differences.get() + found.len());
                     for one in found {
                         let referrer = one.referrer.map(|digest| digest.to_string());
                         let message = one.kind.message().to_owned();
                         let line = of_subject(one.kind.name(), session, &subject);
-                        work.printer.finding(&Line { referrer, message, ..line });
+                        let line = Line { referrer, message, ..line };
+                        if one.kind.is_finding() {
+                            differences.set(differences.get() + 1);
+                            work.printer.finding(&line);
+                        } else {
+                            work.printer.say(&line);
+                        }
                     }
                 }
                 Err(error) => {
+                    failed.set(failed.get() + 1);
                     let message = format!("could not be compared: {error}");
                     work.printer.finding(&Line { message, ..of_subject("not-compared", session, &subject) });
                 }
@@ -75,14 +86,22 @@ async fn verify(work: &Work) -> Result<(), OperatorError> {
     };
     let visited = everywhere(work, visit).await?;
     if let Some(why) = visited.unlisted {
-        let message = format!(
-            "only what backref's database has is compared: the registry does not list its repositories ({why})"
-        );
-        work.printer.say(&Line { kind: "no-catalog", message, ..Line::default() });
+        let line = |message| Line { kind: "no-catalog", message, ..Line::default() };
+        if visited.repositories == 0 {
+            work.printer.finding(&line(format!(
+                "nothing was compared: backref's database has no repository, and the registry does not list its own \
+                 ({why}): name repositories on the command line"
+            )));
+        } else {
+            work.printer.say(&line(format!(
+                "only what backref's database has is compared: the registry does not list its repositories ({why})"
+            )));
+        }
     }
-    let (subjects, differences) = (subjects.get(), differences.get());
-    let message = format!("subjects compared: {subjects}; differences: {differences}");
-    let counts = [("subjects", subjects), ("differences", differences)].into();
+    let (failed, differences) = (failed.get(), differences.get());
+    let compared = subjects.get() - failed;
+    let message = format!("subjects compared: {compared}; could not be compared: {failed}; differences: {differences}");
+    let counts = [("subjects", compared), ("not_compared", failed), ("differences", differences)].into();
     work.printer.say(&Line { kind: "done", message, counts, ..Line::default() });
     Ok(())
 }

@@ -17,7 +17,8 @@ use crate::{
 };
 
 impl RepositorySession {
-    /// How a subject's rows differ from its referrers tag and, where the registry has one, from its own list.
+    /// How a subject's rows differ from its referrers tag and, where the registry has one, from its own list. A tag that
+    /// differs is stale from then on.
     pub async fn compare(&self, subject: &Digest) -> Result<Vec<Difference>, OperatorError> {
         let key = self.key(subject);
         let compared = self.tokens.with(async |registry| {
@@ -34,6 +35,10 @@ impl RepositorySession {
             let mut differences = Vec::new();
             if self.app.upstream.keeps_tags() {
                 differences = compare_tag(&self.app, registry, &key, &wanted).await?;
+                if differences.iter().any(|one| one.kind.is_of_the_tag()) {
+                    // Whoever writes tags next makes up for it.
+                    self.app.store.mark_stale(&key).await?;
+                }
             }
             if let Some(listed) = self.own_list(registry, &key).await? {
                 let known: HashSet<&Digest> = wanted.iter().map(|entry| &entry.digest).collect();

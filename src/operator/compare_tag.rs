@@ -21,9 +21,9 @@ pub(super) async fn compare_tag(
     subject: &ManifestKey,
     wanted: &[Listed],
 ) -> Result<Vec<Difference>, Error> {
-    let mut found = match find(&app.tags, registry, subject, None).await? {
-        Found::List(_, list) => list.entries,
-        Found::Nothing | Found::Known(_) => Vec::new(),
+    let (mut found, marked) = match find(&app.tags, registry, subject, None).await? {
+        Found::List(_, list) => (list.entries, list.marked),
+        Found::Nothing | Found::Known(_) => (Vec::new(), false),
         // An ordinary tag, as long as nobody refers to what it looks like.
         Found::Foreign(_) if wanted.is_empty() => return Ok(Vec::new()),
         Found::Foreign(_) => return Ok(vec![DifferenceKind::Foreign.at_all()]),
@@ -43,7 +43,8 @@ pub(super) async fn compare_tag(
     for (digest, status) in statuses.buffered(AT_A_TIME).collect::<Vec<_>>().await {
         differences.push(match status {
             EntryStatus::Refers(_) => DifferenceKind::NotInDatabase.of(&digest),
-            EntryStatus::Other { .. } => DifferenceKind::Untrue.of(&digest),
+            EntryStatus::Other { known: true } if marked => DifferenceKind::Untrue.of(&digest),
+            EntryStatus::Other { .. } => DifferenceKind::Kept.of(&digest),
             EntryStatus::Gone => DifferenceKind::Gone.of(&digest),
             // It stays in the tag as it was found.
             EntryStatus::Unreadable => continue,
@@ -66,7 +67,7 @@ pub(super) async fn compare_tag(
         }
     }
     // An ordinary index, tagged like a list.
-    if wanted.is_empty() && differences.iter().all(|one| one.kind == DifferenceKind::Untrue) {
+    if wanted.is_empty() && differences.iter().all(|one| one.kind == DifferenceKind::Kept) {
         differences.clear();
     }
     Ok(differences)

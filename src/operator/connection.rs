@@ -7,6 +7,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     error::Error,
+    oci::MediaType,
     upstream::{Body, Caller, Grant, Login, LoginError, Registry, Upstream, token_client},
 };
 
@@ -22,6 +23,8 @@ pub struct Connection {
 pub struct Greeting {
     /// Its status.
     pub status: StatusCode,
+    /// It is a page for people.
+    pub is_html: bool,
     /// How the registry wants to know who asks, as it says it.
     pub challenge: Option<String>,
     /// Docker's configuration has credentials for it.
@@ -53,8 +56,10 @@ impl Connection {
     /// Asks who it is without credentials.
     pub async fn greet(&self) -> Result<Greeting, Error> {
         let (status, headers) = self.knock().await?;
-        let challenge = headers.get(header::WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
-        Ok(Greeting { status, challenge: challenge.map(str::to_owned), has_credentials: self.login.has_credentials() })
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let is_html = text(header::CONTENT_TYPE).is_some_and(|kind| MediaType::parse(kind).as_str() == "text/html");
+        let challenge = text(header::WWW_AUTHENTICATE).map(str::to_owned);
+        Ok(Greeting { status, is_html, challenge, has_credentials: self.login.has_credentials() })
     }
 
     async fn knock(&self) -> Result<(StatusCode, HeaderMap), Error> {

@@ -25,6 +25,7 @@ pub enum DifferenceKind {
     NotInApi,
     OnlyInApi,
     Unseen,
+    Kept,
 }
 
 impl DifferenceKind {
@@ -41,6 +42,7 @@ impl DifferenceKind {
             Self::NotInApi => "not-in-api",
             Self::OnlyInApi => "only-in-api",
             Self::Unseen => "unseen",
+            Self::Kept => "kept-in-tag",
         }
     }
 
@@ -51,15 +53,30 @@ impl DifferenceKind {
             Self::NotInDatabase => {
                 "is in the referrers tag, but not in backref's database (`backref backfill` reads it)"
             }
-            Self::Untrue => "is in the referrers tag, and does not refer to the subject",
-            Self::Gone => "is in the referrers tag, and gone from the registry",
-            Self::Described => "has another artifact type in the referrers tag than in the manifest",
-            Self::Order => "the referrers tag has another order than backref's database",
+            Self::Untrue => {
+                "is in the referrers tag, and does not refer to the subject (`backref repair` takes it out)"
+            }
+            Self::Gone => "is in the referrers tag, and gone from the registry (`backref repair` takes it out)",
+            Self::Described => {
+                "has another artifact type in the referrers tag than in the manifest (`backref repair` writes it)"
+            }
+            Self::Order => "the referrers tag has another order than backref's database (`backref repair` writes it)",
             Self::Foreign => "something else stands under the referrers tag: it is never written",
             Self::NotInApi => "is in backref's database, but not in the registry's own list",
             Self::OnlyInApi => "is in the registry's own list, but not in backref's database",
             Self::Unseen => "backref's database has referrers, and the registry shows neither them nor the subject",
+            Self::Kept => "is in the referrers tag for another tool: it does not refer to the subject, and stays there",
         }
+    }
+
+    /// Whether something is to be done about it.
+    pub fn is_finding(self) -> bool {
+        self != Self::Kept
+    }
+
+    /// Whether a write of the tag makes up for it.
+    pub(super) fn is_of_the_tag(self) -> bool {
+        matches!(self, Self::NotInTag | Self::NotInDatabase | Self::Untrue | Self::Gone | Self::Described | Self::Order)
     }
 
     pub(super) fn of(self, referrer: &Digest) -> Difference {

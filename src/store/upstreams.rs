@@ -26,6 +26,9 @@ pub trait Upstreams {
         keep: Duration,
     ) -> Result<(), StoreError>;
 
+    /// The names under which subjects are on record.
+    async fn upstreams(&self) -> Result<Vec<String>, StoreError>;
+
     /// How much is pending.
     async fn pending(&self, upstream: &str) -> Result<Pending, StoreError>;
 

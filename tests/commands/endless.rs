@@ -106,6 +106,8 @@ fn with_lists(
             answer_page(visit, "repositories", &names(number), next(number));
         } else if target.starts_with("/v2/app/tags/list") {
             answer_page(visit, "tags", &names(number), next(number));
+        } else if target == "/v2/" {
+            visit.answer("200 OK", &[], "{}");
         } else {
             visit.answer("404 Not Found", &[], "");
         }

@@ -41,6 +41,13 @@ pub(crate) fn run(backref: &Backref, line: &str) -> Ran {
     finish(command.env("DOCKER_CONFIG", backref.directory().join("nobody")))
 }
 
+/// The same, with more environment.
+pub(crate) fn run_with(backref: &Backref, name: &str, environment: &[(&str, &str)]) -> Ran {
+    let mut command = backref.command(name);
+    command.envs(environment.iter().copied());
+    finish(command.env("DOCKER_CONFIG", backref.directory().join("nobody")))
+}
+
 pub(crate) fn finish(command: &Command) -> Ran {
     let mut bounded = Command::new("timeout");
     bounded.args(["--kill-after=5", BOUND_SECONDS]).arg(command.get_program()).args(command.get_args());

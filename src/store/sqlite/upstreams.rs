@@ -34,6 +34,10 @@ impl Upstreams for SqliteStore {
         .await
     }
 
+    async fn upstreams(&self) -> Result<Vec<String>, StoreError> {
+        self.read(upstreams::names)
+    }
+
     async fn pending(&self, upstream: &str) -> Result<Pending, StoreError> {
         self.read(|db| upstreams::pending(db, upstream))
     }

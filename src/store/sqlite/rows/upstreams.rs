@@ -47,6 +47,17 @@ pub(crate) fn learn(
     expiry::drop_capabilities(db, now)
 }
 
+/// Goes from one name to the next, whatever lies between.
+pub(crate) fn names(db: &Connection) -> Result<Vec<String>> {
+    let mut next = db.prepare_cached("SELECT min(upstream) FROM subject WHERE upstream > ?")?;
+    let (mut names, mut after) = (Vec::new(), String::new());
+    while let Some(name) = next.query_row([&after], |row| row.get::<_, Option<String>>(0))? {
+        names.push(name.clone());
+        after = name;
+    }
+    Ok(names)
+}
+
 pub(crate) fn pending(db: &Connection, upstream: &str) -> Result<Pending> {
     let count = |sql: &str| db.prepare_cached(sql)?.query_row([upstream], |row| row.get(0));
     Ok(Pending {

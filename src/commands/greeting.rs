@@ -1,0 +1,53 @@
+//! The registry's first word, for commands that would have nothing to say without it.
+
+use http::StatusCode;
+
+use super::{printer::Line, work::Work};
+use crate::operator::{Greeting, OperatorError};
+
+/// Asks the registry who it is. `None`: there is no more to ask, and a finding says why.
+pub(super) async fn greet(work: &Work) -> Result<Option<Greeting>, OperatorError> {
+    let Some(greeting) = work.unless_given_up(work.operator.greet()).await else { return Ok(None) };
+    let greeting = greeting?;
+    let Greeting { status, is_html, challenge, has_credentials } = &greeting;
+    let url = &work.operator.app().config.upstream.url;
+    let why = match *status {
+        StatusCode::OK if *is_html => format!("{url} answers with a web page to /v2/: is that a registry?"),
+        StatusCode::OK => return Ok(Some(greeting)),
+        StatusCode::UNAUTHORIZED => match challenge {
+            // With a token service, whoever has no credentials may be given a token all the same.
+            Some(challenge) if *has_credentials || !is_basic(challenge) => return Ok(Some(greeting)),
+            Some(challenge) => format!(
+                "{url} requires authentication ({challenge}), and Docker's configuration has no credentials for it: \
+                 `docker login {}`",
+                url.authority
+            ),
+            None => format!("{url} answers {status} to /v2/ without saying how to log in"),
+        },
+        StatusCode::NOT_FOUND => format!("{url} answers {status} to /v2/: is that a registry?"),
+        _ => format!("{url} answers {status} to /v2/"),
+    };
+    work.printer.finding(&Line { kind: "upstream", message: why, ..Line::default() });
+    Ok(None)
+}
+
+fn is_basic(challenge: &str) -> bool {
+    challenge.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic"))
+}
+
+/// Says whose rows the database has, where it has none of this upstream's.
+pub(super) async fn rows_of_others(work: &Work) -> Result<(), OperatorError> {
+    let app = work.operator.app();
+    let names = app.store.upstreams().await?;
+    let own = &*app.upstream.name;
+    if names.is_empty() || names.iter().any(|name| name == own) {
+        return Ok(());
+    }
+    let message = format!(
+        "the database has rows of another upstream ({}), and none of {own}: rows are kept by upstream.name, which is the \
+         registry's address unless it is set; set it to the name from before if the registry has moved",
+        names.join(", ")
+    );
+    work.printer.finding(&Line { kind: "other-upstream", message, ..Line::default() });
+    Ok(())
+}
