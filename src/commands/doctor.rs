@@ -1,8 +1,10 @@
 //! `backref doctor`: what the registry answers, what backref does about it, and what is pending.
 
+use std::cell::Cell;
+
 use super::{
     greeting::{greet, rows_of_others},
-    printer::Line,
+    printer::{Health, Line},
     status::ExitStatus,
     work::{self, Store, Work, of_repository, of_subject},
 };
@@ -26,7 +28,7 @@ pub(super) fn run(args: &cli::Work) -> ExitStatus {
 }
 
 fn line(kind: &'static str, message: String) -> Line {
-    Line { kind, message, ..Line::default() }
+    Line { kind, status: Some(Health::Ok), message, ..Line::default() }
 }
 
 /// `false`: nothing more can be asked.
@@ -46,16 +48,16 @@ async fn upstream(work: &Work) -> Result<bool, OperatorError> {
     work.printer.say(&line("upstream", message));
     if work.named.is_empty() {
         let Some(counted) = work.unless_given_up(count_repositories(work)).await else { return Ok(false) };
-        let (kind, message) = match counted {
+        work.printer.say(&match counted {
             Ok(count) if count > MAX_COUNTED => {
-                ("catalog", format!("repositories that it lists: more than {MAX_COUNTED}; the rest is not counted"))
+                line("catalog", format!("repositories that it lists: more than {MAX_COUNTED}; the rest is not counted"))
             }
-            Ok(count) => ("catalog", format!("repositories that it lists: {count}")),
+            Ok(count) => line("catalog", format!("repositories that it lists: {count}")),
             Err(error) => {
-                ("no-catalog", format!("its repositories can't be listed ({error}): name them to backfill and verify"))
+                let message = format!("its repositories can't be listed ({error}): name them to backfill and verify");
+                Line { status: Some(Health::Warn), ..line("no-catalog", message) }
             }
-        };
-        work.printer.say(&line(kind, message));
+        });
     }
     Ok(true)
 }
@@ -107,22 +109,36 @@ fn tags(work: &Work) {
 }
 
 async fn pending(work: &Work) -> Result<(), OperatorError> {
+    let (with_api, without) = (Cell::new(0_usize), Cell::new(0_usize));
     let visit = async |session: &RepositorySession| {
-        let api = match session.has_api().await {
-            Ok(true) => {
-                "the registry has a referrers API of its own here; through backref, backref's list is the answer"
-            }
-            Ok(false) => "the registry has no referrers API here",
+        match session.has_api().await {
+            Ok(true) => with_api.set(with_api.get() + 1),
+            Ok(false) => without.set(without.get() + 1),
             Err(error) => {
                 let message = format!("could not check: {error}");
-                work.printer.finding(&Line { message, ..of_repository("unseen-repository", session) });
-                return pending_in(work, session).await;
+                let line = of_repository("unseen-repository", session);
+                work.printer.finding(&Line { status: Some(Health::Fail), message, ..line });
             }
-        };
-        work.printer.say(&Line { message: api.to_owned(), ..of_repository("api", session) });
+        }
         pending_in(work, session).await
     };
-    work.each_repository(work.recorded_repositories().await?, false, visit).await;
+    let repositories = work.recorded_repositories().await?;
+    let all = repositories.len();
+    work.each_repository(repositories, false, visit).await;
+    let (with_api, without) = (with_api.get(), without.get());
+    if with_api > 0 {
+        let message = format!(
+            "the registry has a referrers API of its own in {with_api} of {all} repositories; through backref, backref's \
+             list is the answer"
+        );
+        let counts = [("repositories", with_api), ("of", all)].into();
+        work.printer.say(&Line { counts, ..line("api", message) });
+    }
+    if without > 0 {
+        let message = format!("the registry has no referrers API in {without} of {all} repositories");
+        let counts = [("repositories", without), ("of", all)].into();
+        work.printer.say(&Line { counts, ..line("no-api", message) });
+    }
     if !work.printer.has_found() && !work.is_stopped() {
         work.printer.say(&line("nothing-pending", "nothing is pending".to_owned()));
     }
@@ -139,7 +155,7 @@ async fn pending_in(work: &Work, session: &RepositorySession) -> Result<(), Oper
                 "its referrers tag is pending: the next push to it, or `backref repair`, writes it"
             };
             let line = of_subject("pending-tag", session, &subject);
-            work.printer.finding(&Line { message: message.to_owned(), ..line });
+            work.printer.finding(&Line { status: Some(Health::Fail), message: message.to_owned(), ..line });
         };
         work.each_recorded(session, Recorded::Stale, stale).await?;
     }
@@ -147,7 +163,7 @@ async fn pending_in(work: &Work, session: &RepositorySession) -> Result<(), Oper
         let message = "an unresolved write: the outcome of a push or delete is unknown; the next query about it, or \
                        `backref repair`, resolves it once its process is gone or its time is over";
         let line = of_subject("unresolved-write", session, &subject);
-        work.printer.finding(&Line { message: message.to_owned(), ..line });
+        work.printer.finding(&Line { status: Some(Health::Fail), message: message.to_owned(), ..line });
     };
     work.each_recorded(session, Recorded::Unresolved, unresolved).await
 }

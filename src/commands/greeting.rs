@@ -2,15 +2,26 @@
 
 use http::StatusCode;
 
-use super::{printer::Line, work::Work};
+use super::{
+    printer::{Health, Line},
+    work::Work,
+};
 use crate::operator::{Greeting, OperatorError};
 
 /// Asks the registry who it is. `None`: there is no more to ask, and a finding says why.
 pub(super) async fn greet(work: &Work) -> Result<Option<Greeting>, OperatorError> {
     let Some(greeting) = work.unless_given_up(work.operator.greet()).await else { return Ok(None) };
-    let greeting = greeting?;
-    let Greeting { status, is_html, challenge, has_credentials } = &greeting;
     let url = &work.operator.app().config.upstream.url;
+    let fail = |message| {
+        let status = Some(Health::Fail);
+        work.printer.finding(&Line { kind: "upstream", status, message, ..Line::default() });
+        Ok(None)
+    };
+    let greeting = match greeting {
+        Ok(greeting) => greeting,
+        Err(error) => return fail(format!("{url} does not answer: {error}")),
+    };
+    let Greeting { status, is_html, challenge, has_credentials } = &greeting;
     let why = match *status {
         StatusCode::OK if *is_html => format!("{url} answers with a web page to /v2/: is that a registry?"),
         StatusCode::OK => return Ok(Some(greeting)),
@@ -27,8 +38,7 @@ pub(super) async fn greet(work: &Work) -> Result<Option<Greeting>, OperatorError
         StatusCode::NOT_FOUND => format!("{url} answers {status} to /v2/: is that a registry?"),
         _ => format!("{url} answers {status} to /v2/"),
     };
-    work.printer.finding(&Line { kind: "upstream", message: why, ..Line::default() });
-    Ok(None)
+    fail(why)
 }
 
 fn is_basic(challenge: &str) -> bool {
@@ -48,6 +58,7 @@ pub(super) async fn rows_of_others(work: &Work) -> Result<(), OperatorError> {
          registry's address unless it is set; set it to the name from before if the registry has moved",
         names.join(", ")
     );
-    work.printer.finding(&Line { kind: "other-upstream", message, ..Line::default() });
+    let status = Some(Health::Fail);
+    work.printer.finding(&Line { kind: "other-upstream", status, message, ..Line::default() });
     Ok(())
 }

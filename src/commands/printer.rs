@@ -16,6 +16,9 @@ use serde::Serialize;
 pub(super) struct Line {
     /// What it is, for machines.
     pub(super) kind: &'static str,
+    /// How it stands with it, in a report of how all stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) status: Option<Health>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) repository: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,9 +34,27 @@ pub(super) struct Line {
     pub(super) counts: BTreeMap<&'static str, usize>,
 }
 
+/// How it stands with one thing.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Health {
+    /// As it should be.
+    Ok,
+    /// Less than there could be, and nothing is lost by it.
+    Warn,
+    /// Somebody has to do something.
+    Fail,
+}
+
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { repository, tag, subject, referrer, message, .. } = self;
+        let Self { status, repository, tag, subject, referrer, message, .. } = self;
+        f.write_str(match status {
+            None => "",
+            Some(Health::Ok) => "OK    ",
+            Some(Health::Warn) => "WARN  ",
+            Some(Health::Fail) => "FAIL  ",
+        })?;
         if let Some(repository) = repository {
             f.write_str(repository)?;
             if let Some(tag) = tag {
