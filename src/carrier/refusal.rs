@@ -34,6 +34,7 @@ pub fn may_be_of_kind(status: StatusCode) -> bool {
             | StatusCode::NOT_FOUND
             | StatusCode::METHOD_NOT_ALLOWED
             | StatusCode::UNSUPPORTED_MEDIA_TYPE
+            | StatusCode::NOT_IMPLEMENTED
     )
 }
 
@@ -44,8 +45,8 @@ fn is_of_kind(status: StatusCode, body: &[u8]) -> bool {
     match status {
         // distribution, Quay, zot, GitLab; some registries say that they don't support it.
         StatusCode::BAD_REQUEST => says("MANIFEST_INVALID") || says("UNSUPPORTED"),
-        // ECR.
-        StatusCode::METHOD_NOT_ALLOWED => says("UNSUPPORTED"),
+        // ECR; Gitea of a schema version.
+        StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => says("UNSUPPORTED"),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => true,
         // Gitea. A 404 that says what is not there is about that.
         StatusCode::NOT_FOUND => !["NAME_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_BLOB_UNKNOWN"].into_iter().any(says),
@@ -65,6 +66,8 @@ mod tests {
             (400, "MANIFEST_BLOB_UNKNOWN", false),
             (405, "UNSUPPORTED", true),
             (405, "DENIED", false),
+            (501, "UNSUPPORTED", true),
+            (501, "", false),
             (415, "", true),
             (404, "MANIFEST_UNKNOWN", true),
             (404, "NAME_UNKNOWN", false),

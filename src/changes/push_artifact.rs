@@ -46,12 +46,11 @@ impl Changes {
             refused = Some(answer);
         }
         let answer = self.push_carrier(registry, head, by_digest, &artifact, known, refused.is_some()).await?;
-        match refused {
-            // What the upstream said of the manifest itself is nearer to what was wrong, if that is what is wrong: not a
-            // quota, or that it is busy.
-            Some(refused) if carrier::may_be_of_kind(answer.status()) => Ok(refused),
-            _ => Ok(answer),
-        }
+        let Some(refused) = refused.filter(|_| carrier::may_be_of_kind(answer.status())) else { return Ok(answer) };
+        // Where the carrier was refused for what it is too, what the upstream said of the manifest itself is nearer to what
+        // was wrong; else what it said of the carrier: that its subject isn't there, that there is no room.
+        let (answer, of_its_kind) = carrier::classify(answer).await;
+        Ok(if of_its_kind { refused } else { answer })
     }
 
     /// Whether the upstream is known to refuse manifests of this one's type in this repository.

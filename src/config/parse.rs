@@ -37,16 +37,18 @@ impl std::fmt::Display for Origin {
 }
 
 pub(super) fn origin(text: &str) -> Parsed<Origin> {
+    if text.contains('@') {
+        // Not repeated: it may be a password.
+        return Err(
+            "it has a user or a password; leave them out: what each client sends goes to the registry".to_owned()
+        );
+    }
     let refuse = || format!("{text:?} is not http://HOST[:PORT] or https://HOST[:PORT]");
     let uri: Uri = text.parse().map_err(|_| refuse())?;
     let parts = uri.into_parts();
     let path = parts.path_and_query.as_ref().map_or("/", http::uri::PathAndQuery::as_str);
     match (parts.scheme, parts.authority) {
-        (Some(scheme), Some(authority))
-            if path == "/"
-                && !authority.as_str().contains('@')
-                && (scheme == Scheme::HTTP || scheme == Scheme::HTTPS) =>
-        {
+        (Some(scheme), Some(authority)) if path == "/" && (scheme == Scheme::HTTP || scheme == Scheme::HTTPS) => {
             Ok(Origin { scheme, authority })
         }
         _ => Err(refuse()),
@@ -136,7 +138,56 @@ pub(super) fn patience(text: &str) -> Parsed<Duration> {
 
 pub(super) fn log_filter(text: &str) -> Parsed<String> {
     tracing_subscriber::EnvFilter::try_new(text).map_err(|error| error.to_string())?;
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        // A filter takes any word for the name of a module, and then silences all others.
+        let (target, level) = part.split_once('=').map_or((part, None), |(target, level)| (target, Some(level)));
+        let target = target.split('[').next().unwrap_or_default();
+        let is_level = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
+        if level.is_none() && is_level(target) || target.is_empty() || logs(target) {
+            continue;
+        }
+        return Err(match level {
+            None => format!("{target:?} is no level ({}) and no module that logs", LEVELS.join(", ")),
+            Some(_) => format!(
+                "{target:?} is no module that logs; write backref=LEVEL, backref::MODULE=LEVEL, or {}=LEVEL",
+                OTHERS.join("=LEVEL, ")
+            ),
+        });
+    }
     Ok(text.to_owned())
+}
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// Modules of backref that log, and the access log.
+const MODULES: &[&str] = &[
+    "access",
+    "admin",
+    "carrier",
+    "changes",
+    "commands",
+    "config",
+    "error",
+    "http",
+    "listing",
+    "metrics",
+    "policy",
+    "referrers_tag",
+    "relations",
+    "server",
+    "store",
+    "upstream",
+];
+
+/// Crates that log and are part of it.
+const OTHERS: [&str; 8] = ["hyper", "hyper_util", "mio", "reqwest", "rustls", "tokio", "tower", "want"];
+
+fn logs(target: &str) -> bool {
+    match target.split_once("::").map_or((target, None), |(name, rest)| (name, Some(rest))) {
+        ("backref", None) => true,
+        ("backref", Some(rest)) => MODULES.contains(&rest.split("::").next().unwrap_or_default()),
+        (name, _) => OTHERS.contains(&name),
+    }
 }
 
 /// Names of headers, with commas between them.
@@ -169,7 +220,45 @@ mod tests {
         for bad in ["", "a:5000", "ftp://a", "http://a/v2", "http://user@a", "http://a?x", "//a"] {
             assert!(origin(bad).is_err(), "{bad}");
         }
+        assert!(!origin("http://user:secret@a").unwrap_err().contains("secret"));
         assert_eq!(origin("https://a").unwrap().port(), 443);
+    }
+
+    #[test]
+    fn config_log_filter_names_levels_and_modules_that_log() {
+        for good in
+            ["info", "WARN", "info,backref::access=debug", "backref=trace", "off,hyper=debug", "backref::store::sqlite"]
+        {
+            assert_eq!(log_filter(good), Ok(good.to_owned()));
+        }
+        for (bad, says) in [
+            ("inf", "\"inf\" is no level (off, error"),
+            ("info,bakref=debug", "\"bakref\" is no module"),
+            ("backref::acces=debug", "\"backref::acces\" is no module"),
+            ("info,backref::stor", "no level"),
+        ] {
+            let error = log_filter(bad).unwrap_err();
+            assert!(error.contains(says), "{bad}: {error}");
+        }
+    }
+
+    /// Whatever logs can be named.
+    #[test]
+    fn config_log_filter_knows_every_module_that_logs() {
+        let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut folders = vec![sources.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if std::fs::read_to_string(&path).unwrap().contains("tracing::") {
+                    let module = path.strip_prefix(&sources).unwrap().iter().next().unwrap().to_str().unwrap();
+                    let module = module.trim_end_matches(".rs");
+                    assert!(matches!(module, "main" | "lib") || logs(&format!("backref::{module}")), "{module}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub async fn forward(
 /// Ends an attempt that the upstream did not carry out, or may not have. Only a definite no forgets it: not one to a
 /// request that was sent twice.
 pub async fn end_unsuccessful(store: &dyn Store, id: AttemptId, answer: &Response<Body>) {
-    end(store, id, !(answer.status().is_client_error() && is_definite(answer))).await;
+    end(store, id, answer.status().is_success() || !is_definite(answer)).await;
 }
 
 /// Ends an attempt: given up where its outcome is `unknown`, otherwise forgotten.
@@ -59,10 +59,12 @@ pub(super) fn closing(id: AttemptId, answer: &Response<Body>) -> Close {
     if is_definite(answer) { Close::One(id) } else { Close::GiveUp(id) }
 }
 
-/// Whether an answer is the last word on its request: not of an upstream that failed, nor to one that was sent twice.
+/// Whether an answer is the last word on its request: not of an upstream that failed, nor to one that was sent twice. What
+/// is not implemented was not done.
 pub fn is_definite(answer: &Response<Body>) -> bool {
     let status = answer.status();
-    answer.extensions().get::<Replayed>().is_none() && (status.is_success() || status.is_client_error())
+    let is_word = status.is_success() || status.is_client_error() || status == StatusCode::NOT_IMPLEMENTED;
+    is_word && answer.extensions().get::<Replayed>().is_none()
 }
 
 /// How often the upstream is asked again while others change the same digest; each time one of them has come through.

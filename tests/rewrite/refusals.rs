@@ -42,6 +42,8 @@ fn rewrite_recognizes_each_way_to_refuse_and_caches_the_capability() {
         ("404 Not Found", "MANIFEST_UNKNOWN"),
         ("404 Not Found", ""),
         ("400 Bad Request", "UNSUPPORTED"),
+        // Gitea.
+        ("501 Not Implemented", "UNSUPPORTED"),
     ] {
         let fake = refusing(status, code, false);
         let backref = Backref::of(&fake.url()).without_tags().start();
@@ -90,9 +92,21 @@ fn rewrite_capability_is_not_cached_where_the_carrier_is_refused_too() {
     }
 }
 
+/// What is refused for good leaves nothing open: doctor would name it for ever.
+#[test]
+fn rewrite_refusal_with_501_is_the_last_word() {
+    let fake = refusing("501 Not Implemented", "UNSUPPORTED", true);
+    let backref = Backref::of(&fake.url()).start();
+    assert_eq!(put(&backref.url(), &sha256(&manifest()), OCI, &manifest()).status, 501);
+    let metrics = http::get(&format!("{}/metrics", backref.admin_url()), &[]).text();
+    assert!(metrics.contains("\nbackref_unresolved_writes 0\n"), "{metrics}");
+}
+
 #[test]
 fn rewrite_passes_on_the_refusal_of_a_carrier_for_another_reason() {
     for (status, code) in [
+        // GitLab, of a subject that isn't there.
+        ("400 Bad Request", "MANIFEST_BLOB_UNKNOWN"),
         ("403 Forbidden", "DENIED"),
         ("413 Payload Too Large", "SIZE_INVALID"),
         ("429 Too Many Requests", "TOOMANYREQUESTS"),
