@@ -37,8 +37,8 @@ impl Changes {
         let again = copy(&request);
         let answer = relations::forward(registry, store, request, attempt.id).await?;
         step("delete-answered");
-        let listed = is_protected(&answer) && self.tags.lists(key).await.unwrap_or_default();
-        let answer = if listed {
+        let protected = is_protected(&answer) && self.tags.lists(key).await.unwrap_or_default();
+        let answer = if protected || self.is_kept(registry, key, &answer).await {
             self.delete_listed(registry, again, key, seen, attempt.id, answer).await?
         } else if self.is_deleted(registry, key, seen, &answer).await {
             let subjects = self.subjects(key).await?;
@@ -70,6 +70,14 @@ impl Changes {
             Ok::<_, Error>(gone && CorroboratingOk::new(false, self.subjects(key).await?).is_there(registry).await?)
         };
         gone.await.unwrap_or_default()
+    }
+
+    /// Whether the upstream has accepted a delete, and keeps the manifest all the same since a tagged index lists it, as Pulp
+    /// does.
+    async fn is_kept(&self, registry: &Registry, key: &ManifestKey, answer: &Response<Body>) -> bool {
+        answer.status() == StatusCode::ACCEPTED
+            && self.tags.lists(key).await.unwrap_or_default()
+            && holds(registry, key).await.unwrap_or_default()
     }
 
     /// The upstream protects what a tagged index lists, and the tag may list it: the tag is written without it, with these
@@ -122,7 +130,8 @@ impl Changes {
         }
         relations::end(store, first, false).await;
         let mut answer = relations::forward(registry, store, request, attempt.id).await?;
-        if !self.is_deleted(registry, key, seen, &answer).await {
+        let is_kept = self.is_kept(registry, key, &answer).await;
+        if is_kept || !self.is_deleted(registry, key, seen, &answer).await {
             // A refusal may be of what another delete took away: what is there now is asked for.
             relations::end(store, attempt.id, true).await;
             return Ok(answer);

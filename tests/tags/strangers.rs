@@ -255,3 +255,23 @@ fn delete_that_is_refused_twice_puts_its_referrer_back_into_the_referrers_tag() 
     until("the tag to be put back", || (stand.tagged() == pushed && stand.pending()[0] == 0).then_some(()));
     assert_eq!(stand.listed(), pushed);
 }
+
+/// A registry that answers 202 and keeps what a tagged index lists, as Pulp does under load.
+#[test]
+fn delete_that_is_accepted_and_not_done_takes_its_referrer_out_of_the_referrers_tag() {
+    let stand = up_with(|holdings, visit| {
+        let target = visit.head.target().to_owned();
+        let (parent, digest) = target.rsplit_once('/').expect("a path");
+        let keeps = visit.is("DELETE") && holdings.lists(parent, digest);
+        if keeps {
+            visit.answer("202 Accepted", &[], "");
+        }
+        keeps
+    });
+    let [gone, kept] = ["gone", "kept"].map(|name| stand.push(name));
+    stand.settled();
+    assert_eq!(stand.send("DELETE", &gone, &[OWNER], b"").status, 202);
+    stand.settled();
+    assert!(!stand.holdings.holds(&format!("/v2/{REPOSITORY}/manifests/{gone}")));
+    assert_eq!((stand.listed(), stand.tagged()), (vec![kept.clone()], vec![kept]));
+}
