@@ -22,7 +22,7 @@ pub(super) fn run(args: &cli::Work) -> ExitStatus {
         rows_of_others(work).await?;
         let is_reached = upstream(work).await?;
         rewrite(work).await?;
-        tags(work);
+        tags(work).await?;
         if is_reached { pending(work).await } else { Ok(()) }
     })
 }
@@ -100,12 +100,23 @@ async fn rewrite(work: &Work) -> Result<(), OperatorError> {
     Ok(())
 }
 
-fn tags(work: &Work) {
-    let message = match work.operator.app().config.referrers.tag {
+async fn tags(work: &Work) -> Result<(), OperatorError> {
+    let app = work.operator.app();
+    let message = match app.config.referrers.tag {
         ReferrersTagMode::Write => "referrers tags are read, and kept up to date",
         ReferrersTagMode::Off => "referrers tags are left alone (referrers.tag)",
     };
     work.printer.say(&line("tags", message.to_owned()));
+    let learned = app.store.capabilities(&app.upstream.name, None).await?;
+    let count = learned.iter().filter(|one| one.what == Capabilities::NO_INDEX_IN_AN_INDEX).count();
+    if count > 0 {
+        let message = format!(
+            "the registry takes no index in an index (in {count} repositories): referrers that are indexes are listed by \
+             the API and are not in the referrers tags"
+        );
+        work.printer.say(&Line { status: Some(Health::Warn), ..line("no-indexes-in-tags", message) });
+    }
+    Ok(())
 }
 
 async fn pending(work: &Work) -> Result<(), OperatorError> {

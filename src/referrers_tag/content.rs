@@ -3,9 +3,9 @@
 use super::keeper::ReferrersTags;
 use crate::{
     error::Error,
-    oci::{Digest, Listed, MAX_MANIFEST, ReferrersList},
+    oci::{Digest, Listed, MAX_MANIFEST, MediaType, ReferrersList, Repository},
     referrers::ManifestKey,
-    upstream::Registry,
+    upstream::{Capabilities, Registry},
 };
 
 /// More than what an index of 4 MiB is made from, if it can be made at all.
@@ -38,13 +38,53 @@ impl ReferrersTags {
             let more: Vec<Listed> = more.collect();
             entries.extend(more);
         }
+        if self.lists_no_indexes(registry, &subject.repository).await? {
+            entries.retain(|entry| !is_index(entry));
+        }
         Ok(Content { version, entries })
+    }
+
+    /// Whether the upstream is known to refuse an index that lists an index, in this repository.
+    async fn lists_no_indexes(&self, registry: &Registry, repository: &Repository) -> Result<bool, Error> {
+        let known = &registry.upstream().capabilities;
+        if known.has(repository, Capabilities::NO_INDEX_IN_AN_INDEX).is_none() {
+            self.read_capabilities(registry, repository).await?;
+        }
+        Ok(known.has(repository, Capabilities::NO_INDEX_IN_AN_INDEX).unwrap_or_default())
+    }
+
+    /// The upstream refused an index that lists an index, and took the same without it.
+    pub(super) async fn learn_no_indexes(&self, registry: &Registry, repository: &Repository) -> Result<(), Error> {
+        let upstream = registry.upstream();
+        let (what, keep) = (Capabilities::NO_INDEX_IN_AN_INDEX, upstream.rewrite.remember);
+        self.store.learn(&upstream.name, repository, what, keep).await?;
+        self.read_capabilities(registry, repository).await?;
+        tracing::info!(%repository, "learned about the registry: referrers that are indexes stay out of referrers tags");
+        Ok(())
+    }
+
+    async fn read_capabilities(&self, registry: &Registry, repository: &Repository) -> Result<(), Error> {
+        let upstream = registry.upstream();
+        let all = self.store.capabilities(&upstream.name, Some(repository)).await?;
+        upstream.capabilities.know(repository, all.into_iter().map(|one| (one.what, one.remaining)));
+        Ok(())
     }
 
     /// The list of a subject's referrers as the tag should have it, for an operator.
     pub async fn list(&self, registry: &Registry, subject: &ManifestKey) -> Result<Vec<Listed>, Error> {
         Ok(self.content(registry, subject, &[]).await?.entries)
     }
+}
+
+/// Whether a list's entry is an index.
+pub(super) fn is_index(entry: &Listed) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Descriptor<'a> {
+        #[serde(borrow, rename = "mediaType")]
+        media_type: std::borrow::Cow<'a, str>,
+    }
+    let descriptor: Result<Descriptor<'_>, _> = serde_json::from_str(&entry.descriptor);
+    descriptor.is_ok_and(|descriptor| MediaType::parse(&descriptor.media_type).is_index())
 }
 
 impl Content {

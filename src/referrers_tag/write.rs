@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     backoff::{Backoff, PART},
+    content::is_index,
     keeper::ReferrersTags,
     lock::Locked,
     look::Look,
@@ -196,7 +197,7 @@ impl ReferrersTags {
             Look::Known(digest) => (Some(digest), before.marked),
             Look::List(read) => (Some(&read.index), read.marked),
         };
-        let mut may_miss = true;
+        let (mut may_miss, mut without_indexes) = (true, false);
         loop {
             let mut content = self.content(registry, subject, &as_found).await?;
             let is_as_seen = match look {
@@ -209,7 +210,7 @@ impl ReferrersTags {
             if !is_as_seen {
                 return Ok(None);
             }
-            content.entries.retain(|entry| Some(&entry.digest) != without);
+            content.entries.retain(|entry| Some(&entry.digest) != without && !(without_indexes && is_index(entry)));
             let (version, all_listed) = (content.version, as_found.is_empty());
             let holds = |index, marked, replaced| {
                 Written::Holds(Holds { version, index, marked, judged, all_listed, replaced })
@@ -242,6 +243,9 @@ impl ReferrersTags {
             step("tag-written");
             return Ok(Some(match answer {
                 Answer::Done => {
+                    if without_indexes {
+                        self.learn_no_indexes(registry, &subject.repository).await?;
+                    }
                     self.backoff.insert(subject.clone(), Backoff::after(tried, content.entries.len(), sent.elapsed()));
                     self.indexes.insert(subject.sibling(digest.clone()), subject.digest.clone());
                     holds(Some(digest), true, current.filter(|_| marked).cloned())
@@ -250,6 +254,13 @@ impl ReferrersTags {
                     may_miss = false;
                     if self.miss(registry, subject, &content.entries, &mut as_found, &said).await? {
                         self.lease_anew(registry, subject, before, plan).await?;
+                        continue;
+                    }
+                    // Gitea takes no index in an index.
+                    if String::from_utf8_lossy(&said).contains("MANIFEST_INVALID")
+                        && content.entries.iter().any(is_index)
+                    {
+                        without_indexes = true;
                         continue;
                     }
                     if content.entries.len() > PART {

@@ -25,6 +25,9 @@ impl Default for Capabilities {
 }
 
 impl Capabilities {
+    /// Under which name it is kept that an index may not list an index, as Gitea has it.
+    pub const NO_INDEX_IN_AN_INDEX: &str = "refuses an index in an index";
+
     /// Under which name it is kept that manifests of a type are refused.
     pub fn refuses(media_type: &MediaType) -> String {
         format!("refuses {}", media_type.as_str())

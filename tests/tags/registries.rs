@@ -9,6 +9,8 @@ use serde_json::json;
 use crate::stand::{INDEX, delete, list, metric, plain, put, put_as, referrer, up, url};
 use crate::support::{Backref, Fake, Holdings, Kind, Visit, http, sha256, until};
 
+const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
+
 const SHORT: &str = "[upstream]\nanswer_timeout = \"500ms\"\nconnect_timeout = \"100ms\"\n[permit]\nttl = \"0\"\n\
                      [referrers]\nrecheck = \"100ms\"\n";
 
@@ -271,4 +273,60 @@ fn referrers_tag_requests_that_the_registry_refuses_leave_no_rows() {
         assert_eq!(rows, 0, "{table}");
     }
     assert_eq!(stand.pending(), 0);
+}
+
+/// Gitea refuses an index that lists an index. What is listed for it by the API alone keeps nothing else out of the tag.
+#[test]
+fn referrers_tag_leaves_out_indexes_where_the_registry_takes_none_in_an_index() {
+    let holdings = Holdings::default();
+    let subject = plain("subject");
+    holdings.hold("app", INDEX, &subject);
+    let fake = holdings.upstream(|held, visit| {
+        let lists_one = |entry: &serde_json::Value| {
+            entry["mediaType"] == INDEX
+                && held.holds(&format!("/v2/app/manifests/{}", entry["digest"].as_str().expect("a digest")))
+        };
+        if !visit.is("PUT") {
+            return false;
+        }
+        let index: serde_json::Value = serde_json::from_slice(&visit.body().unwrap_or_default()).unwrap_or_default();
+        let refused = index["manifests"].as_array().is_some_and(|entries| entries.iter().any(lists_one));
+        if refused {
+            let said = r#"{"errors":[{"code":"MANIFEST_INVALID","message":"manifest is invalid"}]}"#;
+            visit.answer("400 Bad Request", &["Content-Type: application/json"], said);
+        }
+        refused
+    });
+    let backref = Backref::of(&fake.url()).start();
+    let image = |name: &str| {
+        json!({
+            "schemaVersion": 2, "mediaType": IMAGE, "artifactType": "a/b", "layers": [], "annotations": {"name": name},
+            "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": sha256(b"{}"), "size": 2},
+            "subject": {"mediaType": INDEX, "digest": sha256(&subject), "size": subject.len()},
+        })
+        .to_string()
+        .into_bytes()
+    };
+    let push = |kind: &str, manifest: &[u8]| {
+        let url = crate::stand::url(&backref.url(), &sha256(manifest));
+        assert_eq!(http::send("PUT", &url, &[("Content-Type", kind)], manifest).status, 201);
+        sha256(manifest)
+    };
+    let [first, index, last] = [
+        push(IMAGE, &image("first")),
+        push(INDEX, &referrer(&sha256(&subject), "an index")),
+        push(IMAGE, &image("last")),
+    ];
+    let tag = format!("{}/v2/app/manifests/{}", fake.url(), sha256(&subject).replace(':', "-"));
+    let tagged = || http::get(&tag, &[("Accept", INDEX)]).text();
+    assert!(tagged().contains(&first) && tagged().contains(&last) && !tagged().contains(&index), "{}", tagged());
+    let pending = || metric(&backref, "backref_referrers_tags_pending");
+    assert_eq!(pending(), 0);
+    let listed = http::referrers(backref.host(), "app", &sha256(&subject), &[]);
+    assert_eq!(listed.len(), 3);
+    // It is not tried again.
+    let puts = fake.count("PUT");
+    push(IMAGE, &image("more"));
+    assert_eq!(fake.count("PUT") - puts, 2, "the push and the tag");
+    assert_eq!(pending(), 0);
 }
