@@ -39,6 +39,8 @@ pub struct App {
     pub changes: Changes,
     /// What is asked of pushes and deletes.
     pub policies: Policies,
+    /// That somebody who isn't trusted speaks for clients that use https is said once.
+    pub untrusted_https: std::sync::Once,
     /// Scheme and host by which clients know backref, where they are configured.
     pub public_side: Option<(HeaderValue, HeaderValue)>,
 }
@@ -69,7 +71,20 @@ impl App {
         let (gates, subject) = (config.gates.clone(), config.subject.clone());
         let policies = Policies::new(gates, subject, store.clone(), listing.clone(), metrics.clone());
         let public_side = public_side(config.public_url.as_ref());
-        Ok(Arc::new(Self { config, upstream, store, metrics, tasks, tags, listing, changes, policies, public_side }))
+        let untrusted_https = std::sync::Once::new();
+        Ok(Arc::new(Self {
+            config,
+            upstream,
+            store,
+            metrics,
+            tasks,
+            tags,
+            listing,
+            changes,
+            policies,
+            untrusted_https,
+            public_side,
+        }))
     }
 }
 

@@ -8,6 +8,7 @@ mod sources;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use http::HeaderName;
+use ipnet::IpNet;
 
 pub use gate::Gate;
 pub use parse::Origin;
@@ -20,6 +21,7 @@ pub struct Config {
     pub listen: SocketAddr,
     pub admin: SocketAddr,
     pub public_url: Option<Origin>,
+    pub trusted_proxies: Vec<IpNet>,
     pub workers: usize,
     pub upstream: Upstream,
     pub store: PathBuf,
@@ -177,7 +179,7 @@ impl Config {
     fn read(s: &mut Sources) -> Self {
         use parse::{
             address, at_least_one, at_most, buffer_size, count, duration, flag, head_size, header_names, log_filter,
-            one_of, origin, path, patience, store, text,
+            networks, one_of, origin, path, patience, store, text,
         };
         let minute = Duration::from_mins(1);
         let url = s.required("upstream.url", origin);
@@ -185,6 +187,7 @@ impl Config {
             listen: s.or("listen", address, SocketAddr::from(([127, 0, 0, 1], 5080))),
             admin: s.or("admin", address, SocketAddr::from(([127, 0, 0, 1], 5081))),
             public_url: s.optional("public_url", origin),
+            trusted_proxies: s.or("trusted_proxies", networks, Vec::new()),
             workers: s.or("workers", count, 0),
             upstream: Upstream {
                 name: s

@@ -3,6 +3,8 @@
 mod accept;
 mod discover;
 mod exchange;
+mod forwarded;
+mod host;
 mod manifest_delete;
 mod manifest_get;
 mod manifest_put;

@@ -49,7 +49,16 @@ impl Tasks {
 
     /// A place, waited for in the queue. Whoever has a place must not wait for another one.
     pub async fn place(&self, holder: Holder) -> Result<Place, Exhausted> {
+        self.place_beside(holder, None).await
+    }
+
+    /// The same for a push or delete: of whoever was refused one just now, few go on at a time.
+    pub async fn place_for_change(&self, holder: Holder) -> Result<Place, Exhausted> {
         let refused = self.throttle.place(holder).await?.map(Arc::new);
+        self.place_beside(holder, refused).await
+    }
+
+    async fn place_beside(&self, holder: Holder, refused: Option<Arc<Share>>) -> Result<Place, Exhausted> {
         let share = Arc::new(self.places.take(holder, 1).await?);
         Ok(Place { _share: share, _refused: refused, holder, throttle: self.throttle.clone() })
     }

@@ -23,7 +23,7 @@ pub struct Throttle {
 const FOR_CALLER: usize = 2;
 const FOR_ADDRESS: usize = 8;
 
-/// After so many throttle at an address, everybody there counts as refused who was not carried out a change lately.
+/// After so many refusals at an address, those count as refused there of whom no change was carried out lately.
 const MANY: u32 = 64;
 
 /// For how long a refusal, and a success, is remembered.
@@ -59,9 +59,11 @@ impl Throttle {
                 && !self.trusted.contains_key(&holder.caller))
     }
 
-    /// The upstream answered a change of a caller's.
+    /// The upstream answered a change of a caller's. A 404 is a refusal of whom it hides from: whoever was carried out a
+    /// change deletes what isn't there.
     pub fn answered(&self, holder: Holder, status: StatusCode) {
-        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) {
+        let is_hidden = status == StatusCode::NOT_FOUND && !self.trusted.contains_key(&holder.caller);
+        if is_hidden || matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             self.callers.insert(holder.caller, ());
             self.trusted.invalidate(&holder.caller);
             self.addresses
@@ -101,6 +103,8 @@ mod tests {
         assert_eq!(taken.len(), FOR_CALLER);
         throttle.answered(stranger, StatusCode::CREATED);
         assert!(throttle.place(stranger).await.unwrap().is_none(), "they may by now");
+        throttle.answered(stranger, StatusCode::NOT_FOUND);
+        assert!(throttle.place(stranger).await.unwrap().is_none(), "what they may delete isn't there");
         throttle.answered(stranger, StatusCode::INTERNAL_SERVER_ERROR);
         assert!(throttle.place(stranger).await.unwrap().is_none(), "that says nothing of them");
     }

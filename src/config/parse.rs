@@ -1,11 +1,16 @@
 //! Values: text in, the type that the program uses out, or what was expected.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use http::{
     HeaderName,
     uri::{Authority, Scheme, Uri},
 };
+use ipnet::IpNet;
 
 type Parsed<T> = Result<T, String>;
 
@@ -196,6 +201,16 @@ pub(super) fn header_names(text: &str) -> Parsed<Vec<HeaderName>> {
     text.split(',').filter(|text| !text.trim().is_empty()).map(name).collect()
 }
 
+/// Addresses and networks, with commas between them.
+pub(super) fn networks(text: &str) -> Parsed<Vec<IpNet>> {
+    let network = |text: &str| {
+        let text = text.trim();
+        let parsed = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+        parsed.ok_or_else(|| format!("{text:?} is neither an address nor a network such as 10.0.0.0/8"))
+    };
+    text.split(',').filter(|text| !text.trim().is_empty()).map(network).collect()
+}
+
 /// One of a few words, each with what it stands for.
 pub(super) fn one_of<T: Copy>(words: &[(&str, T)]) -> impl Fn(&str) -> Parsed<T> {
     move |text| {
@@ -259,6 +274,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn config_networks_are_addresses_or_prefixes() {
+        let parsed = networks("10.0.0.0/8, 192.0.2.1,fd00::/8").unwrap();
+        assert_eq!(
+            parsed.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["10.0.0.0/8", "192.0.2.1/32", "fd00::/8"]
+        );
+        assert_eq!(networks(""), Ok(Vec::new()));
+        assert!(networks("10.0.0.0/33").is_err() && networks("proxy.local").is_err());
     }
 
     #[test]

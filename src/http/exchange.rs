@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use http::{Request, Response, Uri, Version, header, request};
+use http::{Request, Response, Uri, Version, request};
 use hyper::body::Incoming;
 
+use super::forwarded;
 use crate::{
     app::App,
     error::Error,
@@ -26,14 +27,7 @@ pub(super) struct Exchange {
 impl Exchange {
     pub(super) fn new(app: &App, request: Request<Incoming>, side: &Side) -> Self {
         let (mut head, body) = request.into_parts();
-        let side = match &app.public_side {
-            Some((scheme, host)) => Side { scheme: scheme.clone(), host: host.clone(), peer: side.peer.clone() },
-            None => Side {
-                scheme: side.scheme.clone(),
-                host: head.headers.get(header::HOST).unwrap_or(&side.host).clone(),
-                peer: side.peer.clone(),
-            },
-        };
+        let side = forwarded::side(app, &head, side);
         let upstream = app.upstream.clone();
         // Each side of a proxy speaks its own version (RFC 9110, 2.5).
         head.version = Version::HTTP_11;

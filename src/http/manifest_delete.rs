@@ -24,7 +24,7 @@ pub(super) async fn delete(
 ) -> Result<Response<Body>, Error> {
     let registry = exchange.registry();
     let mut head = exchange.head;
-    let place = app.tasks.place(registry.holder()).await?;
+    let place = app.tasks.place_for_change(registry.holder()).await?;
     let named = registry.upstream().key(repository, digest);
     let key = held_form(app, &registry, &named).await?;
     if key != named {
@@ -99,7 +99,7 @@ pub(super) async fn delete_tag(
     let request = Request::from_parts(exchange.head, Body::EMPTY);
     let changes = app.changes.clone();
     // A client that leaves changes nothing from here on.
-    let place = app.tasks.place(registry.holder()).await?;
+    let place = app.tasks.place_for_change(registry.holder()).await?;
     let deleting = app.tasks.detached(place.clone(), async move {
         let answer = if list_of.is_some() {
             changes.tags.adopt(&registry, request, &subject, None).await?

@@ -52,7 +52,7 @@ pub(super) async fn put(
         return push_as_it_is(&changes, &registry, head, &key, raw, None).await;
     }
     // A client that leaves changes nothing from here on.
-    let place = app.tasks.place(registry.holder()).await?;
+    let place = app.tasks.place_for_change(registry.holder()).await?;
     let pushing = app.tasks.detached(place.clone(), async move {
         let _reservation = reservation;
         let push = Box::pin(push(&changes, &registry, head, by_digest, &key, raw, kind));

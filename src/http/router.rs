@@ -6,8 +6,8 @@ use http::{Method, Request, Response, StatusCode, Version, header};
 use hyper::body::{Body as _, Incoming};
 
 use super::{
-    discover, exchange::Exchange, manifest_delete, manifest_get, manifest_put, passthrough, referrers, route::Route,
-    tags_list,
+    discover, exchange::Exchange, host::is_host, manifest_delete, manifest_get, manifest_put, passthrough, referrers,
+    route::Route, tags_list,
 };
 use crate::{
     app::App,
@@ -119,20 +119,4 @@ fn admit(request: &Request<Incoming>) -> Result<(), Error> {
         (None, ..) if request.version() == Version::HTTP_11 => refuse("the Host header is missing"),
         _ => Ok(()),
     }
-}
-
-/// Whether that is a `Host` (RFC 9110, 7.2): a name or an address (RFC 3986, 3.2.2), which may be empty, and perhaps a
-/// port.
-fn is_host(value: &[u8]) -> bool {
-    let (name, port) = match value.iter().rposition(|byte| *byte == b':') {
-        Some(at) if !value[at..].contains(&b']') => (&value[..at], &value[at + 1..]),
-        _ => (value, &[][..]),
-    };
-    let of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte);
-    let of_literal = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:".contains(byte);
-    let is_name = match name.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")) {
-        Some(literal) => !literal.is_empty() && literal.iter().all(of_literal),
-        None => name.iter().all(of_name),
-    };
-    is_name && port.iter().all(u8::is_ascii_digit)
 }

@@ -91,3 +91,46 @@ fn addresses_of_backref_come_from_public_url_before_the_host_header() {
     assert_eq!(head.values("X-Forwarded-Host"), ["public.test"]);
     assert_eq!(head.values("X-Forwarded-Proto"), ["https"]);
 }
+
+/// What the upstream is told of a client that came through a proxy at 127.0.0.1, and where it is then sent.
+fn forwarded(config: &str, headers: &str) -> (Vec<String>, String, Backref) {
+    let fake = Fake::start(move |visit| {
+        let told = |name| visit.head.header(name).unwrap_or("nothing").to_owned();
+        let location = format!("Location: {}://{}/v2/x", told("x-forwarded-proto"), told("x-forwarded-host"));
+        visit.answer("202 Accepted", &[&location], "");
+    });
+    let backref = Backref::of(&fake.url()).config(config).start();
+    let answer = ask(backref.host(), &format!("GET /v2/ HTTP/1.1\r\nHost: inner:80\r\n{headers}\r\n"));
+    let seen = &fake.seen()[0].head;
+    let told = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"].map(|name| seen.values(name).join("+"));
+    (told.to_vec(), answer.head.values("Location").join("+"), backref)
+}
+
+const BY_A_PROXY: &str = "X-Forwarded-For: 203.0.113.9, 192.0.2.7\r\nX-Forwarded-For: 127.0.0.5\r\n\
+    X-Forwarded-Proto: https\r\nX-Forwarded-Host: registry.test\r\n";
+
+#[test]
+fn addresses_of_clients_are_believed_of_a_trusted_proxy() {
+    let (told, location, _) = forwarded("trusted_proxies = \"127.0.0.0/8\"\n", BY_A_PROXY);
+    // What stands further left the client may have said itself.
+    assert_eq!(told, ["192.0.2.7", "https", "registry.test"]);
+    assert_eq!(location, "https://registry.test/v2/x");
+    let odd = "X-Forwarded-For: a, 127.0.0.5\r\nX-Forwarded-Proto: gopher\r\nX-Forwarded-Host: a b\r\n";
+    let (told, ..) = forwarded("trusted_proxies = \"127.0.0.0/8\"\n", odd);
+    assert_eq!(told, ["127.0.0.5", "http", "inner:80"]);
+    let config = "public_url = \"https://public.test\"\ntrusted_proxies = \"127.0.0.1\"\n";
+    let (told, location, _) = forwarded(config, BY_A_PROXY);
+    assert_eq!(
+        (told[1..].join(" "), location),
+        ("https public.test".to_owned(), "https://public.test/v2/x".to_owned())
+    );
+}
+
+#[test]
+fn addresses_of_clients_are_believed_of_nobody_else_and_that_is_said_once() {
+    let (told, location, backref) = forwarded("trusted_proxies = \"10.0.0.0/8\"\n", BY_A_PROXY);
+    assert_eq!(told, ["127.0.0.1", "http", "inner:80"]);
+    assert_eq!(location, "http://inner:80/v2/x");
+    ask(backref.host(), &format!("GET /v2/ HTTP/1.1\r\nHost: a\r\n{BY_A_PROXY}\r\n"));
+    assert_eq!(backref.log().matches("is not in trusted_proxies").count(), 1, "{}", backref.log());
+}
