@@ -33,7 +33,7 @@ pub(super) async fn original(
     let carrier = key.sibling(alias.carrier.clone());
     let refusal = match registry.shows(&carrier).await {
         Ok(head) if head.status == StatusCode::OK => {
-            registry.was_let_in(key).await;
+            registry.was_let_in(key, &head.headers).await;
             if let Some(answer) = answer {
                 drain(answer).await;
             }

@@ -41,7 +41,10 @@ pub(super) async fn list(
         Err(Refusal::Absent) => (PageWriter::new(dialect.opening(), query.limit, 0).finish(), None),
         Err(refusal) => return Err(registry.to_client(refusal).into()),
     };
-    let answer = dialect.render(page, &query, head.uri.path());
+    let mut answer = dialect.render(page, &query, head.uri.path());
+    if let Ok(permit) = authorised.permission.permit() {
+        permit.cors().put(answer.headers_mut());
+    }
     Ok(answer.map(|mut body| match reservation {
         Some(mut reservation) => {
             body.shrink_to_fit();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 
 use super::{
+    permits::Cors,
     refusal::Refusal,
     registry::{Head, Registry, reference_uri},
 };
@@ -18,6 +19,7 @@ use crate::{
 pub struct ReadPermit {
     upstream: Arc<str>,
     repository: Repository,
+    cors: Cors,
 }
 
 impl ReadPermit {
@@ -31,14 +33,19 @@ impl ReadPermit {
         &self.repository
     }
 
-    fn for_repository_of(key: &ManifestKey) -> Self {
-        Self { upstream: key.upstream.clone(), repository: key.repository.clone() }
+    /// What browsers may do with an answer, as the upstream said when it said yes.
+    pub fn cors(&self) -> &Cors {
+        &self.cors
+    }
+
+    fn for_repository_of(key: &ManifestKey, cors: Cors) -> Self {
+        Self { upstream: key.upstream.clone(), repository: key.repository.clone(), cors }
     }
 
     /// For the tests of stores: only their build has it.
     #[cfg(any(test, feature = "failpoints"))]
     pub fn for_tests(upstream: &str, repository: Repository) -> Self {
-        Self { upstream: upstream.into(), repository }
+        Self { upstream: upstream.into(), repository, cors: Cors::default() }
     }
 }
 
@@ -78,16 +85,16 @@ impl Registry {
         let permits = &self.upstream().permits;
         let headers = self.caller().headers();
         let key = permits.caller_key(headers, subject);
-        if permits.is_cached(&key).await {
-            return Permission::Cached(ReadPermit::for_repository_of(subject));
+        if let Some(cors) = permits.cached(&key).await {
+            return Permission::Cached(ReadPermit::for_repository_of(subject, cors));
         }
         let flight = async { Err(self.round(subject, candidates).await) };
         let asked = Box::pin(permits.flights.try_get_with((key, subject.digest.clone()), flight)).await;
         let Err(round) = asked else {
-            return Permission::Cached(ReadPermit::for_repository_of(subject)); // never kept, so never found
+            return Permission::Cached(ReadPermit::for_repository_of(subject, Cors::default())); // never kept, so never found
         };
-        if round.answer.is_ok() {
-            permits.cache(key, headers).await;
+        if let Ok(permit) = &round.answer {
+            permits.cache(key, headers, permit.cors.clone()).await;
         }
         Permission::Asked(round)
     }
@@ -95,41 +102,43 @@ impl Registry {
     /// Whether the upstream has let this caller read the repository of `key` not long ago.
     pub async fn is_let_in(&self, key: &ManifestKey) -> bool {
         let permits = &self.upstream().permits;
-        permits.is_cached(&permits.caller_key(self.caller().headers(), key)).await
+        permits.cached(&permits.caller_key(self.caller().headers(), key)).await.is_some()
     }
 
-    /// The upstream has just shown this caller the manifest of `key`.
-    pub async fn was_let_in(&self, key: &ManifestKey) {
+    /// The upstream has just shown this caller the manifest of `key`, with these headers.
+    pub async fn was_let_in(&self, key: &ManifestKey, shown: &HeaderMap) {
         let permits = &self.upstream().permits;
         let headers = self.caller().headers();
-        permits.cache(permits.caller_key(headers, key), headers).await;
+        permits.cache(permits.caller_key(headers, key), headers, Cors::of(shown)).await;
     }
 
     /// Asks the upstream about the subject, then about referrers of it, last about its referrers tag, until it says yes.
     async fn round(&self, subject: &ManifestKey, candidates: impl Future<Output = Option<Vec<Candidate>>>) -> Round {
         let mut answers = Vec::new();
-        let permit = || ReadPermit::for_repository_of(subject);
+        let permit = |shown: &Head| ReadPermit::for_repository_of(subject, Cors::of(&shown.headers));
         let answer = async {
-            let of_subject = self.shows(subject).await?.status;
+            let head = self.shows(subject).await?;
+            let of_subject = head.status;
             if of_subject == StatusCode::OK {
-                return Ok(permit());
+                return Ok(permit(&head));
             }
             let mut unclear = None;
             for candidate in candidates.await.ok_or(Refusal::NoRecord)? {
-                let status = self.shows(&subject.sibling(candidate.digest.clone())).await?.status;
+                let head = self.shows(&subject.sibling(candidate.digest.clone())).await?;
+                let status = head.status;
                 match status {
                     StatusCode::OK | StatusCode::NOT_FOUND => answers.push((candidate, status == StatusCode::OK)),
                     status => unclear = Some(status),
                 }
                 if status == StatusCode::OK {
-                    return Ok(permit());
+                    return Ok(permit(&head));
                 }
             }
             if self.upstream().keeps_tags() {
                 let tag = reference_uri(&subject.repository, &ReferrersTag::from(&subject.digest));
                 let head = self.head_tag(tag).await.map_err(Refusal::Failed)?;
                 match head.status {
-                    StatusCode::OK => return Ok(permit()),
+                    StatusCode::OK => return Ok(permit(&head)),
                     StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST => {}
                     _ => return Err(head.refusal()),
                 }

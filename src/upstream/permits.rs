@@ -2,6 +2,7 @@
 
 use std::{
     net::Ipv6Addr,
+    sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -18,9 +19,36 @@ pub struct Permits {
     ttl: Duration,
     /// Headers that the settings say no upstream decides by.
     ignored: Vec<HeaderName>,
-    granted: Cache<CallerKey, Duration>,
+    granted: Cache<CallerKey, Granted>,
     /// Nothing is kept in it: it joins those who ask the same at the same time.
     pub(super) flights: Cache<(CallerKey, Digest), ()>,
+}
+
+/// A cached yes.
+#[derive(Clone)]
+struct Granted {
+    lifetime: Duration,
+    cors: Cors,
+}
+
+/// The `Access-Control-*` headers of an answer (Fetch, 3.2.3): what browsers may do with it. Mostly there are none.
+#[derive(Clone, Debug, Default)]
+pub struct Cors(Option<Arc<[(HeaderName, HeaderValue)]>>);
+
+impl Cors {
+    /// Those among an answer's headers.
+    pub fn of(headers: &HeaderMap) -> Self {
+        let is_one = |(name, _): &(&HeaderName, &HeaderValue)| name.as_str().starts_with("access-control-");
+        let found: Vec<_> = headers.iter().filter(is_one).map(|(name, value)| (name.clone(), value.clone())).collect();
+        Self(if found.is_empty() { None } else { Some(found.into()) })
+    }
+
+    /// Puts them into another answer's.
+    pub fn put(&self, headers: &mut HeaderMap) {
+        for (name, value) in self.0.iter().flat_map(|all| all.iter()) {
+            headers.append(name, value.clone());
+        }
+    }
 }
 
 /// A keyed hash of everything by which the upstream could decide about a caller, with what it is about.
@@ -58,21 +86,21 @@ impl Permits {
         }
     }
 
-    /// Whether the upstream said yes not long ago.
-    pub(super) async fn is_cached(&self, key: &CallerKey) -> bool {
-        self.granted.get(key).await.is_some()
+    /// If the upstream said yes not long ago: what browsers may do.
+    pub(super) async fn cached(&self, key: &CallerKey) -> Option<Cors> {
+        Some(self.granted.get(key).await?.cors)
     }
 
     /// Keeps a yes: at most for the configured time; a token's own end may come sooner. It is not verified, and only ever
     /// shortens.
-    pub(super) async fn cache(&self, key: CallerKey, caller: &HeaderMap) {
+    pub(super) async fn cache(&self, key: CallerKey, caller: &HeaderMap, cors: Cors) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let lifetime = match token_end(caller) {
             Some(end) => self.ttl.min(end.saturating_sub(now)),
             None => self.ttl,
         };
         if !lifetime.is_zero() {
-            self.granted.insert(key, lifetime).await;
+            self.granted.insert(key, Granted { lifetime, cors }).await;
         }
     }
 
@@ -174,9 +202,9 @@ const TRACE_PREFIXES: [&str; 3] = ["x-b3-", "x-datadog-", "x-envoy-"];
 /// How long each permit stands.
 struct Lifetime;
 
-impl Expiry<CallerKey, Duration> for Lifetime {
-    fn expire_after_create(&self, _: &CallerKey, lifetime: &Duration, _: Instant) -> Option<Duration> {
-        Some(*lifetime)
+impl Expiry<CallerKey, Granted> for Lifetime {
+    fn expire_after_create(&self, _: &CallerKey, granted: &Granted, _: Instant) -> Option<Duration> {
+        Some(granted.lifetime)
     }
 }
 

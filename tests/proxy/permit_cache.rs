@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::manifests::{REPOSITORY, referrer};
-use crate::support::{Backref, Fake, Gate, http, served, sha256, until};
+use crate::manifests::{INDEX, REPOSITORY, plain, referrer};
+use crate::support::{Backref, Fake, Gate, Holdings, http, served, sha256, until};
 use crate::wire::Wire;
 
 fn everything_is_there() -> Fake {
@@ -186,4 +186,27 @@ fn permit_reaches_the_other_callers_though_the_first_disconnects() {
     until("the first one's leaving to be noticed", || (served(&backref) == 1).then_some(()));
     answer.open();
     assert_eq!(second.answer().head.status(), 200);
+}
+
+/// A registry that lets browsers read says so of the list too, whether it was asked just now or not.
+#[test]
+fn permit_brings_what_browsers_may_do() {
+    let holdings = Holdings::default();
+    let subject = plain("subject");
+    holdings.hold(REPOSITORY, INDEX, &subject);
+    let allowed = ["Access-Control-Allow-Origin: https://ui.test", "Access-Control-Expose-Headers: Link"];
+    let fake = holdings.upstream(move |held, visit| {
+        if let Some(reply) = held.apply(visit) {
+            reply.with(&allowed).give(visit);
+        }
+        true
+    });
+    let backref = Backref::of(&fake.url()).start();
+    let url = format!("{}/v2/{REPOSITORY}/referrers/{}", backref.url(), sha256(&subject));
+    for round in ["asked", "cached"] {
+        let answer = http::get(&url, &[("Origin", "https://ui.test")]);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.header("Access-Control-Allow-Origin"), "https://ui.test", "{round}");
+        assert_eq!(answer.header("Access-Control-Expose-Headers"), "Link", "{round}");
+    }
 }
