@@ -30,6 +30,8 @@ impl Changes {
         let try_as_it_is = match mode {
             RewriteMode::Always => false,
             RewriteMode::Never => true,
+            // Whether the upstream takes ORAS' doesn't matter: today's clients can't read a list that names one.
+            RewriteMode::Auto if artifact.original.raw().media_type.is_oras() => false,
             RewriteMode::Auto => known.is_none() && !self.is_refused(registry, &artifact).await?,
         };
         let mut refused = None;

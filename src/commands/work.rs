@@ -92,8 +92,8 @@ fn at_work(
     work: impl AsyncFnOnce(&Work) -> Result<(), OperatorError>,
 ) -> Result<ExitStatus, Box<dyn std::error::Error>> {
     let jobs = usize::from(args.jobs);
-    // A list and what it names, for each: a command has nobody to send away when there is no room.
-    config.limits.buffered = config.limits.buffered.max(jobs * (8 << 20));
+    // A list and what it names, for each, of the eighth that one caller may have: a command waits for nobody but itself.
+    config.limits.buffered = config.limits.buffered.max(jobs * (64 << 20));
     let app = App::build(config, OpenFor::Command, 1)?;
     let this = Work {
         operator: Operator::new(app.clone())?,

@@ -41,6 +41,11 @@ impl MediaType {
         ARTIFACTS.contains(&&*self.0)
     }
 
+    /// Whether it is an artifact manifest of the ORAS artifacts-spec.
+    pub fn is_oras(&self) -> bool {
+        &*self.0 == ARTIFACTS[1]
+    }
+
     /// Whether it is one of the six of [`MANIFEST_ACCEPT`].
     pub fn is_manifest(&self) -> bool {
         MANIFEST_ACCEPT.split(", ").any(|known| known == &*self.0)

@@ -7,6 +7,7 @@ use super::{keeper::ReferrersTags, look::Look};
 use crate::{
     error::Error,
     referrers::ManifestKey,
+    shares::Holder,
     step::step,
     upstream::{ReadPermit, Registry},
 };
@@ -48,7 +49,9 @@ impl ReferrersTags {
         let reading = async {
             let place = self.tasks.place(registry.holder()).await?;
             self.tasks
-                .detached(place, async move { tags.read_once(&registry, &subject, shown).await })
+                .detached(place, async move {
+                    tags.read_unless_checked(&registry, &subject, shown, Some(registry.holder())).await
+                })
                 .await
                 .ok_or(Error::Bug)?
         };
@@ -66,16 +69,30 @@ impl ReferrersTags {
         }
     }
 
-    /// Reads the tag into rows, unless somebody else just has. `shown`: the upstream has just shown this caller a manifest
-    /// of the repository. `false`: it is some other manifest's tag.
+    /// Reads the tag into rows, unless somebody else just has, for an operator. `shown`: the upstream has just shown them a
+    /// manifest of the repository. `false`: it is some other manifest's tag.
     pub async fn read_once(&self, registry: &Registry, subject: &ManifestKey, shown: bool) -> Result<bool, Error> {
+        self.read_unless_checked(registry, subject, shown, None).await
+    }
+
+    /// `holder`: whose share of the places for readers is taken; an operator has no others beside them.
+    async fn read_unless_checked(
+        &self,
+        registry: &Registry,
+        subject: &ManifestKey,
+        shown: bool,
+        holder: Option<Holder>,
+    ) -> Result<bool, Error> {
         let tag_lock = self.locks.of(subject);
         let locked = tokio::time::timeout(PATIENCE, tag_lock.acquire()).await;
         let _locked = locked.map_err(|_| Error::Incomplete)?;
         if self.is_checked(subject) {
             return Ok(true);
         }
-        let _place = self.places.take(registry.holder()).await?;
+        let _place = match holder {
+            Some(holder) => Some(self.places.take(holder).await?),
+            None => None,
+        };
         self.read(registry, subject, shown).await
     }
 

@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use crate::run::{forget_store, in_database, run, sqlite3};
+use crate::running::start;
 use crate::stand::{INDEX, KINDS, Stand, list, plain, put, referrer, up};
-use crate::support::{Backref, Fake, Holdings, Kind, http, sha256};
+use crate::support::{Backref, Fake, Gate, Holdings, Kind, http, sha256};
 
 fn without_store(mut stand: Stand) -> Stand {
     stand.backref.terminate();
@@ -203,4 +204,41 @@ fn verify_ends_on_a_list_of_tags_whose_next_page_is_itself() {
     let ran = run(&backref, "verify app --json");
     assert_eq!((ran.code, ran.kinds()), (Some(1), vec!["unseen-repository".to_owned()]), "{ran:?}");
     assert!(ran.stdout.contains("nothing new"), "{ran:?}");
+}
+
+/// Each of the jobs reads a list, however long the registry takes: none waits for a place until its time is over.
+#[test]
+fn backfill_reads_as_many_lists_at_a_time_as_it_has_jobs() {
+    const JOBS: usize = 8;
+    let (holdings, gate) = (Holdings::default(), Gate::default());
+    let mut tags = Vec::new();
+    for number in 0..JOBS {
+        let subject = plain(&format!("subject {number}"));
+        let one = referrer(&sha256(&subject), "a");
+        for manifest in [&subject, &one] {
+            holdings.hold("app", INDEX, manifest);
+        }
+        let tag = sha256(&subject).replace(':', "-");
+        holdings.hold_at(&format!("/v2/app/manifests/{tag}"), INDEX, &list(&[&one]));
+        tags.push(tag);
+    }
+    let (held, all) = (gate.clone(), json!({"name": "app", "tags": tags}).to_string());
+    let fake = holdings.upstream(move |_, visit| {
+        if visit.head.target().starts_with("/v2/app/tags/list") {
+            visit.answer("200 OK", &[], &all);
+            return true;
+        }
+        if visit.is("GET") && visit.head.target().contains("/manifests/sha256-") {
+            held.pass();
+        }
+        false
+    });
+    let backref = Backref::of(&fake.url()).start();
+    let mut command = backref.command("backfill");
+    command.args(["app", "--no-write", "--jobs", &JOBS.to_string()]);
+    let running = start(command, backref.directory());
+    gate.wait_for(JOBS);
+    gate.open();
+    let (code, said) = running.end();
+    assert!(code == Some(0) && said.contains(&format!("of lists: {JOBS}")), "{code:?} {said}");
 }

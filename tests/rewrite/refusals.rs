@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use crate::stand::{IMAGE, OCI, artifact, descriptor, get, put, relay};
+use crate::stand::{IMAGE, OCI, ORAS, artifact, descriptor, get, put, relay};
 use crate::support::{Backref, Fake, Kind, Visit, http, sha256};
 
 /// An upstream that answers an artifact manifest with `status` and `code`, and takes anything else.
@@ -199,6 +199,18 @@ fn rewrite_leaves_manifests_alone_where_the_registry_takes_artifact_manifests() 
         (201, &*sha256(&manifest()))
     );
     assert_eq!(puts(&taken), [OCI]);
+}
+
+/// go-containerregistry's registry takes them, and today's oras fails on a list that names one.
+#[test]
+fn rewrite_carries_what_todays_clients_cannot_read_whatever_the_registry_takes() {
+    let taken = Fake::start(|visit: &mut Visit| visit.answer("201 Created", &[], ""));
+    let backref = Backref::of(&taken.url()).start();
+    let oras = artifact(ORAS, "a/b", Some(&descriptor(IMAGE, b"subject")), "an artifact of 2022");
+    let answer = put(&backref.url(), &sha256(&oras), ORAS, &oras);
+    assert_eq!((answer.status, answer.header("Docker-Content-Digest")), (201, sha256(&oras).as_str()));
+    let manifests: Vec<String> = puts(&taken).into_iter().filter(|kind| kind.contains("manifest")).collect();
+    assert_eq!(manifests, [IMAGE]);
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use std::{
     env,
     io::{BufRead, BufReader, Read},
-    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{self, ChildStdin, ChildStdout, Command, Stdio},
 };
@@ -22,16 +21,22 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// One that waits until it is told to [`Process::go`]. `rights`: those of this process, or nobody's.
+    /// One that waits until it is told to [`Process::go`]. `rights`: those of this process, or no more than the files' modes
+    /// give.
     pub(crate) fn start(path: &Path, purpose: OpenFor, name: &str, rights: bool) -> Self {
-        let mut command = Command::new(env::current_exe().expect("this program"));
+        let program = env::current_exe().expect("this program");
+        // Modes bind everybody but root. Another user may not get as far as to this program.
+        let is_bound = rights || !rustix::process::getuid().is_root();
+        let mut command = if is_bound {
+            Command::new(program)
+        } else {
+            let mut command = Command::new("setpriv");
+            command.arg("--bounding-set=-dac_override,-dac_read_search").arg("--").arg(program);
+            command
+        };
         command.args(["--ignored", "--exact", "processes::store_another_process", "--nocapture"]);
         command.env("STORE_PATH", path).env("STORE_NAME", name);
         command.env("STORE_SERVES", (purpose == OpenFor::Serving).to_string());
-        // Anybody else than root is without them already.
-        if !rights && rustix::process::getuid().is_root() {
-            command.uid(65534).gid(65534);
-        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("this program");
         let (stdin, stdout) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));

@@ -1,6 +1,6 @@
 //! The schema of the file: whose it is, whether this release may use it, what it lacks.
 
-use rusqlite::{Connection, OptionalExtension, Result, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, Result, Transaction, TransactionBehavior};
 
 /// `PRAGMA application_id` of every file of ours: "bref".
 const APPLICATION_ID: i64 = 0x6272_6566;
@@ -26,8 +26,15 @@ pub(super) enum Schema {
     Foreign,
 }
 
-/// What the file is just now.
+/// What the file is just now: all of it is read at one moment, since another process may make the schema in the next.
 pub(super) fn look(db: &Connection) -> Result<Schema> {
+    let reading = db.is_autocommit().then(|| db.unchecked_transaction()).transpose()?;
+    let found = look_within(db)?;
+    reading.map(Transaction::commit).transpose()?;
+    Ok(found)
+}
+
+fn look_within(db: &Connection) -> Result<Schema> {
     let pragma = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let found = pragma("user_version")?;
     if pragma("application_id")? != APPLICATION_ID {
