@@ -69,7 +69,8 @@ impl Throttle {
             self.addresses
                 .entry(holder.address)
                 .and_upsert_with(|count| count.map_or(1, |count| count.into_value().saturating_add(1)));
-        } else if status.is_success() {
+        } else if status.is_success() && (self.is_doubted(holder) || !self.trusted.contains_key(&holder.caller)) {
+            // Looking costs each push less than writing.
             self.callers.invalidate(&holder.caller);
             self.trusted.insert(holder.caller, ());
         }

@@ -10,10 +10,10 @@ use crate::{
     carrier::{self, Artifact, Carried, CarriedRecord, Content, EMPTY_BLOB, EMPTY_DIGEST, Lost},
     config::RewriteMode,
     error::Error,
-    oci::{Algorithm, Digest, ErrorCode, MediaType, RawManifest, Repository},
+    oci::{Algorithm, Digest, ErrorCode, MediaType, RawManifest},
     referrers::{Alias, ManifestKey},
-    relations::holds,
-    upstream::{Body, Capabilities, Registry, Uploaded, Upstream, manifest_uri},
+    relations::{self, holds},
+    upstream::{Body, Capabilities, Registry, Uploaded, manifest_uri},
 };
 
 impl Changes {
@@ -57,20 +57,8 @@ impl Changes {
 
     /// Whether the upstream is known to refuse manifests of this one's type in this repository.
     async fn is_refused(&self, registry: &Registry, artifact: &Artifact) -> Result<bool, Error> {
-        let (upstream, repository) = (registry.upstream(), &artifact.key.repository);
         let what = Capabilities::refuses(&artifact.original.raw().media_type);
-        if let Some(known) = upstream.capabilities.has(repository, &what) {
-            return Ok(known);
-        }
-        self.read_capabilities(upstream, repository).await?;
-        Ok(upstream.capabilities.has(repository, &what).unwrap_or_default())
-    }
-
-    /// Has this process know what the database has of an upstream's repository.
-    async fn read_capabilities(&self, upstream: &Upstream, repository: &Repository) -> Result<(), Error> {
-        let all = self.store.capabilities(&upstream.name, Some(repository)).await?;
-        upstream.capabilities.know(repository, all.into_iter().map(|one| (one.what, one.remaining)));
-        Ok(())
+        relations::is_known(&*self.store, registry.upstream(), &artifact.key.repository, &what).await
     }
 
     /// Learns that the upstream refuses manifests of this one's type, if nothing else about it can be the reason.
@@ -91,11 +79,9 @@ impl Changes {
                 return Ok(());
             }
         }
-        let (upstream, repository) = (registry.upstream(), &artifact.key.repository);
+        let repository = &artifact.key.repository;
         let what = Capabilities::refuses(&artifact.original.raw().media_type);
-        let keep = upstream.rewrite.remember;
-        self.store.learn(&upstream.name, repository, &what, keep).await?;
-        self.read_capabilities(upstream, repository).await?;
+        relations::remember(&*self.store, registry.upstream(), repository, &what).await?;
         tracing::info!(%repository, what, "learned about the registry: these are wrapped from now on");
         Ok(())
     }

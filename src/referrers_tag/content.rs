@@ -5,6 +5,7 @@ use crate::{
     error::Error,
     oci::{Digest, Listed, MAX_MANIFEST, MediaType, ReferrersList, Repository},
     referrers::ManifestKey,
+    relations,
     upstream::{Capabilities, Registry},
 };
 
@@ -38,35 +39,18 @@ impl ReferrersTags {
             let more: Vec<Listed> = more.collect();
             entries.extend(more);
         }
-        if self.lists_no_indexes(registry, &subject.repository).await? {
+        let no_indexes = Capabilities::NO_INDEX_IN_AN_INDEX;
+        if relations::is_known(&*self.store, registry.upstream(), &subject.repository, no_indexes).await? {
             entries.retain(|entry| !is_index(entry));
         }
         Ok(Content { version, entries })
     }
 
-    /// Whether the upstream is known to refuse an index that lists an index, in this repository.
-    async fn lists_no_indexes(&self, registry: &Registry, repository: &Repository) -> Result<bool, Error> {
-        let known = &registry.upstream().capabilities;
-        if known.has(repository, Capabilities::NO_INDEX_IN_AN_INDEX).is_none() {
-            self.read_capabilities(registry, repository).await?;
-        }
-        Ok(known.has(repository, Capabilities::NO_INDEX_IN_AN_INDEX).unwrap_or_default())
-    }
-
     /// The upstream refused an index that lists an index, and took the same without it.
     pub(super) async fn learn_no_indexes(&self, registry: &Registry, repository: &Repository) -> Result<(), Error> {
-        let upstream = registry.upstream();
-        let (what, keep) = (Capabilities::NO_INDEX_IN_AN_INDEX, upstream.rewrite.remember);
-        self.store.learn(&upstream.name, repository, what, keep).await?;
-        self.read_capabilities(registry, repository).await?;
+        let what = Capabilities::NO_INDEX_IN_AN_INDEX;
+        relations::remember(&*self.store, registry.upstream(), repository, what).await?;
         tracing::info!(%repository, "learned about the registry: referrers that are indexes stay out of referrers tags");
-        Ok(())
-    }
-
-    async fn read_capabilities(&self, registry: &Registry, repository: &Repository) -> Result<(), Error> {
-        let upstream = registry.upstream();
-        let all = self.store.capabilities(&upstream.name, Some(repository)).await?;
-        upstream.capabilities.know(repository, all.into_iter().map(|one| (one.what, one.remaining)));
         Ok(())
     }
 
