@@ -9,7 +9,18 @@ mod untag;
 
 use std::sync::Arc;
 
-use crate::{metrics::Metrics, referrers_tag::ReferrersTags, store::Store, tasks::Tasks};
+use http::Response;
+
+use crate::{
+    error::Error,
+    metrics::Metrics,
+    referrers::ManifestKey,
+    referrers_tag::ReferrersTags,
+    step::step,
+    store::Store,
+    tasks::{Place, Tasks},
+    upstream::{Body, Registry},
+};
 
 /// What changes work with, besides a caller. Cheap to clone.
 #[derive(Clone)]
@@ -22,4 +33,37 @@ pub struct Changes {
     pub metrics: Arc<Metrics>,
     /// Where changes go on when their client has left.
     pub tasks: Tasks,
+}
+
+/// A push or delete under way, and what comes of it.
+pub struct Change<'a> {
+    /// On whose behalf.
+    pub registry: &'a Registry,
+    /// The rows.
+    pub store: &'a dyn Store,
+    /// The referrers tags.
+    pub tags: &'a Arc<ReferrersTags>,
+    metrics: &'a Metrics,
+    /// The subjects whose sets of referrers it may have changed.
+    changed: Vec<ManifestKey>,
+}
+
+impl Changes {
+    /// A change on behalf of a caller.
+    pub fn begin<'a>(&'a self, registry: &'a Registry) -> Change<'a> {
+        Change { registry, store: &*self.store, tags: &self.tags, metrics: &self.metrics, changed: Vec::new() }
+    }
+}
+
+impl Change<'_> {
+    /// Whatever the answer is, the tags of the subjects whose sets may have changed have what they are to have, or are
+    /// stale. `place`: that of the change, of which a late write of a tag is a part.
+    pub async fn finish(self, place: &Place, answer: Result<Response<Body>, Error>) -> Result<Response<Body>, Error> {
+        if let Ok(answer) = &answer {
+            place.answered(answer.status());
+        }
+        self.tags.flush_all(self.registry, &self.changed, place).await;
+        step("change-maintained");
+        answer
+    }
 }

@@ -80,12 +80,7 @@ impl Tasks {
         async { task.await.ok() }
     }
 
-    /// Starts work that nobody waits for.
-    pub fn start(&self, work: impl Future<Output = ()> + Send + 'static) {
-        drop(self.tracker.spawn(work));
-    }
-
-    /// How many tasks of both kinds run.
+    /// How many tasks run.
     pub fn count(&self) -> usize {
         self.tracker.len()
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 
-use super::Changes;
+use super::Change;
 use crate::{
     error::Error,
     oci::{
@@ -13,38 +13,32 @@ use crate::{
         header::{CONTENT_DIGEST, content_digest},
     },
     referrers::{Claim, ManifestKey, Relation},
-    relations::{self, DigestTagCopy, Tagging},
+    relations::{self, DigestTagCopy, NotedTag},
     step::step,
     store::{AttemptKind, Verdict},
-    upstream::{Body, Registry},
+    upstream::Body,
 };
 
 /// `OCI-Subject` (distribution-spec 1.1, "Pushing Manifests with Subject"): backref's own word, never the upstream's.
 const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 
-impl Changes {
-    /// Forwards a push. One that claims a subject is noted first, and answered when its relation is in the database and its
-    /// subject's tag has it or is stale.
-    pub async fn push(
-        &self,
-        registry: &Registry,
-        request: Request<Body>,
-        claim: Option<Claim>,
-    ) -> Result<Response<Body>, Error> {
+impl Change<'_> {
+    /// Forwards a push. One that claims a subject is noted first, and its relation is in the database when this is done.
+    pub async fn push(&mut self, request: Request<Body>, claim: Option<Claim>) -> Result<Response<Body>, Error> {
         let Some(claim) = claim else {
-            let mut answer = registry.forward(request).await?;
+            let mut answer = self.registry.forward(request).await?;
             answer.headers_mut().remove(OCI_SUBJECT);
             return Ok(answer);
         };
-        let store = &*self.store;
+        let store = self.store;
         let referrer = claim.referrer().clone();
-        let copy = DigestTagCopy::of(registry, &request, &claim);
+        let copy = DigestTagCopy::of(self.registry, &request, &claim);
         let bytes = if let Body::Full(Some(bytes)) = request.body() { bytes.clone() } else { Bytes::new() };
-        let attempt = relations::begin(registry, AttemptKind::Push, &referrer, Some(claim.subject().clone()));
+        let attempt = relations::begin(self.registry, AttemptKind::Push, &referrer, Some(claim.subject().clone()));
         let seen = store.begin(&attempt).await?;
         step("push-noted");
 
-        let mut answer = relations::forward(registry, store, request, attempt.id).await?;
+        let mut answer = relations::forward(self.registry, store, request, attempt.id).await?;
         step("push-answered");
         let Some(relation) = claim.held(answer.status()) else {
             relations::end_unsuccessful(store, attempt.id, &answer).await;
@@ -60,30 +54,26 @@ impl Changes {
         };
         let referrer = relation.referrer.clone();
         let verdict = Verdict::Held(relation.clone());
-        relations::confirm(registry, store, &referrer, verdict, seen, (attempt.id, &answer)).await?;
+        relations::confirm(self.registry, store, &referrer, verdict, seen, (attempt.id, &answer)).await?;
         step("push-recorded");
         if let Some(copy) = copy {
-            copy.write(registry, store, &relation, &self.metrics).await;
+            copy.write(self.registry, store, &relation, self.metrics).await;
         }
-        let subject = relation.subject.clone();
-        self.tags.flush(registry, &referrer.sibling(subject.clone())).await;
-        step("push-maintained");
-        created(&mut answer, &referrer.digest, Some(subject.as_str()));
+        self.changed.push(referrer.sibling(relation.subject.clone()));
+        created(&mut answer, &referrer.digest, Some(relation.subject.as_str()));
         Ok(answer)
     }
 
-    /// A push that sets tags by which manifests refer: `push`, with the attempts on those tags around it.
-    pub async fn with_tags(
-        &self,
-        registry: &Registry,
+    /// Applies what became of a push to the tags that it set, and by which manifests refer. The error says why that is not
+    /// known.
+    pub async fn conclude_tags(
+        &mut self,
         key: &ManifestKey,
-        taggings: Vec<Tagging>,
-        push: impl Future<Output = Result<Response<Body>, Error>>,
+        noted: Vec<NotedTag>,
+        answer: Result<Response<Body>, Error>,
     ) -> Result<Response<Body>, Error> {
-        let noted = relations::note_tags(registry, &*self.store, key, taggings).await?;
-        let answer = push.await;
-        let (changed, failed) = relations::conclude_noted(registry, &*self.store, key, noted, &answer).await;
-        self.tags.flush_all(registry, &changed).await;
+        let (changed, failed) = relations::conclude_noted(self.registry, self.store, key, noted, &answer).await;
+        self.changed.extend(changed);
         failed.map_or(answer, Err)
     }
 }

@@ -1,11 +1,9 @@
 //! A push of an artifact manifest: as it is where the upstream takes it, else as its carrier.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header, request, uri};
 
-use super::{Changes, push::created};
+use super::{Change, push::created};
 use crate::{
     carrier::{self, Artifact, Carried, CarriedRecord, Content, EMPTY_BLOB, EMPTY_DIGEST, Lost},
     config::RewriteMode,
@@ -13,31 +11,30 @@ use crate::{
     oci::{Algorithm, Digest, ErrorCode, MediaType, RawManifest},
     referrers::{Alias, ManifestKey},
     relations::{self, holds},
-    upstream::{Body, Capabilities, Registry, Uploaded, manifest_uri},
+    upstream::{Body, Capabilities, Uploaded, manifest_uri},
 };
 
-impl Changes {
+impl Change<'_> {
     /// Pushes an artifact manifest. `by_digest`: the request's path names its digest.
     pub async fn push_artifact(
-        &self,
-        registry: &Registry,
+        &mut self,
         head: request::Parts,
         by_digest: bool,
         artifact: Artifact,
     ) -> Result<Response<Body>, Error> {
-        let mode = registry.upstream().rewrite.mode;
+        let mode = self.registry.upstream().rewrite.mode;
         let known = self.store.alias(&artifact.key).await?;
         let try_as_it_is = match mode {
             RewriteMode::Always => false,
             RewriteMode::Never => true,
             // Whether the upstream takes ORAS' doesn't matter: today's clients can't read a list that names one.
             RewriteMode::Auto if artifact.original.raw().media_type.is_oras() => false,
-            RewriteMode::Auto => known.is_none() && !self.is_refused(registry, &artifact).await?,
+            RewriteMode::Auto => known.is_none() && !self.is_refused(&artifact).await?,
         };
         let mut refused = None;
         if try_as_it_is {
             let request = Request::from_parts(head.clone(), Body::from(artifact.original.raw().bytes.clone()));
-            let answer = self.push(registry, request, artifact.claim()).await?;
+            let answer = self.push(request, artifact.claim()).await?;
             if answer.status().is_success() || mode == RewriteMode::Never {
                 return Ok(answer);
             }
@@ -47,7 +44,7 @@ impl Changes {
             }
             refused = Some(answer);
         }
-        let answer = self.push_carrier(registry, head, by_digest, &artifact, known, refused.is_some()).await?;
+        let answer = self.push_carrier(head, by_digest, &artifact, known, refused.is_some()).await?;
         let Some(refused) = refused.filter(|_| carrier::may_be_of_kind(answer.status())) else { return Ok(answer) };
         // Where the carrier was refused for what it is too, what the upstream said of the manifest itself is nearer to what
         // was wrong; else what it said of the carrier: that its subject isn't there, that there is no room.
@@ -56,50 +53,44 @@ impl Changes {
     }
 
     /// Whether the upstream is known to refuse manifests of this one's type in this repository.
-    async fn is_refused(&self, registry: &Registry, artifact: &Artifact) -> Result<bool, Error> {
+    async fn is_refused(&self, artifact: &Artifact) -> Result<bool, Error> {
         let what = Capabilities::refuses(&artifact.original.raw().media_type);
-        relations::is_known(&*self.store, registry.upstream(), &artifact.key.repository, &what).await
+        relations::is_known(self.store, self.registry.upstream(), &artifact.key.repository, &what).await
     }
 
     /// Learns that the upstream refuses manifests of this one's type, if nothing else about it can be the reason.
-    async fn learn_refusal(
-        &self,
-        registry: &Registry,
-        artifact: &Artifact,
-        carrier: &RawManifest,
-    ) -> Result<(), Error> {
+    async fn learn_refusal(&self, artifact: &Artifact, carrier: &RawManifest) -> Result<(), Error> {
         let Some(blobs) = carrier::beyond_reproach(&artifact.original, carrier) else { return Ok(()) };
         if let Some(subject) = artifact.manifest.subject.as_ref()
-            && !holds(registry, &artifact.key.sibling(subject.digest.clone())).await?
+            && !holds(self.registry, &artifact.key.sibling(subject.digest.clone())).await?
         {
             return Ok(());
         }
         for blob in blobs {
-            if !registry.has_blob(&artifact.key.sibling(blob)).await? {
+            if !self.registry.has_blob(&artifact.key.sibling(blob)).await? {
                 return Ok(());
             }
         }
         let repository = &artifact.key.repository;
         let what = Capabilities::refuses(&artifact.original.raw().media_type);
-        relations::remember(&*self.store, registry.upstream(), repository, &what).await?;
+        relations::remember(self.store, self.registry.upstream(), repository, &what).await?;
         tracing::info!(%repository, what, "learned about the registry: these are wrapped from now on");
         Ok(())
     }
 
     /// Pushes the carrier, and what it is made of first. The upstream's refusal, of either, is the answer.
     async fn push_carrier(
-        &self,
-        registry: &Registry,
+        &mut self,
         mut head: request::Parts,
         by_digest: bool,
         artifact: &Artifact,
         known: Option<Alias>,
         refused: bool,
     ) -> Result<Response<Body>, Error> {
-        let (upstream, original) = (registry.upstream(), &artifact.original);
+        let (upstream, original) = (self.registry.upstream(), &artifact.original);
         let config_type = upstream.rewrite.config_type.as_deref();
         let subject = match original.subject() {
-            Some(subject) => self.held_form(registry, &artifact.key, subject).await?,
+            Some(subject) => self.held_form(&artifact.key, subject).await?,
             None => None,
         };
         // Pushed before: the same again, whatever became of its subject.
@@ -110,14 +101,14 @@ impl Changes {
         let carrier = same.unwrap_or_else(|| original.carry(subject.as_ref(), config_type));
 
         let config = artifact.key.sibling(original.digest().clone());
-        let config = registry.upload(&config, original.raw().bytes.clone());
+        let config = self.registry.upload(&config, original.raw().bytes.clone());
         let layer = async {
             if !original.is_without_blobs() {
                 return Ok(Uploaded::Held);
             }
             // Invariant: the constant is a digest.
             let Ok(empty) = Digest::parse(EMPTY_DIGEST) else { return Ok(Uploaded::Elsewhere) };
-            registry.upload(&artifact.key.sibling(empty), Bytes::from_static(EMPTY_BLOB)).await
+            self.registry.upload(&artifact.key.sibling(empty), Bytes::from_static(EMPTY_BLOB)).await
         };
         match tokio::try_join!(config, layer)? {
             (Uploaded::Held, Uploaded::Held) => {}
@@ -136,9 +127,9 @@ impl Changes {
         let request = Request::from_parts(head, Body::from(raw.bytes.clone()));
         let locked = upstream.uploads.lock(&key).await;
         let mut answer = match record {
-            CarriedRecord::Relation(claim) => self.push(registry, request, Some(claim)).await?,
+            CarriedRecord::Relation(claim) => self.push(request, Some(claim)).await?,
             CarriedRecord::Forms(pushed) => {
-                let answer = self.push(registry, request, None).await?;
+                let answer = self.push(request, None).await?;
                 if answer.status().is_success() {
                     self.store.keep(&key, pushed).await?;
                 }
@@ -147,35 +138,29 @@ impl Changes {
         };
         drop(locked);
         if answer.status().is_success() {
-            // Those who refer to it, by either digest, are of one set from now on.
-            self.tags.flush(registry, &key).await;
             created(&mut answer, &artifact.key.digest, original.subject().map(|subject| subject.digest.as_str()));
             point_at_original(&mut answer, &key.digest, &artifact.key.digest);
             // With its subject in another form it may have been refused for that.
             if refused
                 && subject.is_none()
-                && let Err(error) = self.learn_refusal(registry, artifact, &raw).await
+                && let Err(error) = self.learn_refusal(artifact, &raw).await
             {
                 tracing::debug!(%error, "why the upstream refused a manifest could not be found out");
             }
+            // Those who refer to it, by either digest, are of one set from now on.
+            self.changed.push(key);
         }
         Ok(answer)
     }
 
     /// The form in which the upstream holds a subject, if it isn't the one that is named.
-    async fn held_form(
-        &self,
-        registry: &Registry,
-        beside: &ManifestKey,
-        subject: &Content,
-    ) -> Result<Option<Content>, Error> {
+    async fn held_form(&self, beside: &ManifestKey, subject: &Content) -> Result<Option<Content>, Error> {
         let Ok(digest) = Digest::parse(&subject.digest) else { return Ok(None) };
         let key = beside.sibling(digest);
-        let store: &Arc<_> = &self.store;
-        let alias = match store.alias(&key).await? {
+        let alias = match self.store.alias(&key).await? {
             Some(alias) => Some(alias),
             None if MediaType::parse(&subject.media_type).is_artifact() => {
-                match carrier::recover(registry, &**store, &key).await? {
+                match carrier::recover(self.registry, self.store, &key).await? {
                     Lost::Found(alias) => Some(alias),
                     _ => None,
                 }

@@ -4,43 +4,42 @@
 use http::{Request, Response, StatusCode, header, request};
 use serde_json::{Value, json};
 
-use super::Changes;
+use super::Change;
 use crate::{
     error::Error,
     oci::RawManifest,
     referrers::{Alias, Claim, ManifestKey},
-    upstream::{Body, Registry, short_body},
+    upstream::{Body, short_body},
 };
 
 /// How many of an index's entries are looked at.
 const MAX_ENTRIES: usize = 1000;
 
-impl Changes {
+impl Change<'_> {
     /// Pushes an index.
     pub async fn push_index(
-        &self,
-        registry: &Registry,
+        &mut self,
         head: request::Parts,
         key: &ManifestKey,
         raw: RawManifest,
         claim: Option<Claim>,
     ) -> Result<Response<Body>, Error> {
         let request = Request::from_parts(head, Body::from(raw.bytes.clone()));
-        let answer = self.push(registry, request, claim).await?;
+        let answer = self.push(request, claim).await?;
         if !matches!(answer.status(), StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND) {
             return Ok(answer);
         }
-        match self.rewritten_entry(registry, key, &raw).await {
+        match self.rewritten_entry(key, &raw).await {
             Some(alias) => Ok(explain(answer, &alias).await),
             None => Ok(answer),
         }
     }
 
     /// The first entry that names an original whose carrier this caller may see.
-    async fn rewritten_entry(&self, registry: &Registry, key: &ManifestKey, raw: &RawManifest) -> Option<Alias> {
+    async fn rewritten_entry(&self, key: &ManifestKey, raw: &RawManifest) -> Option<Alias> {
         let entries: Vec<_> = raw.entries().ok()?.into_iter().take(MAX_ENTRIES).collect();
         let alias = self.store.first_original(key, &entries).await.ok()??;
-        let head = registry.shows(&key.sibling(alias.carrier.clone())).await.ok()?;
+        let head = self.registry.shows(&key.sibling(alias.carrier.clone())).await.ok()?;
         (head.status == StatusCode::OK).then_some(alias)
     }
 }

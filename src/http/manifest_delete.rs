@@ -40,13 +40,13 @@ pub(super) async fn delete(
     let changes = app.changes.clone();
     // A client that leaves changes nothing from here on.
     let deleting = app.tasks.detached(place.clone(), async move {
+        let mut change = changes.begin(&registry);
         if let Some(subject) = list_of {
-            let answer = changes.tags.adopt(&registry, request, &subject, None).await?;
-            place.answered(answer.status());
-            return Ok(answer);
+            let answer = change.tags.adopt(&registry, request, &subject, None).await;
+            return change.finish(&place, answer).await;
         }
-        let answer = changes.delete(&registry, request, &key).await?;
-        place.answered(answer.status());
+        let answer = change.delete(request, &key).await;
+        let answer = change.finish(&place, answer).await?;
         if let Some(subjects) = cascade.filter(|_| answer.status().is_success()) {
             policy::delete_referrers(&changes, &registry, subjects, place).await;
         }
@@ -101,14 +101,14 @@ pub(super) async fn delete_tag(
     // A client that leaves changes nothing from here on.
     let place = app.tasks.place_for_change(registry.holder()).await?;
     let deleting = app.tasks.detached(place.clone(), async move {
+        let mut change = changes.begin(&registry);
         let answer = if list_of.is_some() {
-            changes.tags.adopt(&registry, request, &subject, None).await?
+            change.tags.adopt(&registry, request, &subject, None).await
         } else {
             let tag = RelationTag { tag, subject: subject.digest.clone() };
-            changes.untag(&registry, request, &subject, &tag).await?
+            change.untag(request, &subject, &tag).await
         };
-        place.answered(answer.status());
-        Ok(answer)
+        change.finish(&place, answer).await
     });
     deleting.await.ok_or(Error::Bug)?
 }

@@ -13,7 +13,7 @@ use crate::{
     app::App,
     budget::{Part, Reservation},
     carrier::{self, Artifact},
-    changes::Changes,
+    changes::Change,
     error::Error,
     oci::{
         Algorithm, Digest, ErrorCode, MAX_MANIFEST, Manifest, RawManifest, Reference, ReferrersList, ReferrersTag,
@@ -47,22 +47,19 @@ pub(super) async fn put(
     app.policies.judge(&registry, &tags, &pushed).await?;
     let taggings = relations::taggings(&upstream.referrers, tags, &key, &raw, &manifest)?;
     let kind = Kind::of(list, &key, &raw, manifest)?;
-    let changes = app.changes.clone();
     if matches!(kind, Kind::Plain) && taggings.is_empty() {
-        return push_as_it_is(&changes, &registry, head, &key, raw, None).await;
+        return push_as_it_is(&mut app.changes.begin(&registry), head, &key, raw, None).await;
     }
     // A client that leaves changes nothing from here on.
     let place = app.tasks.place_for_change(registry.holder()).await?;
+    let changes = app.changes.clone();
     let pushing = app.tasks.detached(place.clone(), async move {
         let _reservation = reservation;
-        let push = Box::pin(push(&changes, &registry, head, by_digest, &key, raw, kind));
-        let answer = if taggings.is_empty() {
-            push.await
-        } else {
-            Box::pin(changes.with_tags(&registry, &key, taggings, push)).await
-        }?;
-        place.answered(answer.status());
-        Ok(answer)
+        let mut change = changes.begin(&registry);
+        let noted = relations::note_tags(change.registry, change.store, &key, taggings).await?;
+        let answer = Box::pin(push(&mut change, head, by_digest, &key, raw, kind)).await;
+        let answer = change.conclude_tags(&key, noted, answer).await;
+        change.finish(&place, answer).await
     });
     pushing.await.ok_or(Error::Bug)?
 }
@@ -97,8 +94,7 @@ impl Kind {
 }
 
 async fn push(
-    changes: &Changes,
-    registry: &Registry,
+    change: &mut Change<'_>,
     head: request::Parts,
     by_digest: bool,
     key: &ManifestKey,
@@ -108,30 +104,29 @@ async fn push(
     match kind {
         Kind::List(subject, list) => {
             let request = Request::from_parts(head, Body::from(raw.bytes));
-            Box::pin(changes.tags.adopt(registry, request, &subject, Some(&list))).await
+            Box::pin(change.tags.adopt(change.registry, request, &subject, Some(&list))).await
         }
-        Kind::Artifact(artifact) => Box::pin(changes.push_artifact(registry, head, by_digest, *artifact)).await,
+        Kind::Artifact(artifact) => Box::pin(change.push_artifact(head, by_digest, *artifact)).await,
         Kind::Referrer(claim) => {
-            let claim = Box::pin(carrier::with_original(registry, &*changes.store, claim, &raw)).await;
-            push_as_it_is(changes, registry, head, key, raw, Some(claim)).await
+            let claim = Box::pin(carrier::with_original(change.registry, change.store, claim, &raw)).await;
+            push_as_it_is(change, head, key, raw, Some(claim)).await
         }
-        Kind::Plain => push_as_it_is(changes, registry, head, key, raw, None).await,
+        Kind::Plain => push_as_it_is(change, head, key, raw, None).await,
     }
 }
 
 /// Pushes a manifest in the form that it has.
 async fn push_as_it_is(
-    changes: &Changes,
-    registry: &Registry,
+    change: &mut Change<'_>,
     head: request::Parts,
     key: &ManifestKey,
     raw: RawManifest,
     claim: Option<Claim>,
 ) -> Result<Response<Body>, Error> {
     if raw.media_type.is_index() {
-        return Box::pin(changes.push_index(registry, head, key, raw, claim)).await;
+        return Box::pin(change.push_index(head, key, raw, claim)).await;
     }
-    changes.push(registry, Request::from_parts(head, Body::from(raw.bytes)), claim).await
+    change.push(Request::from_parts(head, Body::from(raw.bytes)), claim).await
 }
 
 /// Reads the whole body: at most [`MAX_MANIFEST`] bytes, within the budget. An artifact manifest may be held twice, as

@@ -122,7 +122,10 @@ impl RepositorySession {
             *request.method_mut() = Method::DELETE;
             *request.uri_mut() = manifest_uri(&key);
             *request.headers_mut() = registry.caller().headers().clone();
-            let answer = self.app.changes.delete(registry, request, &key).await?;
+            let place = self.app.tasks.place(registry.holder()).await?;
+            let mut change = self.app.changes.begin(registry);
+            let answer = change.delete(request, &key).await;
+            let answer = change.finish(&place, answer).await?;
             match answer.status() {
                 status if status.is_success() || status == StatusCode::NOT_FOUND => Ok(()),
                 status => Err::<(), Error>(Refusal::of(status, answer.headers()).into()),

@@ -31,6 +31,7 @@ pub async fn delete_referrers(changes: &Changes, registry: &Registry, of: Vec<Ma
     let cascade = Cascade {
         changes: changes.clone(),
         registry: registry.clone(),
+        place: place.clone(),
         waiting: VecDeque::new(),
         found: HashSet::new(),
     };
@@ -43,6 +44,7 @@ pub async fn delete_referrers(changes: &Changes, registry: &Registry, of: Vec<Ma
 struct Cascade {
     changes: Changes,
     registry: Registry,
+    place: Place,
     waiting: VecDeque<ManifestKey>,
     found: HashSet<ManifestKey>,
 }
@@ -57,7 +59,7 @@ impl Cascade {
             while under_way.len() < AT_A_TIME
                 && let Some(key) = self.waiting.pop_front()
             {
-                under_way.spawn(delete_one(self.changes.clone(), self.registry.clone(), key));
+                under_way.spawn(delete_one(self.changes.clone(), self.registry.clone(), self.place.clone(), key));
             }
             match under_way.join_next().await {
                 None => break,
@@ -102,12 +104,19 @@ impl Cascade {
 }
 
 /// Its forms, if it is gone; a 404 counts as that, beside what this caller deleted in the repository just now.
-async fn delete_one(changes: Changes, registry: Registry, key: ManifestKey) -> Result<Option<Vec<ManifestKey>>, Error> {
+async fn delete_one(
+    changes: Changes,
+    registry: Registry,
+    place: Place,
+    key: ManifestKey,
+) -> Result<Option<Vec<ManifestKey>>, Error> {
     let forms = changes.tags.known_forms(&key).await?;
     let mut request = Request::new(Body::EMPTY);
     *request.method_mut() = Method::DELETE;
     *request.uri_mut() = manifest_uri(&key);
     *request.headers_mut() = registry.caller().headers().clone();
-    let status = changes.delete(&registry, request, &key).await?.status();
+    let mut change = changes.begin(&registry);
+    let answer = change.delete(request, &key).await;
+    let status = change.finish(&place, answer).await?.status();
     Ok((status.is_success() || status == StatusCode::NOT_FOUND).then_some(forms))
 }

@@ -2,47 +2,44 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use super::{
     keeper::ReferrersTags,
     lock::Locked,
     write::{Plan, Replaced},
 };
-use crate::{error::Error, referrers::ManifestKey, upstream::Registry};
+use crate::{error::Error, referrers::ManifestKey, tasks::Place, upstream::Registry};
 
 /// How long a push waits for its tags. After that it is answered: the tag is stale, and written all the same.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl ReferrersTags {
-    /// Has the tags of a subject, in both its forms, say what the rows say. What can't be written now stays stale.
-    pub async fn flush(self: &Arc<Self>, registry: &Registry, subject: &ManifestKey) {
+    /// Has the tags of these subjects, in both their forms, say what the rows say, one subject after the other. What can't be
+    /// written now stays stale. `place`: that of the change for which this is done; a write that outlives it keeps the place.
+    pub async fn flush_all(self: &Arc<Self>, registry: &Registry, subjects: &[ManifestKey], place: &Place) {
         if !registry.upstream().keeps_tags() {
             return;
         }
-        let mut stale = Vec::new();
-        for subject in self.forms(subject).await {
-            // What can't be read now is found stale by the next push.
-            if let Ok(Some(state)) = self.store.tag(&subject).await {
-                stale.push((subject, state.version));
-            }
+        for subject in subjects {
+            self.flush(registry, subject, place).await;
         }
-        if stale.is_empty() {
-            return;
-        }
-        // The locks of both are held at once: in one order for all, or two would wait for each other.
-        stale.sort_by(|(one, _), (other, _)| one.digest.cmp(&other.digest));
-        let due = |(subject, version): &(ManifestKey, i64)| self.backoff.get(subject)?.due(*version);
-        let waits_until = stale.iter().map(due).min().flatten();
-        let Some(mut waiter) = self.locks.of(&stale[0].0).wait() else { return };
+    }
+
+    async fn flush(self: &Arc<Self>, registry: &Registry, subject: &ManifestKey, place: &Place) {
+        let mut stale = self.stale(subject).await;
+        let Some((first, _)) = stale.first() else { return };
+        let mut waits_until = self.due(&stale);
+        let later = waits_until.map(|_| registry.holder().caller);
+        let Some(mut waiter) = self.locks.of(first).wait(later) else { return };
         let (done, wait) = oneshot::channel::<()>();
-        let (tags, registry) = (self.clone(), registry.clone());
-        self.tasks.start(async move {
-            if let Some(due) = waits_until {
-                tags.tasks.sleep_until(due).await;
-            }
+        let (tags, registry, subject) = (self.clone(), registry.clone(), subject.clone());
+        drop(self.tasks.detached(place.clone(), async move {
             let mut done = Some(done);
             loop {
+                if let Some(due) = waits_until {
+                    tags.tasks.sleep_until(due).await;
+                }
                 let mut replaced = Vec::new();
                 for (subject, version) in &stale {
                     match tags.flush_version(&registry, subject, *version, true).await {
@@ -61,24 +58,36 @@ impl ReferrersTags {
                 if waiter.is_done() {
                     break;
                 }
-                for (subject, version) in &mut stale {
-                    if let Ok(Some(state)) = tags.store.tag(subject).await {
-                        *version = state.version;
-                    }
-                }
+                stale = tags.stale(&subject).await;
+                waits_until = tags.due(&stale);
             }
-        });
-        if waits_until.is_none() {
+        }));
+        if later.is_none() {
             // Done, or given up: whoever wrote has said why. Or late: it goes on.
             drop(tokio::time::timeout(PATIENCE, wait).await);
         }
     }
 
-    /// The same for several subjects, one after the other.
-    pub async fn flush_all(self: &Arc<Self>, registry: &Registry, subjects: &[ManifestKey]) {
-        for subject in subjects {
-            self.flush(registry, subject).await;
+    /// The forms of a subject whose tags lack something, with the version that they lack. What can't be read now is found by
+    /// the next push.
+    async fn stale(&self, subject: &ManifestKey) -> Vec<(ManifestKey, i64)> {
+        let mut stale = Vec::new();
+        for subject in self.forms(subject).await {
+            if let Ok(Some(state)) = self.store.tag(&subject).await
+                && state.tag_version < state.version
+            {
+                stale.push((subject, state.version));
+            }
         }
+        // The locks of both are held at once: in one order for all, or two would wait for each other.
+        stale.sort_by(|(one, _), (other, _)| one.digest.cmp(&other.digest));
+        stale
+    }
+
+    /// When the first of them is to be written; `None`: now.
+    fn due(&self, stale: &[(ManifestKey, i64)]) -> Option<Instant> {
+        let due = |(subject, version): &(ManifestKey, i64)| self.backoff.get(subject)?.due(*version);
+        stale.iter().map(due).min().flatten()
     }
 
     /// Writes the tag if it is stale, all of it, and waits for that. `false`: it was written, but something that was sent

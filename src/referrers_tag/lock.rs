@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::OwnedMutexGuard;
 
-use crate::referrers::ManifestKey;
+use crate::{referrers::ManifestKey, upstream::CallerKey};
 
 type Subjects = Mutex<HashMap<ManifestKey, Weak<TagLock>>>;
 
@@ -54,17 +54,22 @@ impl TagLock {
         self.lock.clone().lock_owned().await
     }
 
-    /// A place among those who will write the tag; `None`: enough are there, and whoever of them is through last writes for
-    /// this one too.
-    pub(super) fn wait(self: Arc<Self>) -> Option<Waiter> {
+    /// Joins those who will write the tag. `later`: whose credentials wait until that is due; one of each caller does.
+    /// `None`: enough are there, and one of them writes for this one too.
+    pub(super) fn wait(self: Arc<Self>, later: Option<CallerKey>) -> Option<Waiter> {
         let mut waiters = lock(&self.waiters);
+        if let Some(more_came) = later.and_then(|caller| waiters.later.get_mut(&caller)) {
+            *more_came = true;
+            return None;
+        }
         if waiters.count == WAITERS {
             waiters.more_came = true;
             return None;
         }
         waiters.count += 1;
+        waiters.later.extend(later.map(|caller| (caller, false)));
         drop(waiters);
-        Some(Waiter { tag_lock: self, done: false })
+        Some(Waiter { tag_lock: self, later, done: false })
     }
 }
 
@@ -84,31 +89,44 @@ struct Waiters {
     count: usize,
     /// Somebody found enough of them there, and left the writing to them.
     more_came: bool,
+    /// Who of them writes later, and whether more came of the same caller.
+    later: HashMap<CallerKey, bool>,
 }
 
 /// One of those who will write a tag.
 pub(super) struct Waiter {
     tag_lock: Arc<TagLock>,
+    later: Option<CallerKey>,
     done: bool,
 }
 
 impl Waiter {
-    /// Through with it, unless somebody left more to them meanwhile: both in one step, or the last could miss it.
+    /// Through with it, unless somebody left more to this one meanwhile: both in one step, or it could be missed.
     pub(super) fn is_done(&mut self) -> bool {
         let mut waiters = lock(&self.tag_lock.waiters);
-        if std::mem::take(&mut waiters.more_came) {
+        let more_of_same = self.later.and_then(|caller| waiters.later.get_mut(&caller)).is_some_and(std::mem::take);
+        if std::mem::take(&mut waiters.more_came) || more_of_same {
             return false;
         }
-        waiters.count -= 1;
+        waiters.leave(self.later);
         self.done = true;
         true
+    }
+}
+
+impl Waiters {
+    fn leave(&mut self, later: Option<CallerKey>) {
+        self.count -= 1;
+        if let Some(caller) = later {
+            self.later.remove(&caller);
+        }
     }
 }
 
 impl Drop for Waiter {
     fn drop(&mut self) {
         if !self.done {
-            lock(&self.tag_lock.waiters).count -= 1;
+            lock(&self.tag_lock.waiters).leave(self.later);
         }
     }
 }
@@ -142,11 +160,25 @@ mod tests {
     #[test]
     fn referrers_tag_lock_bounds_its_waiters_and_tells_them_of_work_left_to_them() {
         let tag_lock = TagLocks::default().of(&subject());
-        let mut waiting: Vec<Waiter> = (0..WAITERS).filter_map(|_| tag_lock.clone().wait()).collect();
-        assert!(tag_lock.clone().wait().is_none());
+        let mut waiting: Vec<Waiter> = (0..WAITERS).filter_map(|_| tag_lock.clone().wait(None)).collect();
+        assert!(tag_lock.clone().wait(None).is_none());
         let mut last = waiting.pop().unwrap();
         assert!(!last.is_done() && last.is_done());
         drop((last, waiting));
         assert_eq!(lock(&tag_lock.waiters).count, 0);
+    }
+
+    #[test]
+    fn referrers_tag_lock_has_one_of_each_caller_wait_until_a_write_is_due() {
+        let tag_lock = TagLocks::default().of(&subject());
+        let [one, other] = [Some([1; 32]), Some([2; 32])];
+        let mut first = tag_lock.clone().wait(one).unwrap();
+        let mut others = tag_lock.clone().wait(other).unwrap();
+        assert!(tag_lock.clone().wait(one).is_none());
+        assert!(tag_lock.clone().wait(None).is_some(), "who writes at once waits for nobody");
+        assert!(others.is_done(), "what was left to one caller is not for another's credentials");
+        assert!(!first.is_done() && first.is_done());
+        drop((first, others));
+        assert!(tag_lock.wait(one).is_some());
     }
 }

@@ -1,7 +1,7 @@
 //! Registries protect what a tagged index lists: a referrer that they refuse to delete for that is taken out of its
 //! subjects' tags first, with the deleter's credentials.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use super::{
     keeper::ReferrersTags,
@@ -14,17 +14,19 @@ use crate::{error::Error, referrers::ManifestKey, upstream::Registry};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What came of taking a referrer out of its subjects' tags.
+#[derive(Default)]
 pub enum TakeOut {
     /// At least one of them listed it, and was written without it.
-    Out(TakenOut),
+    Out,
     /// None lists it, as far as this caller sees, or the upstream takes one of them from this caller no more than the
-    /// delete; what was written by then is written back.
+    /// delete.
+    #[default]
     Refused,
     /// The same, but a write that was sent may still be carried out.
     Unknown,
 }
 
-/// Tags that were written without a referrer. Until this is dropped nobody in this process writes them.
+/// Tags that were written without a referrer. Until they are put back nobody in this process writes them.
 #[derive(Default)]
 pub struct TakenOut {
     subjects: Vec<ManifestKey>,
@@ -33,16 +35,17 @@ pub struct TakenOut {
 }
 
 impl ReferrersTags {
-    /// Writes the tags that list a referrer without it, and keeps them so.
-    pub async fn take_out(self: &Arc<Self>, registry: &Registry, referrer: &ManifestKey) -> Result<TakeOut, Error> {
+    /// Writes the tags that list a referrer without it, and keeps them so. Whatever comes of it, they are to be put back.
+    pub async fn take_out(&self, registry: &Registry, referrer: &ManifestKey) -> Result<(TakeOut, TakenOut), Error> {
+        let mut out = TakenOut::default();
         let writer = (registry.holder().caller, referrer.repository.clone());
         // One at a time of each repository: others who push wait for one of these at most.
         let place = (referrer.upstream.clone(), referrer.repository.clone());
         let Ok(_one) = tokio::time::timeout(PATIENCE, self.taking_out.lock(&place)).await else {
-            return Ok(TakeOut::Refused);
+            return Ok((TakeOut::Refused, out));
         };
         if self.may_not_write.contains_key(&writer) {
-            return Ok(TakeOut::Refused);
+            return Ok((TakeOut::Refused, out));
         }
         let mut subjects = Vec::new();
         for subject in referrer.siblings(self.store.subjects(referrer).await?) {
@@ -52,7 +55,6 @@ impl ReferrersTags {
         subjects.sort_by(|one, other| one.digest.cmp(&other.digest));
         subjects.dedup();
         let plan = Plan { without: Some(&referrer.digest), ..Plan::default() };
-        let mut out = TakenOut::default();
         for subject in subjects {
             // As with a push, it would cost as much as the list is long, for nothing.
             if self.backoff.get(&subject).is_some_and(|backoff| backoff.is_futile()) {
@@ -60,8 +62,7 @@ impl ReferrersTags {
             }
             let tag_lock = self.locks.of(&subject);
             let Ok(locked) = tokio::time::timeout(PATIENCE, tag_lock.acquire()).await else {
-                self.put_back(registry, out).await;
-                return Ok(TakeOut::Refused);
+                return Ok((TakeOut::Refused, out));
             };
             let written = self.write(registry, &subject, plan, &locked).await;
             out.locks.push(locked);
@@ -83,19 +84,17 @@ impl ReferrersTags {
             if matches!(error, Error::TagRefused(status) if status.is_client_error()) {
                 self.may_not_write.insert(writer, ());
             }
-            self.put_back(registry, out).await;
-            return Ok(failed);
+            return Ok((failed, out));
         }
-        Ok(if out.subjects.is_empty() { TakeOut::Refused } else { TakeOut::Out(out) })
+        Ok((if out.subjects.is_empty() { TakeOut::Refused } else { TakeOut::Out }, out))
     }
 
-    /// The delete is over: the tags say again what the rows say.
-    pub async fn put_back(self: &Arc<Self>, registry: &Registry, out: TakenOut) {
+    /// The delete is over: gives the subjects whose tags are to say again what the rows say.
+    pub async fn put_back(&self, registry: &Registry, out: TakenOut) -> Vec<ManifestKey> {
         for replaced in out.replaced {
             replaced.finish(self, registry).await;
         }
-        drop(out.locks);
-        self.flush_all(registry, &out.subjects).await;
+        out.subjects
     }
 
     /// Whether a referrer is listed in a tag that is known: then a refusal to delete it may be for that.

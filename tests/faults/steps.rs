@@ -27,16 +27,16 @@ enum Act {
 
 /// Where it is killed, and by what it gets there.
 const STEPS: &[(Act, &[&str])] = &[
-    (Act::Push, &["push-noted", "push-answered", "push-recorded", "push-maintained"]),
+    (Act::Push, &["push-noted", "push-answered", "push-recorded", "change-maintained"]),
     (Act::Push, &["tag-begun", "tag-found", "tag-written", "tag-recorded", "tag-replaced"]),
     (Act::Push, &["commit-due", "commit-due=1*off->", "commit-due=2*off->", "commit-due=3*off->"]),
     (Act::Push, &["committed", "committed=1*off->", "committed=2*off->", "committed=3*off->"]),
     (Act::PushBesideAbsent, &["tag-missed", "tag-written", "tag-written=1*off->"]),
-    (Act::Delete, &["delete-noted", "delete-answered", "delete-applied", "delete-recorded"]),
+    (Act::Delete, &["delete-noted", "delete-answered", "delete-applied", "change-maintained"]),
     (Act::DeleteProtected, &["delete-taken-out", "delete-applied", "delete-put-back", "tag-begun", "tag-written"]),
     (Act::Delete, &["tag-begun", "tag-found", "tag-written", "tag-recorded", "tag-replaced"]),
     (Act::Delete, &["commit-due=1*off->", "commit-due=2*off->", "committed=1*off->", "committed=2*off->"]),
-    (Act::DeleteLast, &["tag-removed", "delete-answered", "delete-recorded"]),
+    (Act::DeleteLast, &["tag-removed", "delete-answered", "change-maintained"]),
     (Act::WriteTag, &["adopt-begun", "adopt-answered", "adopt-settled", "adopt-imported", "tag-begun", "tag-written"]),
     (Act::DeleteIndex, &["adopt-begun", "adopt-answered", "adopt-settled", "tag-begun", "tag-written"]),
     (Act::Query, &["tag-found", "import-checked", "import-seen"]),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::manifests::{INDEX, REPOSITORY, path, plain, push, referrer};
 use crate::stand::configured;
-use crate::support::{Backref, Fake, Gate, http, served, sha256, until};
+use crate::support::{Backref, Fake, Gate, Holdings, http, served, sha256, until};
 use crate::wire::{Wire, error_code};
 
 /// The largest manifest.
@@ -278,6 +278,32 @@ fn limits_deletes_of_clients_that_left_are_few() {
     gate.open();
     until("all to be done", || (metric(&backref, "backref_detached_tasks") == 0).then_some(()));
     assert_eq!(delete(ELSEWHERE, "late", REPOSITORY, "late").answer().head.status(), 202);
+}
+
+#[test]
+fn limits_tags_that_are_written_after_their_push_was_answered() {
+    let (gate, holdings) = (Gate::default(), Holdings::default());
+    let held = gate.clone();
+    let fake = holdings.upstream(move |_, visit| {
+        if visit.is("PUT") && visit.head.target().contains("/sha256-") {
+            held.pass();
+        }
+        false
+    });
+    // Places for eight, of which one caller may have two.
+    let config = "[upstream]\nconnections = 8\n[limits]\nstall_timeout = \"2s\"\n";
+    let backref = Backref::of(&fake.url()).config(config).start();
+    let send = |who: &str, name: &str| {
+        let subject = plain(name);
+        holdings.hold(REPOSITORY, INDEX, &subject);
+        put(&backref, who, &referrer(&sha256(&subject), name))
+    };
+    assert_eq!([send("one", "a"), send("one", "b")], [201, 201], "the tags are late, and no push waits for that");
+    assert_eq!(send("one", "c"), 503, "what is still to be written is this caller's");
+    assert_eq!(send("other", "d"), 201);
+    gate.open();
+    until("all to be written", || (metric(&backref, "backref_detached_tasks") == 0).then_some(()));
+    assert_eq!(send("one", "c"), 201);
 }
 
 #[test]
