@@ -43,10 +43,13 @@ impl Cors {
         Self(if found.is_empty() { None } else { Some(found.into()) })
     }
 
-    /// Puts them into another answer's.
+    /// Puts them into another answer's, which says that it depends on who asks where it does (Fetch, 3.2.5).
     pub fn put(&self, headers: &mut HeaderMap) {
         for (name, value) in self.0.iter().flat_map(|all| all.iter()) {
             headers.append(name, value.clone());
+            if name == header::ACCESS_CONTROL_ALLOW_ORIGIN && value != "*" {
+                headers.append(header::VARY, header::ORIGIN.into());
+            }
         }
     }
 }

@@ -208,5 +208,6 @@ fn permit_brings_what_browsers_may_do() {
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(answer.header("Access-Control-Allow-Origin"), "https://ui.test", "{round}");
         assert_eq!(answer.header("Access-Control-Expose-Headers"), "Link", "{round}");
+        assert_eq!(answer.header("Vary"), "Origin", "{round}: a cache would give it to another page");
     }
 }
