@@ -28,10 +28,9 @@ impl ReferrersTags {
         subject: &ManifestKey,
         list: Option<&ReferrersList>,
     ) -> Result<Response<Body>, Error> {
-        let tag_lock = self.locks.of(subject);
         // As long as the upstream itself may be waited for.
         let patience = registry.upstream().settings.answer_timeout;
-        let locked = tokio::time::timeout(patience, tag_lock.acquire()).await.map_err(|_| Error::TagBusy)?;
+        let locked = tokio::time::timeout(patience, self.locks.lock(subject)).await.map_err(|_| Error::TagBusy)?;
         let (before, kept) = self.keep_what_goes(registry, subject).await?;
         step("adopt-begun");
         let answer = registry.forward(request).await;

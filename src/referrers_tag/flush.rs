@@ -115,7 +115,7 @@ impl ReferrersTags {
         version: i64,
         shown: bool,
     ) -> Result<Option<(Replaced, Locked)>, Error> {
-        let locked = self.locks.of(subject).acquire().await;
+        let locked = self.locks.lock(subject).await;
         // Whoever had the lock before found that there is no more to be done: those who waited needn't find out again.
         if self.backoff.get(subject).is_some_and(|backoff| backoff.has_tried(version)) {
             return Ok(None);

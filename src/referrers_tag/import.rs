@@ -83,8 +83,7 @@ impl ReferrersTags {
         shown: bool,
         holder: Option<Holder>,
     ) -> Result<bool, Error> {
-        let tag_lock = self.locks.of(subject);
-        let locked = tokio::time::timeout(PATIENCE, tag_lock.acquire()).await;
+        let locked = tokio::time::timeout(PATIENCE, self.locks.lock(subject)).await;
         let _locked = locked.map_err(|_| Error::Incomplete)?;
         if self.is_checked(subject) {
             return Ok(true);

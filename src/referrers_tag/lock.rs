@@ -3,61 +3,32 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::OwnedMutexGuard;
+use crate::{
+    locks::{self, KeyLock, Locks},
+    referrers::ManifestKey,
+    upstream::CallerKey,
+};
 
-use crate::{referrers::ManifestKey, upstream::CallerKey};
-
-type Subjects = Mutex<HashMap<ManifestKey, Weak<TagLock>>>;
-
-/// The locks of all subjects.
-#[derive(Default)]
-pub(super) struct TagLocks(Arc<Subjects>);
+/// The locks of all subjects, each with those who will write its tag.
+pub(super) type TagLocks = Locks<ManifestKey, Mutex<Waiters>>;
 
 /// One subject's.
-pub(super) struct TagLock {
-    subjects: Arc<Subjects>,
-    key: ManifestKey,
-    lock: Arc<tokio::sync::Mutex<()>>,
-    waiters: Mutex<Waiters>,
-}
+pub(super) type TagLock = KeyLock<ManifestKey, Mutex<Waiters>>;
 
 /// Holds the lock until it is dropped.
-pub(super) type Locked = OwnedMutexGuard<()>;
+pub(super) type Locked = locks::Locked<ManifestKey, Mutex<Waiters>>;
 
 /// How many of those who pushed wait at most to write one subject's tag, with their credentials.
 const WAITERS: usize = 64;
 
-impl TagLocks {
-    /// The lock of a subject.
-    pub(super) fn of(&self, subject: &ManifestKey) -> Arc<TagLock> {
-        let mut subjects = lock(&self.0);
-        if let Some(tag_lock) = subjects.get(subject).and_then(Weak::upgrade) {
-            return tag_lock;
-        }
-        let tag_lock = Arc::new(TagLock {
-            subjects: self.0.clone(),
-            key: subject.clone(),
-            lock: Arc::default(),
-            waiters: Mutex::default(),
-        });
-        subjects.insert(subject.clone(), Arc::downgrade(&tag_lock));
-        tag_lock
-    }
-}
-
 impl TagLock {
-    /// Waits for it; those who came first go first.
-    pub(super) async fn acquire(&self) -> Locked {
-        self.lock.clone().lock_owned().await
-    }
-
     /// Joins those who will write the tag. `later`: whose credentials wait until that is due; one of each caller does.
     /// `None`: enough are there, and one of them writes for this one too.
     pub(super) fn wait(self: Arc<Self>, later: Option<CallerKey>) -> Option<Waiter> {
-        let mut waiters = lock(&self.waiters);
+        let mut waiters = lock(&self.beside);
         if let Some(more_came) = later.and_then(|caller| waiters.later.get_mut(&caller)) {
             *more_came = true;
             return None;
@@ -73,19 +44,9 @@ impl TagLock {
     }
 }
 
-impl Drop for TagLock {
-    fn drop(&mut self) {
-        let mut subjects = lock(&self.subjects);
-        // Somebody may have made a new one since the last holder of this one let go.
-        if subjects.get(&self.key).is_some_and(|tag_lock| tag_lock.strong_count() == 0) {
-            subjects.remove(&self.key);
-        }
-    }
-}
-
 /// Those who will write a tag.
 #[derive(Default)]
-struct Waiters {
+pub(super) struct Waiters {
     count: usize,
     /// Somebody found enough of them there, and left the writing to them.
     more_came: bool,
@@ -103,7 +64,7 @@ pub(super) struct Waiter {
 impl Waiter {
     /// Through with it, unless somebody left more to this one meanwhile: both in one step, or it could be missed.
     pub(super) fn is_done(&mut self) -> bool {
-        let mut waiters = lock(&self.tag_lock.waiters);
+        let mut waiters = lock(&self.tag_lock.beside);
         let more_of_same = self.later.and_then(|caller| waiters.later.get_mut(&caller)).is_some_and(std::mem::take);
         if std::mem::take(&mut waiters.more_came) || more_of_same {
             return false;
@@ -126,7 +87,7 @@ impl Waiters {
 impl Drop for Waiter {
     fn drop(&mut self) {
         if !self.done {
-            lock(&self.tag_lock.waiters).leave(self.later);
+            lock(&self.tag_lock.beside).leave(self.later);
         }
     }
 }
@@ -146,17 +107,6 @@ mod tests {
         ManifestKey { upstream: "up".into(), repository: Repository::parse("a").unwrap(), digest }
     }
 
-    #[tokio::test]
-    async fn referrers_tag_has_one_lock_as_long_as_somebody_holds_it() {
-        let locks = TagLocks::default();
-        let tag_lock = locks.of(&subject());
-        assert!(Arc::ptr_eq(&tag_lock, &locks.of(&subject())));
-        let held = tag_lock.acquire().await;
-        assert!(locks.of(&subject()).lock.try_lock().is_err());
-        drop((held, tag_lock));
-        assert!(lock(&locks.0).is_empty());
-    }
-
     #[test]
     fn referrers_tag_lock_bounds_its_waiters_and_tells_them_of_work_left_to_them() {
         let tag_lock = TagLocks::default().of(&subject());
@@ -165,7 +115,7 @@ mod tests {
         let mut last = waiting.pop().unwrap();
         assert!(!last.is_done() && last.is_done());
         drop((last, waiting));
-        assert_eq!(lock(&tag_lock.waiters).count, 0);
+        assert_eq!(lock(&tag_lock.beside).count, 0);
     }
 
     #[test]

@@ -60,8 +60,7 @@ impl ReferrersTags {
             if self.backoff.get(&subject).is_some_and(|backoff| backoff.is_futile()) {
                 continue;
             }
-            let tag_lock = self.locks.of(&subject);
-            let Ok(locked) = tokio::time::timeout(PATIENCE, tag_lock.acquire()).await else {
+            let Ok(locked) = tokio::time::timeout(PATIENCE, self.locks.lock(&subject)).await else {
                 return Ok((TakeOut::Refused, out));
             };
             let written = self.write(registry, &subject, plan, &locked).await;

@@ -250,7 +250,7 @@ impl ReferrersTags {
                     self.indexes.insert(subject.sibling(digest.clone()), subject.digest.clone());
                     holds(Some(digest), true, current.filter(|_| marked).cloned())
                 }
-                Answer::No(StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND, said) if may_miss => {
+                Answer::No(status @ (StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND), said) if may_miss => {
                     may_miss = false;
                     if self.miss(registry, subject, &content.entries, &mut as_found, &said).await? {
                         self.lease_anew(registry, subject, before, plan).await?;
@@ -268,7 +268,7 @@ impl ReferrersTags {
                         let backoff = Backoff::after(tried, content.entries.len(), sent.elapsed());
                         self.backoff.insert(subject.clone(), backoff);
                     }
-                    Written::Refused(Error::TagRefused(StatusCode::BAD_REQUEST))
+                    Written::Refused(Error::TagRefused(status))
                 }
                 Answer::No(status, _) => Written::Refused(Error::TagRefused(status)),
                 Answer::Unknown(error) => Written::Unknown(error),

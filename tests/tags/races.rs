@@ -424,3 +424,48 @@ fn referrers_tag_that_is_404_to_one_caller_is_what_it_was() {
     assert!(stand.listed_to(OTHER).is_empty());
     assert_eq!(stand.pending(), 1, "what the tag names is not known to this caller");
 }
+
+/// A registry that protects what a tagged index lists: until the delete is over, no other write may list it again.
+#[test]
+fn referrers_tag_is_written_by_nobody_else_while_a_protected_referrer_is_deleted() {
+    let again = Gate::default();
+    let held = again.clone();
+    let protects = |holdings: &Holdings, visit: &mut Visit| {
+        let target = visit.head.target().to_owned();
+        let (parent, digest) = target.rsplit_once('/').expect("a path");
+        let listed = holdings.lists(parent, digest);
+        if listed {
+            visit.answer("405 Method Not Allowed", &[], "{}");
+        }
+        listed
+    };
+    let stand = up("", move |holdings, visit| {
+        if !visit.is("DELETE") {
+            return false;
+        }
+        if protects(holdings, visit) {
+            return true;
+        }
+        held.pass();
+        protects(holdings, visit)
+    });
+    again.open();
+    for name in ["a", "b"] {
+        stand.push(name);
+    }
+    until("the tag to be written", || (stand.pending() == 0).then_some(()));
+    again.close();
+    std::thread::scope(|scope| {
+        let deleting = scope.spawn(|| stand.delete("a", OWNER));
+        until("it to be sent again", || (stand.deletes_of("a") == 2).then_some(()));
+        stand.push("c");
+        assert_eq!(stand.tagged(), ["b"]);
+        again.open();
+        assert_eq!(deleting.join().expect("an answer"), 202);
+    });
+    until("the tag to be written", || (stand.pending() == 0).then_some(()));
+    assert_eq!(
+        (stand.listed(), stand.tagged()),
+        (vec!["b".to_owned(), "c".to_owned()], vec!["b".to_owned(), "c".to_owned()])
+    );
+}
