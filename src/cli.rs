@@ -147,7 +147,8 @@ pub struct Prune {
 /// `backref tree`
 #[derive(Debug, Args)]
 pub struct Tree {
-    /// HOST[:PORT]/NAME with :TAG or @DIGEST; http for loopback addresses, https elsewhere.
+    /// HOST[:PORT]/NAME with :TAG or @DIGEST; http for loopback addresses, https elsewhere, unless it begins with http:// or
+    /// https://.
     pub reference: String,
     /// How many levels of referrers are shown, 64 at most; a tree has up to 10,000 referrers.
     #[arg(long, value_name = "LEVELS", default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..=64))]
@@ -158,4 +159,7 @@ pub struct Tree {
     /// Ask over http, wherever the registry is.
     #[arg(long)]
     pub plain_http: bool,
+    /// Trust the certificate authorities in this file (PEM) as well.
+    #[arg(long, value_name = "FILE", conflicts_with = "plain_http")]
+    pub ca_file: Option<PathBuf>,
 }

@@ -6,6 +6,7 @@ mod everywhere;
 mod greeting;
 mod interrupt;
 mod log;
+mod printable;
 mod printer;
 mod prune;
 mod repair;

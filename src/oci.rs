@@ -15,7 +15,7 @@ mod tag;
 
 pub use descriptor::Descriptor;
 pub use digest::{Algorithm, Digest, DigestError};
-pub use error_code::ErrorCode;
+pub use error_code::{ErrorCode, error_codes};
 pub use manifest::{Annotations, Manifest, ManifestError, RawManifest, Reading, Subject, Via};
 pub use media_type::{MANIFEST_ACCEPT, MediaType};
 pub use path_error::PathError;

@@ -5,6 +5,6 @@ mod gate;
 mod judge;
 mod subject_exists;
 
-pub use cascade::delete_referrers;
+pub use cascade::{delete_referrers, is_for_referrers};
 pub use gate::{Pushed, odd_put};
 pub use judge::Policies;

@@ -3,17 +3,10 @@
 
 use http::{Response, StatusCode};
 
-use crate::upstream::{Body, short_body};
-
-#[derive(serde::Deserialize)]
-struct Errors {
-    errors: Vec<Code>,
-}
-
-#[derive(serde::Deserialize)]
-struct Code {
-    code: String,
-}
+use crate::{
+    oci::error_codes,
+    upstream::{Body, short_body},
+};
 
 /// The answer, its body read, and whether it refuses the manifest's kind.
 pub async fn classify(answer: Response<Body>) -> (Response<Body>, bool) {
@@ -39,8 +32,7 @@ pub fn may_be_of_kind(status: StatusCode) -> bool {
 }
 
 fn is_of_kind(status: StatusCode, body: &[u8]) -> bool {
-    let errors: Option<Errors> = serde_json::from_slice(body).ok();
-    let codes: Vec<String> = errors.into_iter().flat_map(|said| said.errors).map(|error| error.code).collect();
+    let codes = error_codes(body);
     let says = |code: &str| codes.iter().any(|said| said == code);
     match status {
         // distribution, Quay, zot, GitLab; some registries say that they don't support it.

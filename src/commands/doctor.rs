@@ -35,14 +35,11 @@ fn line(kind: &'static str, message: String) -> Line {
 async fn upstream(work: &Work) -> Result<bool, OperatorError> {
     let url = &work.operator.app().config.upstream.url;
     let Some(greeting) = greet(work).await? else { return Ok(false) };
-    let login = match (&greeting.challenge, greeting.has_credentials) {
-        (None, _) => "anonymous, without authentication".to_owned(),
-        (Some(challenge), true) => {
-            format!("requires authentication ({challenge}); Docker's configuration has credentials")
-        }
-        (Some(challenge), false) => {
-            format!("requires authentication ({challenge}); Docker's configuration has no credentials")
-        }
+    let login = if greeting.challenges.is_empty() {
+        "anonymous, without authentication".to_owned()
+    } else {
+        let has = if greeting.has_credentials { "has credentials" } else { "has no credentials" };
+        format!("requires authentication ({}); Docker's configuration {has}", greeting.challenges.join(", "))
     };
     let message = format!("{url} answers {}: {login}", greeting.status);
     work.printer.say(&line("upstream", message));

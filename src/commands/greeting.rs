@@ -13,32 +13,50 @@ pub(super) async fn greet(work: &Work) -> Result<Option<Greeting>, OperatorError
     let Some(greeting) = work.unless_given_up(work.operator.greet()).await else { return Ok(None) };
     let url = &work.operator.app().config.upstream.url;
     let fail = |message| {
-        let status = Some(Health::Fail);
-        work.printer.finding(&Line { kind: "upstream", status, message, ..Line::default() });
+        not_asked(work, message);
         Ok(None)
     };
     let greeting = match greeting {
         Ok(greeting) => greeting,
         Err(error) => return fail(format!("{url} does not answer: {error}")),
     };
-    let Greeting { status, is_html, challenge, has_credentials } = &greeting;
+    let Greeting { status, is_html, challenges, has_credentials } = &greeting;
     let why = match *status {
         StatusCode::OK if *is_html => format!("{url} answers with a web page to /v2/: is that a registry?"),
-        StatusCode::OK => return Ok(Some(greeting)),
-        StatusCode::UNAUTHORIZED => match challenge {
-            // With a token service, whoever has no credentials may be given a token all the same.
-            Some(challenge) if *has_credentials || !is_basic(challenge) => return Ok(Some(greeting)),
-            Some(challenge) => format!(
-                "{url} requires authentication ({challenge}), and Docker's configuration has no credentials for it: \
-                 `docker login {}`",
-                url.authority
-            ),
-            None => format!("{url} answers {status} to /v2/ without saying how to log in"),
-        },
+        StatusCode::OK => return unless_backref(work, greeting).await,
+        StatusCode::UNAUTHORIZED if challenges.is_empty() => {
+            format!("{url} answers {status} to /v2/ without saying how to log in")
+        }
+        // With a token service, whoever has no credentials may be given a token all the same.
+        StatusCode::UNAUTHORIZED if *has_credentials || !challenges.iter().all(|one| is_basic(one)) => {
+            return unless_backref(work, greeting).await;
+        }
+        StatusCode::UNAUTHORIZED => format!(
+            "{url} requires authentication ({}), and Docker's configuration has no credentials for it: `docker login {}`",
+            challenges.join(", "),
+            url.authority
+        ),
         StatusCode::NOT_FOUND => format!("{url} answers {status} to /v2/: is that a registry?"),
         _ => format!("{url} answers {status} to /v2/"),
     };
     fail(why)
+}
+
+fn not_asked(work: &Work, message: String) {
+    let status = Some(Health::Fail);
+    work.printer.finding(&Line { kind: "upstream", status, message, ..Line::default() });
+}
+
+async fn unless_backref(work: &Work, greeting: Greeting) -> Result<Option<Greeting>, OperatorError> {
+    match work.unless_given_up(work.operator.is_backref()).await {
+        Some(false) => return Ok(Some(greeting)),
+        Some(true) => {
+            let url = &work.operator.app().config.upstream.url;
+            not_asked(work, format!("{url} is a backref, not a registry: name the registry behind it"));
+        }
+        None => {}
+    }
+    Ok(None)
 }
 
 fn is_basic(challenge: &str) -> bool {

@@ -11,6 +11,8 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use super::printable::Printable;
+
 /// One thing to say.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Line {
@@ -58,8 +60,7 @@ impl fmt::Display for Line {
         if let Some(repository) = repository {
             f.write_str(repository)?;
             if let Some(tag) = tag {
-                // A registry's words: no control character of theirs reaches the terminal.
-                write!(f, ":{}", tag.escape_debug())?;
+                write!(f, ":{}", Printable(tag))?;
             }
             if let Some(subject) = subject {
                 write!(f, "@{subject}")?;
@@ -69,12 +70,8 @@ impl fmt::Display for Line {
         if let Some(referrer) = referrer {
             write!(f, "{referrer} ")?;
         }
-        // So here: what a registry said may be part of it.
-        for part in message.split_inclusive(char::is_control) {
-            let text = part.trim_end_matches(char::is_control);
-            write!(f, "{text}{}", part[text.len()..].escape_debug())?;
-        }
-        Ok(())
+        // What a registry said may be part of it.
+        write!(f, "{}", Printable(message))
     }
 }
 

@@ -1,5 +1,6 @@
 //! `backref serve`: from the configuration to a served registry, until a signal.
 
+mod own_address;
 mod service;
 mod signals;
 
@@ -52,6 +53,12 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     outlive_others()?;
     let listener = bind("listen", config.listen)?;
     let admin = bind("admin", config.admin)?;
+    let upstream = &config.upstream.url;
+    if own_address::leads_to(upstream, listener.local_addr()?) {
+        return Err(
+            format!("upstream.url: {upstream} is where backref itself listens: name the registry behind it").into()
+        );
+    }
     // One for each worker, and one for the admin listener.
     let readers = server::workers(config.workers) + 1;
     let app = App::build(config, OpenFor::Serving, readers)?;

@@ -7,7 +7,7 @@ mod walk;
 
 use std::{io::Write, net::IpAddr, sync::Arc};
 
-use super::{interrupt::Interrupt, status::ExitStatus};
+use super::{interrupt::Interrupt, printable::Printable, status::ExitStatus};
 use crate::{
     app, cli,
     config::{Config, Sources},
@@ -34,38 +34,56 @@ enum TreeError {
 }
 
 pub(super) fn run(args: &cli::Tree) -> ExitStatus {
-    let Some((host, repository, reference)) = parse(&args.reference) else {
+    let Some(asked) = parse(&args.reference) else {
         eprintln!("backref: {:?} is not HOST[:PORT]/NAME:TAG or HOST[:PORT]/NAME@DIGEST", args.reference);
         return ExitStatus::Usage;
     };
-    match ask(host, repository, &reference, args) {
+    match ask(asked, args) {
         Ok(()) => ExitStatus::Fine,
         Err(error) => {
-            // A registry's words may be part of it: no control character of theirs reaches the terminal.
-            eprintln!("backref: {}", error.to_string().escape_debug());
+            // A registry's words may be part of it.
+            eprintln!("backref: {}", Printable(&error.to_string()));
             ExitStatus::Finding
         }
     }
 }
 
-/// `HOST[:PORT]/NAME:TAG` or `HOST[:PORT]/NAME@DIGEST`
-fn parse(text: &str) -> Option<(&str, Repository, String)> {
+/// What is asked for.
+struct Asked<'a> {
+    /// Where it is given.
+    scheme: Option<&'a str>,
+    host: &'a str,
+    repository: Repository,
+    reference: &'a str,
+}
+
+/// `HOST[:PORT]/NAME:TAG` or `HOST[:PORT]/NAME@DIGEST`, perhaps with a scheme before it.
+fn parse(text: &str) -> Option<Asked<'_>> {
+    let (scheme, text) = match text.split_once("://") {
+        Some((scheme @ ("http" | "https"), rest)) => (Some(scheme), rest),
+        Some(_) => return None,
+        None => (None, text),
+    };
     let (host, rest) = text.split_once('/').filter(|(host, _)| !host.is_empty())?;
     let (name, reference) = rest.split_once('@').or_else(|| rest.rsplit_once(':'))?;
     Reference::parse(reference).ok()??;
-    Some((host, Repository::parse(name)?, reference.to_owned()))
+    Some(Asked { scheme, host, repository: Repository::parse(name)?, reference })
 }
 
 /// Asks a registry for a tree, with the credentials that Docker's own configuration has for it, and prints what was found,
 /// whatever ended it.
-fn ask(host: &str, repository: Repository, reference: &str, args: &cli::Tree) -> Result<(), TreeError> {
-    let scheme = if args.plain_http || is_loopback(host) { "http" } else { "https" };
+fn ask(asked: Asked<'_>, args: &cli::Tree) -> Result<(), TreeError> {
+    let Asked { scheme, host, repository, reference } = asked;
+    let is_plain = args.plain_http || (is_loopback(host) && args.ca_file.is_none());
+    let scheme = scheme.unwrap_or(if is_plain { "http" } else { "https" });
     let mut sources = Sources::default();
     sources.flag("HOST", "upstream.url", Some(&format!("{scheme}://{host}")));
+    let ca_file = args.ca_file.as_ref().map(|path| path.to_string_lossy());
+    sources.flag("--ca-file", "upstream.ca_file", ca_file.as_deref());
     let config = Config::load(sources).map_err(|mistakes| {
         TreeError::Config(mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
     })?;
-    let connection = Arc::new(Connection::new(Arc::new(app::upstream(&config)?), None)?);
+    let connection = Arc::new(Connection::new(Arc::new(app::upstream(&config)?), config.upstream.ca_file.as_deref())?);
     let tokens = Tokens::new(connection, vec![format!("repository:{repository}:pull")]);
     let mut walk = Walk::new(tokens, repository, usize::from(args.depth));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -101,10 +119,12 @@ mod tests {
 
     #[test]
     fn tree_reference_names_host_repository_and_tag_or_digest() {
-        let (host, repository, reference) = parse("127.0.0.1:5000/a/b:v1").unwrap();
-        assert_eq!((host, repository.as_str(), reference.as_str()), ("127.0.0.1:5000", "a/b", "v1"));
-        assert_eq!(parse("h/a@blake3:00").unwrap().2, "blake3:00");
-        for bad in ["", "a:v1", "h/a", "h/A:v1", "/a:v1", "h/a@v1:"] {
+        let Asked { scheme, host, repository, reference } = parse("127.0.0.1:5000/a/b:v1").unwrap();
+        assert_eq!((scheme, host, repository.as_str(), reference), (None, "127.0.0.1:5000", "a/b", "v1"));
+        assert_eq!(parse("h/a@blake3:00").unwrap().reference, "blake3:00");
+        let asked = parse("https://h/a:v1").unwrap();
+        assert_eq!((asked.scheme, asked.host), (Some("https"), "h"));
+        for bad in ["", "a:v1", "h/a", "h/A:v1", "/a:v1", "h/a@v1:", "ftp://h/a:v1", "https:///a:v1"] {
             assert!(parse(bad).is_none(), "{bad}");
         }
     }

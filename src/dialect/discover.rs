@@ -44,6 +44,17 @@ pub fn render(upstream: Option<&[u8]>) -> Vec<u8> {
     json!({ "extensions": extensions }).to_string().into_bytes()
 }
 
+/// Whether a list of extensions has both older referrers APIs, as backref's has.
+pub fn is_backrefs(body: &[u8]) -> bool {
+    let said: Value = serde_json::from_slice(body).unwrap_or_default();
+    let has = |endpoint: &str| {
+        said["extensions"].as_array().into_iter().flatten().any(|extension| {
+            extension["endpoints"].as_array().is_some_and(|all| all.iter().any(|one| *one == endpoint))
+        })
+    };
+    has("_oci/artifacts/referrers") && has("_oras/artifacts/referrers")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +68,7 @@ mod tests {
     fn discover_lists_the_registrys_extensions_first_and_none_twice() {
         assert_eq!(names(None), ["_oci", "_oras"]);
         assert_eq!(names(Some(b"<html>")), ["_oci", "_oras"]);
+        assert!(is_backrefs(&render(None)) && !is_backrefs(b"<html>"));
         let upstream = br#"{"extensions":[{"name":"_zot"},{"name":"mine","endpoints":["_oras/artifacts/referrers"]}]}"#;
         assert_eq!(names(Some(upstream)), ["_zot", "mine", "_oci"]);
         let upstream = br#"{"extensions":[{"name":"_oci","url":"u","endpoints":["_oci/ext/discover"]}]}"#;

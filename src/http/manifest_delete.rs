@@ -35,22 +35,30 @@ pub(super) async fn delete(
         OnDelete::Keep => None,
         OnDelete::Referrers => Some(app.tags.known_forms(&key).await?),
     };
-    let request = Request::from_parts(head, Body::EMPTY);
+    let request = move || Request::from_parts(head.clone(), Body::EMPTY);
     let list_of = app.tags.subject_of(&registry, &named).await?;
     let changes = app.changes.clone();
     // A client that leaves changes nothing from here on.
     let deleting = app.tasks.detached(place.clone(), async move {
         let mut change = changes.begin(&registry);
         if let Some(subject) = list_of {
-            let answer = change.tags.adopt(&registry, request, &subject, None).await;
+            let answer = change.tags.adopt(&registry, request(), &subject, None).await;
             return change.finish(&place, answer).await;
         }
-        let answer = change.delete(request, &key).await;
+        let answer = change.delete(request(), &key).await;
         let answer = change.finish(&place, answer).await?;
-        if let Some(subjects) = cascade.filter(|_| answer.status().is_success()) {
-            policy::delete_referrers(&changes, &registry, subjects, place).await;
+        let Some(subjects) = cascade else { return Ok(answer) };
+        let (answer, comes_last) = policy::is_for_referrers(answer).await;
+        if !comes_last && !answer.status().is_success() {
+            return Ok(answer);
         }
-        Ok(answer)
+        let are_gone = policy::delete_referrers(&changes, &registry, subjects, place.clone()).await;
+        if !(comes_last && are_gone) {
+            return Ok(answer);
+        }
+        let mut change = changes.begin(&registry);
+        let answer = change.delete(request(), &key).await;
+        change.finish(&place, answer).await
     });
     deleting.await.ok_or(Error::Bug)?
 }

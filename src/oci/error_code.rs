@@ -39,3 +39,17 @@ impl ErrorCode {
         }
     }
 }
+
+/// The codes in an error's body, whatever they are; none where it isn't in the OCI shape.
+pub fn error_codes(body: &[u8]) -> Vec<String> {
+    #[derive(serde::Deserialize)]
+    struct Errors {
+        errors: Vec<Code>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Code {
+        code: String,
+    }
+    let errors: Option<Errors> = serde_json::from_slice(body).ok();
+    errors.into_iter().flat_map(|said| said.errors).map(|error| error.code).collect()
+}

@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     error::Error,
-    oci::MediaType,
+    oci::header::media_type,
     upstream::{Body, Caller, Grant, Login, LoginError, Registry, Upstream, token_client},
 };
 
@@ -25,8 +25,8 @@ pub struct Greeting {
     pub status: StatusCode,
     /// It is a page for people.
     pub is_html: bool,
-    /// How the registry wants to know who asks, as it says it.
-    pub challenge: Option<String>,
+    /// How the registry wants to know who asks, as it says it: whichever the client prefers.
+    pub challenges: Vec<String>,
     /// Docker's configuration has credentials for it.
     pub has_credentials: bool,
 }
@@ -56,10 +56,10 @@ impl Connection {
     /// Asks who it is without credentials.
     pub async fn greet(&self) -> Result<Greeting, Error> {
         let (status, headers) = self.knock().await?;
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let is_html = text(header::CONTENT_TYPE).is_some_and(|kind| MediaType::parse(kind).as_str() == "text/html");
-        let challenge = text(header::WWW_AUTHENTICATE).map(str::to_owned);
-        Ok(Greeting { status, is_html, challenge, has_credentials: self.login.has_credentials() })
+        let is_html = media_type(&headers).is_some_and(|kind| kind.as_str() == "text/html");
+        let challenges = headers.get_all(header::WWW_AUTHENTICATE).iter();
+        let challenges = challenges.filter_map(|value| value.to_str().ok().map(str::to_owned)).collect();
+        Ok(Greeting { status, is_html, challenges, has_credentials: self.login.has_credentials() })
     }
 
     async fn knock(&self) -> Result<(StatusCode, HeaderMap), Error> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::Uri;
 use moka::sync::Cache;
 
 use super::{
@@ -11,7 +12,13 @@ use super::{
     repository::RepositorySession,
     tokens::Tokens,
 };
-use crate::{app::App, oci::Repository, referrers::ManifestKey, upstream::LoginError};
+use crate::{
+    app::App,
+    dialect::discover,
+    oci::Repository,
+    referrers::ManifestKey,
+    upstream::{LoginError, Registry},
+};
 
 /// A registry, and the operator who works on it.
 pub struct Operator {
@@ -39,6 +46,15 @@ impl Operator {
     /// What the registry says to whoever comes without credentials.
     pub async fn greet(&self) -> Result<Greeting, OperatorError> {
         Ok(self.connection.greet().await?)
+    }
+
+    /// Whether it answers as backref does. What can't be found out is no.
+    pub async fn is_backref(&self) -> bool {
+        const MOST: usize = 1 << 20;
+        let tokens = Tokens::new(self.connection.clone(), vec!["registry:catalog:*".to_owned()]);
+        let ask =
+            async |registry: &Registry| Ok(registry.page(Uri::from_static("/v2/_oci/ext/discover"), MOST).await?);
+        tokens.with(ask).await.is_ok_and(|(_, body)| discover::is_backrefs(&body))
     }
 
     /// The registry's repositories, as far as it lists them for these credentials; nothing is read yet.

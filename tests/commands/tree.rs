@@ -52,6 +52,18 @@ fn tree_reads_the_referrers_tag_of_a_sha512_subject() {
 }
 
 #[test]
+fn tree_says_what_a_registry_says_as_it_says_it() {
+    let fake = Fake::start(|visit| {
+        let body = r#"{"errors":[{"code":"DENIED","message":"ask „ops“ \u001b[31m"}]}"#;
+        visit.answer("403 Forbidden", &["Content-Type: application/json"], body);
+    });
+    let mut command = Command::new(env!("CARGO_BIN_EXE_backref"));
+    command.args(["tree", &format!("http://{}/app:v1", fake.host())]);
+    let ran = finish(command.env("DOCKER_CONFIG", Path::new("/nonexistent")));
+    assert!(ran.code == Some(1) && ran.stderr.starts_with("backref: the registry answered 403 Forbidden"), "{ran:?}");
+}
+
+#[test]
 fn tree_reads_the_referrers_tag_where_there_is_no_api() {
     for api in [
         ("303 See Other", "text/html"),

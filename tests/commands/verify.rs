@@ -1,5 +1,7 @@
 //! `backref verify`: each difference has a name.
 
+use std::io::Write;
+
 use serde_json::json;
 
 use crate::run::{run, sqlite3};
@@ -213,6 +215,33 @@ fn verify_ends_with_1_where_it_could_ask_nothing() {
     }
 }
 
+#[test]
+fn verify_and_doctor_say_that_the_registry_is_backref_itself() {
+    let holdings = Holdings::default();
+    let fake = Fake::start(move |visit| holdings.serve(visit));
+    let inner = Backref::of(&fake.url()).start();
+    let outer = Backref::of(&inner.url()).start();
+    for command in ["verify", "doctor"] {
+        let ran = run(&outer, command);
+        let says = format!("FAIL  {} is a backref", inner.url());
+        assert!(ran.code == Some(1) && ran.stdout.contains(&says), "{command}: {ran:?}");
+    }
+    let ran = run(&inner, "doctor");
+    assert!(!ran.stdout.contains("is a backref"), "{ran:?}");
+}
+
+#[test]
+fn doctor_says_that_the_registry_does_not_speak_tls() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let backref = Backref::of(&format!("https://{}", listener.local_addr().expect("bound"))).start();
+    let ran = std::thread::scope(|scope| {
+        // As servers of HTTP answer what is none.
+        scope.spawn(|| listener.accept().expect("a connection").0.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
+        run(&backref, "doctor")
+    });
+    assert!(ran.code == Some(1) && ran.stdout.contains("it does not speak TLS"), "{ran:?}");
+}
+
 /// A registry that lists none of its repositories, and a database without any.
 #[test]
 fn verify_of_nothing_is_a_finding() {
@@ -242,4 +271,20 @@ fn verify_and_doctor_say_that_the_database_has_rows_under_another_name() {
     assert!(ran.code == Some(1) && ran.stdout.contains(said) && ran.stdout.contains("upstream.name"), "{ran:?}");
     let ran = crate::run::run_with(&stand.backref, "doctor", &[("BACKREF_UPSTREAM_NAME", "renamed")]);
     assert!(ran.code == Some(1) && ran.stdout.contains(said), "{ran:?}");
+}
+
+#[test]
+fn doctor_shows_every_challenge() {
+    let fake = Fake::start(|visit| {
+        let challenges = [
+            "WWW-Authenticate: Basic realm=\"x\"",
+            "WWW-Authenticate: Bearer realm=\"http://127.0.0.1:1/token\",service=\"y\"",
+            "Content-Type: application/json",
+        ];
+        visit.answer("401 Unauthorized", &challenges, "{}");
+    });
+    let backref = Backref::of(&fake.url()).start();
+    let ran = run(&backref, "doctor");
+    let says = "requires authentication (Basic realm=\"x\", Bearer realm=\"http://127.0.0.1:1/token\",service=\"y\")";
+    assert!(ran.stdout.contains(says), "{ran:?}");
 }

@@ -151,6 +151,17 @@ fn startup_on_a_port_in_use_is_refused() {
 }
 
 #[test]
+fn startup_in_front_of_itself_is_refused() {
+    // An address of this test's own.
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let own = format!("127.200.{high}.{low}:5080");
+    let upstream = format!("http://{own}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_backref"));
+    command.args(["serve", "--upstream", &upstream, "--listen", &own, "--admin", "127.0.0.1:0"]);
+    assert_refused(&end(command), &["upstream.url", &upstream, "where backref itself listens"]);
+}
+
+#[test]
 fn startup_names_every_mistake_in_the_configuration() {
     let stand = ended();
     let file = stand.backref.directory().join("backref.toml");

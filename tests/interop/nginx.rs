@@ -51,9 +51,23 @@ fn pushes_and_pulls(kind: Kind, headers: &str) {
     let pulled = stand.home.run(&format!("oras pull --plain-http -o pulled {}", stand.at("app:v1")));
     assert!(pulled.contains("Digest: sha256:"), "{pulled}");
     assert_eq!(stand.home.read("pulled/layer.txt"), stand.at("app:v1"));
+    // The registry itself is asked over TLS, on a loopback address.
+    let of = format!("{}/app:v1", nginx.url);
+    let tree = |more: &[&str]| backref_tree(&[&["tree", of.as_str()], more].concat());
+    let (code, said) = tree(&["--ca-file", &stand.home.path("ca.pem").display().to_string()]);
+    assert!(code == Some(0) && said.contains(&sbom), "{said}");
+    let (code, said) = tree(&[]);
+    assert!(code == Some(1) && said.contains("its certificate is not trusted") && said.contains("--ca-file"), "{said}");
     // A second repository: its blobs are mounted, which has a Location too.
     stand.home.run(&format!("crane copy --insecure {} {}", stand.at("app:v1"), stand.at("copy:v1")));
     assert_eq!(http::tags(stand.backref.host(), "copy"), ["v1"]);
+}
+
+/// Runs a command, and gives its exit code and all that it says.
+fn backref_tree(args: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_backref")).args(args).output().expect("the binary under test");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&text).into_owned())
 }
 
 struct Nginx {

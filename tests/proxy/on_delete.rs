@@ -1,6 +1,7 @@
 //! `subject.on_delete`: what becomes of a deleted subject's referrers.
 
 use std::net::TcpStream;
+use std::sync::{Arc, OnceLock};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -73,6 +74,64 @@ fn on_delete_referrers_deletes_referrers_and_their_referrers() {
     let metrics = stand.metrics();
     assert!(metrics.contains("backref_cascade_deletes_total{outcome=\"deleted\"} 12"), "{metrics}");
     assert!(metrics.contains("backref_cascade_deletes_total{outcome=\"kept\"} 0"), "{metrics}");
+}
+
+/// A registry that keeps a subject as long as something refers to it, as GitLab's does.
+fn keeps_subjects(holdings: &Holdings, visit: &mut Visit, may: impl Fn(&str) -> bool) {
+    let target = visit.head.target().to_owned();
+    if visit.is("DELETE") {
+        let (_, digest) = target.rsplit_once('/').expect("a path");
+        if !may(digest) {
+            return visit.answer("403 Forbidden", &[], "{}");
+        }
+        if holdings.refers_to(digest) {
+            let body = r#"{"errors":[{"code":"MANIFEST_REFERENCED","message":"manifest is referenced"}]}"#;
+            return visit.answer("409 Conflict", &["Content-Type: application/json"], body);
+        }
+    }
+    holdings.serve(visit);
+}
+
+#[test]
+fn on_delete_referrers_deletes_them_first_where_the_registry_wants_that() {
+    let stand = up("referrers", |holdings, visit| keeps_subjects(holdings, visit, |_| true));
+    let direct = stand.attach(&stand.subject, "a");
+    let second = stand.attach(&direct, "second");
+    assert_eq!(delete(stand.backref.host(), &stand.subject).status, 202);
+    for gone in [&second, &direct, &stand.subject] {
+        assert!(!stand.holds(gone), "{gone}");
+    }
+    assert_eq!(listed(&stand.backref, &stand.subject), [""; 0]);
+}
+
+#[test]
+fn on_delete_referrers_leaves_a_subject_whose_referrers_may_not_go() {
+    let (kept, subject) = (Arc::new(OnceLock::<String>::new()), sha256(&plain("subject")));
+    let held = kept.clone();
+    let stand = up("referrers", move |holdings, visit| {
+        keeps_subjects(holdings, visit, |digest| held.get().is_none_or(|kept| kept != digest));
+    });
+    let referrer = stand.attach(&subject, "a");
+    kept.set(referrer.clone()).expect("once");
+    let answer = delete(stand.backref.host(), &subject);
+    assert_eq!((answer.status, answer.json()["errors"][0]["code"].as_str()), (409, Some("MANIFEST_REFERENCED")));
+    assert!(stand.holds(&referrer) && stand.holds(&subject));
+    assert_eq!(listed(&stand.backref, &subject), [referrer]);
+}
+
+#[test]
+fn on_delete_referrers_leaves_the_referrers_of_a_subject_that_is_refused_for_another_reason() {
+    let subject = sha256(&plain("subject"));
+    let locked = subject.clone();
+    let stand = up("referrers", move |holdings, visit| {
+        if visit.is("DELETE") && visit.head.target().ends_with(&locked) {
+            return visit.answer("409 Conflict", &[], r#"{"errors":[{"code":"DENIED","message":"immutable"}]}"#);
+        }
+        holdings.serve(visit);
+    });
+    let referrer = stand.attach(&subject, "a");
+    assert_eq!(delete(stand.backref.host(), &subject).status, 409);
+    assert!(stand.holds(&referrer));
 }
 
 #[test]

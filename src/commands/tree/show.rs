@@ -5,7 +5,10 @@ use std::fmt::Write;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::graph::{Graph, Node};
+use super::{
+    super::printable::Printable,
+    graph::{Graph, Node},
+};
 
 /// A node with all that is below it, for machines.
 #[derive(Serialize)]
@@ -66,9 +69,8 @@ fn draw_below(drawn: &mut String, indent: &str, graph: &Graph, node: &Node) {
         let one = &graph.nodes[place];
         let last = number + 1 == node.referrers.len();
         let (branch, below) = if last { ("└── ", "    ") } else { ("├── ", "│   ") };
-        // A registry's words: no control character of theirs reaches the terminal.
-        let artifact_type = one.artifact_type.as_deref().unwrap_or("(no artifact type)").escape_debug();
-        let digest = one.digest.escape_debug();
+        let artifact_type = Printable(one.artifact_type.as_deref().unwrap_or("(no artifact type)"));
+        let digest = Printable(&one.digest);
         // Invariant: writing to a String doesn't fail.
         let _ = writeln!(drawn, "{indent}{branch}{artifact_type}\n{indent}{below}{digest} ({} bytes)", one.size);
         if one.is_repeated {

@@ -1,6 +1,6 @@
 //! Opening a connection to the upstream.
 
-use std::{path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, pki_types::ServerName};
@@ -45,14 +45,33 @@ impl Connector {
     }
 
     /// A connection, without a bound on the time.
-    pub(super) async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
+    pub(super) async fn connect(&self) -> io::Result<Box<dyn Stream>> {
         let tcp = race::connect(&self.host, self.port).await?;
         tcp.set_nodelay(true)?;
         Ok(match &self.tls {
-            Some((connector, name)) => Box::new(connector.connect(name.clone(), tcp).await?),
+            Some((connector, name)) => Box::new(connector.connect(name.clone(), tcp).await.map_err(in_words)?),
             None => Box::new(tcp),
         })
     }
+}
+
+/// A failure to agree on TLS, with what to do about it.
+fn in_words(error: io::Error) -> io::Error {
+    use rustls::{
+        CertificateError,
+        Error::{InvalidCertificate, InvalidMessage},
+    };
+    let words = match error.get_ref().and_then(|error| error.downcast_ref()) {
+        Some(InvalidMessage(_)) => "it does not speak TLS there: is it http://?".to_owned(),
+        Some(InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            "its certificate is not trusted, since nobody knows who \
+            issued it: name a file with that authority's certificate (upstream.ca_file; for tree, --ca-file)"
+                .to_owned()
+        }
+        Some(InvalidCertificate(reason)) => format!("its certificate is not trusted: {reason}"),
+        _ => return error,
+    };
+    io::Error::new(error.kind(), words)
 }
 
 fn tls(host: &str, ca_file: Option<&Path>) -> Result<(TlsConnector, ServerName<'static>), TlsError> {

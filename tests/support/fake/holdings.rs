@@ -64,6 +64,14 @@ impl Holdings {
         held.iter().any(|(path, (_, bytes))| is_tag(path) && lists(bytes))
     }
 
+    /// Whether a manifest names that digest as its subject.
+    pub(crate) fn refers_to(&self, digest: &str) -> bool {
+        let held = self.0.lock().expect("no one panicked");
+        let subject =
+            |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap_or_default()["subject"].take();
+        held.values().any(|(_, bytes)| subject(bytes)["digest"] == digest)
+    }
+
     /// Does what is asked, without answering yet. `None` when the request was cut off.
     pub(crate) fn apply(&self, visit: &mut Visit) -> Option<Reply> {
         let body = visit.body()?;
