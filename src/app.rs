@@ -65,7 +65,7 @@ impl App {
         let most_tasks = config.limits.connections.min(config.upstream.connections);
         let (metrics, tasks) = (Arc::new(Metrics::default()), Tasks::new(most_tasks, config.limits.stall_timeout));
         let tags = Arc::new(ReferrersTags::new(store.clone(), tasks.clone(), config.referrers.recheck));
-        let listing = Arc::new(Listing::new(store.clone(), tags.clone(), metrics.clone()));
+        let listing = Arc::new(Listing::new(store.clone(), tags.clone(), metrics.clone(), tasks.clone()));
         let changes =
             Changes { store: store.clone(), tags: tags.clone(), metrics: metrics.clone(), tasks: tasks.clone() };
         let (gates, subject) = (config.gates.clone(), config.subject.clone());

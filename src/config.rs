@@ -78,10 +78,20 @@ pub struct Referrers {
     pub without_subject: bool,
     pub list: Form,
     pub tag: ReferrersTagMode,
+    pub native: Native,
     pub hide_tags: bool,
     pub recheck: Duration,
     pub digest_tags: DigestTags,
     pub cosign_tags: bool,
+}
+
+/// Whether a registry's own list of referrers is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Native {
+    /// Where there is one.
+    Auto,
+    /// Never.
+    Off,
 }
 
 /// What becomes of digest tags.
@@ -230,6 +240,7 @@ impl Config {
                     one_of(&[("write", ReferrersTagMode::Write), ("off", ReferrersTagMode::Off)]),
                     ReferrersTagMode::Write,
                 ),
+                native: s.or("referrers.native", one_of(&[("auto", Native::Auto), ("off", Native::Off)]), Native::Auto),
                 hide_tags: s.or("referrers.hide_tags", flag, true),
                 recheck: s.or("referrers.recheck", duration, 5 * minute),
                 digest_tags: s.or(

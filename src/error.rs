@@ -83,6 +83,7 @@ impl From<ReadError> for Error {
             ReadError::Refused(Refusal::Failed(error)) => Self::Upstream(error),
             ReadError::Refused(refusal) => Self::Refused(refusal),
             ReadError::Incomplete => Self::Incomplete,
+            ReadError::TooLong(why) => Self::bad(ErrorCode::Unsupported, why),
             ReadError::OtherBytes => {
                 Self::bad(ErrorCode::DigestInvalid, "the upstream gave other bytes than those of the digest")
             }

@@ -1,7 +1,12 @@
 //! Who may list a subject's referrers, and the list: a permit first, then what the upstream said on the way is learned, what
-//! was left open is settled, what the referrers tag names is read; then the rows.
+//! was left open is settled, what the upstream's own list and the referrers tag name is read; then the rows.
+
+mod native;
 
 use std::{ops::ControlFlow, sync::Arc};
+
+pub use native::Asked;
+use native::NativeLists;
 
 use crate::{
     error::Error,
@@ -11,6 +16,7 @@ use crate::{
     referrers_tag::ReferrersTags,
     relations::{self, RecentlyAsked},
     store::{Row, RowSink, Store},
+    tasks::Tasks,
     upstream::{Candidate, Permission, ReadPermit, Refusal, Registry},
 };
 
@@ -20,6 +26,7 @@ pub struct Listing {
     tags: Arc<ReferrersTags>,
     metrics: Arc<Metrics>,
     recently: RecentlyAsked,
+    native: Arc<NativeLists>,
 }
 
 /// What came of asking for a permit.
@@ -35,8 +42,9 @@ const CANDIDATES: usize = 3;
 
 impl Listing {
     /// No list was asked for yet.
-    pub fn new(store: Arc<dyn Store>, tags: Arc<ReferrersTags>, metrics: Arc<Metrics>) -> Self {
-        Self { store, tags, metrics, recently: RecentlyAsked::default() }
+    pub fn new(store: Arc<dyn Store>, tags: Arc<ReferrersTags>, metrics: Arc<Metrics>, tasks: Tasks) -> Self {
+        let native = Arc::new(NativeLists::new(store.clone(), tags.clone(), tasks));
+        Self { store, tags, metrics, recently: RecentlyAsked::default(), native }
     }
 
     /// Asks whether this caller may list the referrers of `subject`. With a permit, the rows are as fresh as they can be had.
@@ -52,19 +60,54 @@ impl Listing {
             held.digest = alias.carrier;
             other_form = Some(other);
         }
-        let permission = self.permission(registry, &held, &subjects).await;
+        let mut lists = Vec::with_capacity(subjects.len());
+        for subject in &subjects {
+            let asked = self.native.ask_if_known(registry, subject).await;
+            lists.push(asked.map_err(|error| native::refused(registry, error))?);
+        }
+        let named =
+            lists.iter().find_map(|asked| if let Asked::Names(_, headers) = asked { Some(headers) } else { None });
+        let by_list = named.is_some();
+        let permission = match named {
+            Some(headers) => registry.permission_by_list(&held, headers),
+            None => self.permission(registry, &held, &subjects).await,
+        };
         self.metrics.permit(outcome(&permission));
         if let Ok(permit) = permission.permit() {
             relations::learn(&*self.store, &permission, subject).await;
-            let asked = matches!(permission, Permission::Asked(_));
+            // A list is no manifest: a registry may show one and hide the other.
+            let asked = !by_list && matches!(permission, Permission::Asked(_));
             if start.unresolved {
                 Box::pin(self.settle(registry, permit, &subjects, asked)).await?;
             }
-            for subject in &subjects {
+            for (subject, list) in subjects.iter().zip(lists) {
+                Box::pin(self.read_native(registry, permit, subject, list)).await?;
                 self.tags.import(registry, permit, subject, asked).await?;
             }
         }
         Ok(Authorised { permission, other_form })
+    }
+
+    /// Has the rows say what the upstream's own list names. What isn't known of the upstream is asked for now.
+    pub async fn read_native(
+        &self,
+        registry: &Registry,
+        permit: &ReadPermit,
+        subject: &ManifestKey,
+        asked: Asked,
+    ) -> Result<(), Error> {
+        let asked = match asked {
+            Asked::No { unknown: true } => match self.native.ask_anew(registry, permit, subject).await? {
+                Asked::Lost => return Ok(()),
+                asked => asked,
+            },
+            asked => asked,
+        };
+        match asked {
+            Asked::No { .. } => Ok(()),
+            Asked::Lost => self.native.lose(registry, permit, subject).await,
+            Asked::Names(answer, _) | Asked::Empty(answer) => self.native.read(registry, permit, subject, answer).await,
+        }
     }
 
     /// The permit alone. `held`: the form of the subject that the upstream holds.

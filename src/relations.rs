@@ -14,7 +14,7 @@ mod tag_reading;
 pub use attempts::{ROUNDS, begin, confirm, end, end_unsuccessful, forward, holds, is_definite};
 pub use corroborating::CorroboratingOk;
 pub use digest_tag::DigestTagCopy;
-pub use learned::{is_known, remember};
+pub use learned::{is_known, learn_listing, lists_pushes, lose_api, remember, remember_api};
 pub use reading::{Fetched, fetch};
 pub use relation_tags::{SetTag, Tagging, belongs_to, set_by, subject_of, taggings};
 pub use settle::{RecentlyAsked, learn, look_for_lost, settle};

@@ -35,7 +35,7 @@ pub use error::{BodyError, UpstreamError};
 pub use fronted::Upstream;
 pub use held::HeldBody;
 pub use login::{Grant, Login, LoginError, USER_AGENT, token_client};
-pub use native::{native_page, native_path};
+pub use native::{ListHash, NativeAnswer, NativeList, NativePage, native_list, native_page, native_path};
 pub use paging::{EndlessList, PageWalk, next_page};
 pub use permit::{Candidate, Permission, ReadPermit, Round};
 pub use permits::{CallerKey, Permits};

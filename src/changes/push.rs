@@ -44,6 +44,7 @@ impl Change<'_> {
             relations::end_unsuccessful(store, attempt.id, &answer).await;
             return Ok(answer);
         };
+        let is_listed = answer.headers().get(OCI_SUBJECT).is_some_and(|said| said == relation.subject.as_str());
         let (relation, seen) = match held_as(&relation, &bytes, &answer) {
             // Under another digest than was thought: nobody has waited for that one.
             Some(held) => {
@@ -59,7 +60,9 @@ impl Change<'_> {
         if let Some(copy) = copy {
             copy.write(self.registry, store, &relation, self.metrics).await;
         }
-        self.changed.push(referrer.sibling(relation.subject.clone()));
+        let subject = referrer.sibling(relation.subject.clone());
+        relations::learn_listing(self.registry, store, &subject, &referrer.digest, is_listed).await;
+        self.changed.push(subject);
         created(&mut answer, &referrer.digest, Some(relation.subject.as_str()));
         Ok(answer)
     }

@@ -13,6 +13,7 @@ use crate::{
     error::Error,
     oci::Digest,
     referrers::ManifestKey,
+    relations,
     upstream::{Refusal, Registry},
 };
 
@@ -35,6 +36,10 @@ impl RepositorySession {
             let mut differences = Vec::new();
             if self.app.upstream.keeps_tags() {
                 differences = compare_tag(&self.app, registry, &key, &wanted).await?;
+                if relations::lists_pushes(&*self.app.store, registry.upstream(), &key.repository).await? {
+                    // The registry's own list has what is pushed: a tag from before is written no more.
+                    differences.retain(|one| !one.kind.is_of_the_tag());
+                }
                 if differences.iter().any(|one| one.kind.is_of_the_tag()) {
                     // Whoever writes tags next makes up for it.
                     self.app.store.mark_stale(&key).await?;

@@ -110,6 +110,18 @@ impl ReferrersTags {
         Ok(checked)
     }
 
+    /// The same for a list of the upstream's own. Gives how many changes of the set it took to list those who weren't.
+    pub async fn take_named(
+        &self,
+        registry: &Registry,
+        subject: &ManifestKey,
+        list: &ReferrersList,
+    ) -> Result<i64, Error> {
+        let _place = self.places.take(registry.holder()).await?;
+        let checked = self.check(registry, subject, list).await?;
+        if checked.unclear { Err(Error::Incomplete) } else { Ok(checked.added) }
+    }
+
     async fn check_chunk(
         &self,
         registry: &Registry,

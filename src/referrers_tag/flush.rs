@@ -9,7 +9,7 @@ use super::{
     lock::Locked,
     write::{Plan, Replaced},
 };
-use crate::{error::Error, referrers::ManifestKey, tasks::Place, upstream::Registry};
+use crate::{error::Error, referrers::ManifestKey, relations, tasks::Place, upstream::Registry};
 
 /// How long a push waits for its tags. After that it is answered: the tag is stale, and written all the same.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -22,7 +22,21 @@ impl ReferrersTags {
             return;
         }
         for subject in subjects {
-            self.flush(registry, subject, place).await;
+            // What can't be read now is written to no tag, and stale.
+            match relations::lists_pushes(&*self.store, registry.upstream(), &subject.repository).await {
+                Ok(false) => self.flush(registry, subject, place).await,
+                Ok(true) => self.need_no_tag(subject).await,
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// The upstream's own list has the set.
+    async fn need_no_tag(&self, subject: &ManifestKey) {
+        for (form, version) in self.stale(subject).await {
+            if let Err(error) = self.store.need_no_tag(&form, version).await {
+                tracing::warn!(%error, "a referrers tag that is not needed counts as pending");
+            }
         }
     }
 

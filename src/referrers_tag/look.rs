@@ -13,6 +13,7 @@ use crate::{
     error::Error,
     oci::{Algorithm, Digest, Listed, MediaType, ReferrersList},
     referrers::ManifestKey,
+    relations,
     step::step,
     store::{TagIndex, TagLook, TagState},
     upstream::{Refusal, Registry},
@@ -185,7 +186,11 @@ impl ReferrersTags {
             (Look::List(read), Some(content)) => read.is_all(content),
             (Look::Nothing | Look::Foreign(_), Some(content)) => content.entries.is_empty(),
         };
+        // Then the tag need not have it, and what it names is compared should it have to.
+        let is_listed = relations::lists_pushes(&*self.store, registry.upstream(), &subject.repository).await?;
+        let has_all = has_all || is_listed;
         let index = match look {
+            _ if is_listed => None,
             Look::Known(digest) => Some(digest),
             // Known by its digest, it would not be read again: nor what it names by then.
             Look::List(read) => Some(&read.index).filter(|_| read.checked.is_all()),

@@ -45,6 +45,13 @@ pub trait ReferrersTags {
     /// Makes the tag stale and forgets what it resolves to: it was seen to differ from the rows.
     async fn mark_stale(&self, subject: &ManifestKey) -> Result<(), StoreError>;
 
+    /// The upstream's own list has a subject's set, up to that version: its tag is stale no more, and what it resolves to is
+    /// forgotten.
+    async fn need_no_tag(&self, subject: &ManifestKey, version: i64) -> Result<(), StoreError>;
+
+    /// The upstream has no list of its own any more: the tags of a repository that were not needed for it are stale.
+    async fn need_tags(&self, upstream: &str, repository: &Repository) -> Result<(), StoreError>;
+
     /// What a subject's tag should hold, by arrival: who refers to it or to `other_form`. `None` where that is more than
     /// `max_bytes` of descriptors.
     async fn entries(

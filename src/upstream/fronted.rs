@@ -85,6 +85,11 @@ impl Upstream {
         self.referrers.tag == config::ReferrersTagMode::Write
     }
 
+    /// Whether its own list of referrers is asked, where there is one.
+    pub fn asks_native(&self) -> bool {
+        self.referrers.native == config::Native::Auto
+    }
+
     /// Whether artifact manifests may be held in another form.
     pub fn rewrites(&self) -> bool {
         self.rewrite.mode != config::RewriteMode::Never

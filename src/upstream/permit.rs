@@ -99,6 +99,13 @@ impl Registry {
         Permission::Asked(round)
     }
 
+    /// The permit that a list of the upstream's own gives, with these headers: it names somebody who refers to `subject`. An
+    /// empty one is none: the specification gives it for whatever is unknown, and so for what is hidden.
+    pub fn permission_by_list(&self, subject: &ManifestKey, shown: &HeaderMap) -> Permission {
+        let answer = Ok(ReadPermit::for_repository_of(subject, Cors::of(shown)));
+        Permission::Asked(Arc::new(Round { answer, answers: Vec::new() }))
+    }
+
     /// Whether the upstream has let this caller read the repository of `key` not long ago.
     pub async fn is_let_in(&self, key: &ManifestKey) -> bool {
         let permits = &self.upstream().permits;

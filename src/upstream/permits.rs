@@ -48,7 +48,7 @@ impl Cors {
         for (name, value) in self.0.iter().flat_map(|all| all.iter()) {
             headers.append(name, value.clone());
             if name == header::ACCESS_CONTROL_ALLOW_ORIGIN && value != "*" {
-                headers.append(header::VARY, header::ORIGIN.into());
+                headers.append(header::VARY, HeaderValue::from_static("Origin"));
             }
         }
     }

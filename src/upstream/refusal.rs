@@ -49,6 +49,8 @@ pub enum ReadError {
     Refused(Refusal),
     /// The answer ended early, or is longer than such a thing may be.
     Incomplete,
+    /// A list that is longer than is read here, or has no end: why, in a sentence.
+    TooLong(String),
     /// Other bytes than those of the digest that was asked for.
     OtherBytes,
     /// No memory was free for it.

@@ -234,7 +234,7 @@ impl Head {
 }
 
 /// Whether a body is in another coding than was asked for (RFC 9110, 8.4).
-fn is_coded(headers: &HeaderMap) -> bool {
+pub(super) fn is_coded(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 

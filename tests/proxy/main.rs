@@ -27,6 +27,7 @@ mod malformed;
 mod manifests_passed;
 mod manifests_refused;
 mod must_exist;
+mod native;
 mod older;
 mod on_delete;
 mod paging;

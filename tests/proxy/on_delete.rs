@@ -84,7 +84,7 @@ fn keeps_subjects(holdings: &Holdings, visit: &mut Visit, may: impl Fn(&str) -> 
         if !may(digest) {
             return visit.answer("403 Forbidden", &[], "{}");
         }
-        if holdings.refers_to(digest) {
+        if !holdings.referrers(digest).is_empty() {
             let body = r#"{"errors":[{"code":"MANIFEST_REFERENCED","message":"manifest is referenced"}]}"#;
             return visit.answer("409 Conflict", &["Content-Type: application/json"], body);
         }

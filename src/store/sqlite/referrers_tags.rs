@@ -63,6 +63,16 @@ impl ReferrersTags for SqliteStore {
         self.write(Durability::Disk, move |db, _| referrers_tags::mark_stale(db, &subject)).await
     }
 
+    async fn need_no_tag(&self, subject: &ManifestKey, version: i64) -> Result<(), StoreError> {
+        let subject = subject.clone();
+        self.write(Durability::Process, move |db, _| referrers_tags::need_none(db, &subject, version)).await
+    }
+
+    async fn need_tags(&self, upstream: &str, repository: &Repository) -> Result<(), StoreError> {
+        let (upstream, repository) = (upstream.to_owned(), repository.clone());
+        self.write(Durability::Disk, move |db, _| referrers_tags::need_all(db, &upstream, &repository)).await
+    }
+
     async fn entries(
         &self,
         subject: &ManifestKey,

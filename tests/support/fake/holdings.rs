@@ -64,12 +64,21 @@ impl Holdings {
         held.iter().any(|(path, (_, bytes))| is_tag(path) && lists(bytes))
     }
 
-    /// Whether a manifest names that digest as its subject.
-    pub(crate) fn refers_to(&self, digest: &str) -> bool {
+    /// The digests of the manifests that name that one as their subject.
+    pub(crate) fn referrers(&self, subject: &str) -> Vec<String> {
         let held = self.0.lock().expect("no one panicked");
-        let subject =
+        let of =
             |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap_or_default()["subject"].take();
-        held.values().any(|(_, bytes)| subject(bytes)["digest"] == digest)
+        let refers =
+            held.iter().filter(|(path, (_, bytes))| path.contains("/sha256:") && of(bytes)["digest"] == subject);
+        refers.map(|(_, (_, bytes))| sha256(bytes)).collect()
+    }
+
+    /// Whom the manifest under a path names as its subject.
+    pub(crate) fn subject_of(&self, path: &str) -> Option<String> {
+        let held = self.0.lock().expect("no one panicked");
+        let manifest: serde_json::Value = serde_json::from_slice(&held.get(path)?.1).ok()?;
+        manifest["subject"]["digest"].as_str().map(str::to_owned)
     }
 
     /// Does what is asked, without answering yet. `None` when the request was cut off.

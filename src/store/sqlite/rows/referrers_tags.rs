@@ -199,6 +199,26 @@ pub(crate) fn mark_stale(db: &Connection, subject: &ManifestKey) -> Result<()> {
     .map(drop)
 }
 
+pub(crate) fn need_none(db: &Connection, subject: &ManifestKey, version: i64) -> Result<()> {
+    let [upstream, repository, digest] = key(subject);
+    db.prepare_cached(
+        "UPDATE subject SET tag_version = max(tag_version, min(?4, version)), tag_digest = NULL
+         WHERE upstream = ?1 AND repository = ?2 AND subject = ?3",
+    )?
+    .execute(params![upstream, repository, digest, version])
+    .map(drop)
+}
+
+/// What is known to be in a tag stays: it is compared at the next write.
+pub(crate) fn need_all(db: &Connection, upstream: &str, repository: &Repository) -> Result<()> {
+    db.prepare_cached(
+        "UPDATE subject SET tag_version = version - 1
+         WHERE upstream = ? AND repository = ? AND version > 0 AND tag_version >= version AND tag_digest IS NULL",
+    )?
+    .execute([upstream, repository.as_str()])
+    .map(drop)
+}
+
 /// At the start of the only `serve`: what earlier ones were writing, they write no more.
 pub(crate) fn free_leases(db: &Connection) -> Result<()> {
     db.execute("UPDATE subject SET lease_owner = NULL WHERE lease_owner LIKE 'serve-%'", []).map(drop)
