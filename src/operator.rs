@@ -8,7 +8,7 @@ mod connection;
 mod difference;
 mod error;
 mod names;
-mod own_list;
+mod native;
 mod prune;
 mod registry;
 mod repository;

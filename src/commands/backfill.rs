@@ -6,11 +6,13 @@ use super::{
     everywhere::everywhere,
     printer::Line,
     status::ExitStatus,
-    work::{self, Store, Work, of_repository},
+    work::{self, Store, Work, of_repository, of_subject},
 };
 use crate::{
     cli::Backfill,
+    oci::Digest,
     operator::{Imported, OperatorError, RepositorySession},
+    store::Recorded,
 };
 
 /// What was found.
@@ -30,6 +32,7 @@ async fn backfill(work: &Work, writes: bool) -> Result<(), OperatorError> {
     let count = Count::default();
     let visit = async |session: &RepositorySession| {
         take_tags(work, session, &count).await?;
+        take_lists(work, session).await?;
         if writes {
             work.flush(session, &count.written).await?;
         }
@@ -68,6 +71,17 @@ async fn take_tags(work: &Work, session: &RepositorySession, count: &Count) -> R
         }
     };
     work.each_tag(session, |tags| tags, take).await
+}
+
+/// What the registry's own lists name of the subjects that are on record by now.
+async fn take_lists(work: &Work, session: &RepositorySession) -> Result<(), OperatorError> {
+    let take = async |subject: Digest| {
+        if let Err(error) = session.import_native(&subject).await {
+            let line = of_subject("unseen-list", session, &subject);
+            work.printer.finding(&Line { message: error.to_string(), ..line });
+        }
+    };
+    work.each_recorded(session, Recorded::Subjects, take).await
 }
 
 fn add(count: &Cell<usize>, more: usize) {

@@ -11,7 +11,7 @@ use super::{
     greeting::{greet, rows_of_others},
     printer::Line,
     status::ExitStatus,
-    work::{self, Store, Work, of_subject},
+    work::{self, Store, Work, of_repository, of_subject},
 };
 use crate::{
     cli,
@@ -81,6 +81,18 @@ async fn verify(work: &Work) -> Result<(), OperatorError> {
         if work.operator.app().upstream.keeps_tags() {
             let tagged = |tags: Vec<String>| tags.iter().filter_map(|tag| ReferrersTag::parse(tag)).collect();
             work.each_tag(session, tagged, &compare).await?;
+        }
+        if work.operator.app().upstream.asks_native() && session.has_api().await? {
+            // What nothing of backref's names may be in the registry's own lists.
+            let compare_tagged = async |tag: String| match session.digest_of(&tag).await {
+                Ok(Some(digest)) => compare(digest).await,
+                Ok(None) => {}
+                Err(error) => {
+                    let line = Line { tag: Some(tag), ..of_repository("unseen-tag", session) };
+                    work.printer.finding(&Line { message: error.to_string(), ..line });
+                }
+            };
+            work.each_tag(session, |tags| tags, compare_tagged).await?;
         }
         Ok(())
     };

@@ -33,7 +33,11 @@ pub(super) async fn delete(
     // With a subject goes the knowledge of its other form: both are read before.
     let cascade = match app.config.subject.on_delete {
         OnDelete::Keep => None,
-        OnDelete::Referrers => Some(app.tags.known_forms(&key).await?),
+        OnDelete::Referrers => {
+            // What a query would list is to go too.
+            drop(Box::pin(app.listing.authorise(&registry, &named)).await);
+            Some(app.tags.known_forms(&key).await?)
+        }
     };
     let request = move || Request::from_parts(head.clone(), Body::EMPTY);
     let list_of = app.tags.subject_of(&registry, &named).await?;

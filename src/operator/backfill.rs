@@ -140,6 +140,7 @@ impl RepositorySession {
                     (raw, claim)
                 }
             };
+            self.import_native_of(registry, key).await?;
             let Some(claim) = claim else {
                 let imported = self.import_other(registry, key, &raw, children).await?;
                 self.read.insert(key.clone(), ());
@@ -182,6 +183,10 @@ impl RepositorySession {
         }
         let mut imported = Imported::Nothing;
         if children && raw.media_type.is_index() {
+            // Also of images of single platforms: scanners attach reports to these.
+            for image in raw.entries().unwrap_or_default() {
+                self.import_native_of(registry, &key.sibling(image)).await?;
+            }
             for child in raw.children() {
                 // In their order: it may be a list under a tag that doesn't say whose.
                 let child = Box::pin(self.import_manifest(registry, &key.sibling(child), false)).await?;

@@ -1,21 +1,14 @@
 //! The rows beside what the registry says, subject by subject.
 
-use std::{collections::HashSet, sync::atomic::Ordering};
+use std::collections::HashSet;
 
 use super::{
     compare_tag::compare_tag,
     difference::{Difference, DifferenceKind},
     error::OperatorError,
-    own_list::own_list,
     repository::RepositorySession,
 };
-use crate::{
-    error::Error,
-    oci::Digest,
-    referrers::ManifestKey,
-    relations,
-    upstream::{Refusal, Registry},
-};
+use crate::{oci::Digest, relations, upstream::Refusal};
 
 impl RepositorySession {
     /// How a subject's rows differ from its referrers tag and, where the registry has one, from its own list. A tag that
@@ -55,29 +48,5 @@ impl RepositorySession {
             Ok(differences)
         });
         compared.await
-    }
-
-    /// Whether the registry has a referrers API: asked about a digest that nothing has.
-    pub async fn has_api(&self) -> Result<bool, OperatorError> {
-        // Invariant: 64 zeros are a sha256 digest.
-        let zero = Digest::parse(&format!("sha256:{}", "0".repeat(64))).map_err(|_| Error::Bug)?;
-        let key = self.key(&zero);
-        self.tokens.with(async |registry| Ok(own_list(registry, &key).await?.is_some())).await
-    }
-
-    /// The registry's own list, of both forms of a subject. `None`: it has no such API.
-    async fn own_list(&self, registry: &Registry, subject: &ManifestKey) -> Result<Option<HashSet<Digest>>, Error> {
-        if self.no_api.load(Ordering::Relaxed) {
-            return Ok(None);
-        }
-        let mut all = HashSet::new();
-        for form in self.app.tags.known_forms(subject).await? {
-            let Some(listed) = own_list(registry, &form).await? else {
-                self.no_api.store(true, Ordering::Relaxed);
-                return Ok(None);
-            };
-            all.extend(listed);
-        }
-        Ok(Some(all))
     }
 }

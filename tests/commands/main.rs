@@ -14,6 +14,7 @@ mod endless;
 mod endless_tree;
 mod generated;
 mod interrupted;
+mod native;
 mod pending;
 mod prune;
 mod run;

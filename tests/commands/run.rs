@@ -74,7 +74,13 @@ pub(crate) fn forget_store(database: &Path) {
 
 /// The referrers that the database itself has, as a backref lists them that reads no referrers tag.
 pub(crate) fn in_database(stand: &Stand, repository: &str, subject: &str) -> Vec<String> {
-    let backref = Backref::of(&stand.registry.url()).store(&stand.backref.store()).without_tags().start();
+    in_database_of(&stand.backref, &stand.registry.url(), repository, subject)
+}
+
+/// The same in front of any registry, whose own list isn't asked either.
+pub(crate) fn in_database_of(of: &Backref, upstream: &str, repository: &str, subject: &str) -> Vec<String> {
+    let options = Backref::of(upstream).store(&of.store()).config("[referrers]\nnative = \"off\"\ntag = \"off\"\n");
+    let backref = options.start();
     let listed = http::referrers(backref.host(), repository, subject, &[]);
     listed.iter().map(|one| one["digest"].as_str().expect("a digest").to_owned()).collect()
 }
