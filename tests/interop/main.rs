@@ -22,6 +22,7 @@ mod conformance;
 mod cosign;
 mod crane;
 mod many;
+mod native;
 mod nginx;
 mod notation;
 mod oras;
