@@ -33,6 +33,11 @@ pub enum Command {
     Verify(Work),
     /// Write the referrers tags that are pending, with your own credentials.
     Repair(Work),
+    /// Give the upstream's own lists what they lack, so that backref may go.
+    ///
+    /// Where the registry has the referrers API itself: what is on record and not in its list is pushed again, as it is. Can be
+    /// interrupted, and run again.
+    Migrate(Migrate),
     /// Drop the records of manifests that the upstream has no more.
     Prune(Prune),
     /// Show an image's referrers, and theirs, as a tree; of any registry.
@@ -142,6 +147,23 @@ pub struct Prune {
     /// Delete them from the registry.
     #[arg(long, requires = "orphans")]
     pub yes: bool,
+}
+
+/// `backref migrate`
+#[derive(Debug, Args)]
+pub struct Migrate {
+    /// Where and how.
+    #[command(flatten)]
+    pub work: Work,
+    /// Put artifact manifests in the place of their carriers, where the registry takes them.
+    #[arg(long)]
+    pub originals: bool,
+    /// Delete the referrers tags that backref wrote, once the registry's own list has what they name.
+    #[arg(long)]
+    pub remove_tags: bool,
+    /// Only say what would be done.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `backref tree`

@@ -6,6 +6,7 @@ mod everywhere;
 mod greeting;
 mod interrupt;
 mod log;
+mod migrate;
 mod printable;
 mod printer;
 mod prune;
@@ -31,6 +32,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Backfill(args) => backfill::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Repair(args) => repair::run(&args),
+        Command::Migrate(args) => migrate::run(&args),
         Command::Prune(args) => prune::run(&args),
         Command::Tree(args) => tree::run(&args),
         Command::Completions { shell } => {

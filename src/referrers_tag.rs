@@ -14,6 +14,7 @@ mod look;
 mod missing;
 mod places;
 mod remove;
+mod retire;
 mod send;
 mod write;
 

@@ -9,14 +9,14 @@ use std::{
 use super::{
     everywhere::everywhere,
     greeting::{greet, rows_of_others},
-    printer::Line,
+    printer::{Health, Line},
     status::ExitStatus,
     work::{self, Store, Work, of_repository, of_subject},
 };
 use crate::{
     cli,
     oci::{Digest, ReferrersTag},
-    operator::{OperatorError, RepositorySession},
+    operator::{DifferenceKind, OperatorError, RepositorySession},
     store::Recorded,
 };
 
@@ -50,6 +50,7 @@ async fn verify(work: &Work) -> Result<(), OperatorError> {
     let visit = async |session: &RepositorySession| {
         // What a tag names may have rows or not: each subject is compared once.
         let compared = RefCell::new(Compared::default());
+        let needed = Cell::new(false);
         let compare = async |subject: Digest| {
             if !compared.borrow_mut().is_new(&subject) {
                 return;
@@ -58,6 +59,7 @@ async fn verify(work: &Work) -> Result<(), OperatorError> {
             match session.compare(&subject).await {
                 Ok(found) => {
                     for one in found {
+                        needed.set(needed.get() || one.kind == DifferenceKind::NotInApi);
                         let referrer = one.referrer.map(|digest| digest.to_string());
                         let message = one.kind.message().to_owned();
                         let line = of_subject(one.kind.name(), session, &subject);
@@ -71,6 +73,7 @@ async fn verify(work: &Work) -> Result<(), OperatorError> {
                     }
                 }
                 Err(error) => {
+                    needed.set(true);
                     failed.set(failed.get() + 1);
                     let message = format!("could not be compared: {error}");
                     work.printer.finding(&Line { message, ..of_subject("not-compared", session, &subject) });
@@ -93,6 +96,7 @@ async fn verify(work: &Work) -> Result<(), OperatorError> {
                 }
             };
             work.each_tag(session, |tags| tags, compare_tagged).await?;
+            say_whether_needed(work, session, needed.get()).await?;
         }
         Ok(())
     };
@@ -115,5 +119,22 @@ async fn verify(work: &Work) -> Result<(), OperatorError> {
     let message = format!("subjects compared: {compared}; could not be compared: {failed}; differences: {differences}");
     let counts = [("subjects", compared), ("not_compared", failed), ("differences", differences)].into();
     work.printer.say(&Line { kind: "done", message, counts, ..Line::default() });
+    Ok(())
+}
+
+/// Whether clients would miss anything of a repository, whose registry lists referrers itself, without backref.
+async fn say_whether_needed(work: &Work, session: &RepositorySession, needed: bool) -> Result<(), OperatorError> {
+    if needed || work.is_stopped() {
+        return Ok(());
+    }
+    let (status, message) = if session.has_originals().await? {
+        let message = "the registry's own lists have every referrer; some artifact manifests can be had by their own digests \
+                       through backref alone (`backref migrate --originals`)";
+        (Health::Warn, message)
+    } else {
+        (Health::Ok, "the registry's own lists have every referrer: backref may go")
+    };
+    let line = of_repository("may-go", session);
+    work.printer.say(&Line { status: Some(status), message: message.to_owned(), ..line });
     Ok(())
 }

@@ -62,8 +62,12 @@ impl DifferenceKind {
             }
             Self::Order => "the referrers tag has another order than backref's database (`backref repair` writes it)",
             Self::Foreign => "something else stands under the referrers tag: it is never written",
-            Self::NotInApi => "is in backref's database, but not in the registry's own list",
-            Self::OnlyInApi => "is in the registry's own list, but not in backref's database",
+            Self::NotInApi => {
+                "is in backref's database, but not in the registry's own list (`backref migrate` pushes it again)"
+            }
+            Self::OnlyInApi => {
+                "is in the registry's own list, but not in backref's database (`backref backfill` reads it)"
+            }
             Self::Unseen => "backref's database has referrers, and the registry shows neither them nor the subject",
             Self::Kept => "is in the referrers tag for another tool: it does not refer to the subject, and stays there",
         }
