@@ -26,23 +26,25 @@ impl RepositorySession {
                 Err(refusal) => return Err(refusal.into()),
             }
             let wanted = self.app.tags.list(registry, &key).await?;
+            let known: HashSet<&Digest> = wanted.iter().map(|entry| &entry.digest).collect();
+            let own = self.own_list(registry, &key).await?;
             let mut differences = Vec::new();
             if self.app.upstream.keeps_tags() {
                 differences = compare_tag(&self.app, registry, &key, &wanted).await?;
-                if relations::lists_pushes(&*self.app.store, registry.upstream(), &key.repository).await? {
-                    // The registry's own list has what is pushed: a tag from before is written no more.
-                    differences.retain(|one| !one.kind.is_of_the_tag());
-                }
-                if differences.iter().any(|one| one.kind.is_of_the_tag()) {
+                // Where the registry's own list has all of them, no tag is needed; what one names besides is to be read.
+                let needs_no_tag = own.as_ref().is_some_and(|own| known.iter().all(|one| own.contains(*one)))
+                    || relations::lists_pushes(&*self.app.store, registry.upstream(), &key.repository).await?;
+                if needs_no_tag {
+                    differences.retain(|one| one.kind == DifferenceKind::NotInDatabase || !one.kind.is_of_the_tag());
+                } else if differences.iter().any(|one| one.kind.is_of_the_tag()) {
                     // Whoever writes tags next makes up for it.
                     self.app.store.mark_stale(&key).await?;
                 }
             }
-            if let Some(listed) = self.own_list(registry, &key).await? {
-                let known: HashSet<&Digest> = wanted.iter().map(|entry| &entry.digest).collect();
-                let lacks = known.iter().filter(|digest| !listed.contains(**digest));
+            if let Some(own) = own {
+                let lacks = known.iter().filter(|digest| !own.contains(**digest));
                 differences.extend(lacks.map(|digest| DifferenceKind::NotInApi.of(digest)));
-                let only = listed.iter().filter(|one| !known.contains(one));
+                let only = own.iter().filter(|one| !known.contains(one));
                 differences.extend(only.map(|one| DifferenceKind::OnlyInApi.of(one)));
             }
             Ok(differences)

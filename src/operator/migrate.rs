@@ -8,6 +8,7 @@ use crate::{
     error::Error,
     oci::{Digest, RawManifest, Reading},
     referrers::{Claim, ManifestKey},
+    relations,
     upstream::{Body, Refusal, Registry, manifest_uri},
 };
 
@@ -64,6 +65,15 @@ impl RepositorySession {
                 done.pushed.push(referrer.clone());
             }
         }
+        let (store, upstream) = (&*self.app.store, registry.upstream());
+        if !options.dry_run
+            && done.pushed.is_empty()
+            && let Some(one) = stated.first()
+            && !relations::lists_pushes(store, upstream, self.repository()).await?
+        {
+            // What the registry says to a push tells whether it needs tags from now on.
+            self.push_again(registry, &subject.sibling(one.clone())).await?;
+        }
         if options.originals {
             for carrier in &stated {
                 self.migrate_original(registry, &subject.sibling(carrier.clone()), options, &mut done).await?;
@@ -74,8 +84,13 @@ impl RepositorySession {
         }
         let listed = self.own_list(registry, subject).await?.unwrap_or_default();
         done.unlisted = self.rows(subject, false).await?.into_iter().filter(|one| !listed.contains(one)).collect();
-        if options.remove_tags && done.unlisted.is_empty() {
-            done.removed_tag = self.app.tags.retire(registry, subject, &listed).await?;
+        if done.unlisted.is_empty() {
+            if options.remove_tags {
+                done.removed_tag = self.app.tags.retire(registry, subject, &listed).await?;
+            }
+            if relations::lists_pushes(store, upstream, self.repository()).await? {
+                self.app.tags.need_no_tag(subject).await;
+            }
         }
         Ok(Some(done))
     }

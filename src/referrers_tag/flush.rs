@@ -32,7 +32,7 @@ impl ReferrersTags {
     }
 
     /// The upstream's own list has the set.
-    async fn need_no_tag(&self, subject: &ManifestKey) {
+    pub async fn need_no_tag(&self, subject: &ManifestKey) {
         for (form, version) in self.stale(subject).await {
             if let Err(error) = self.store.need_no_tag(&form, version).await {
                 tracing::warn!(%error, "a referrers tag that is not needed counts as pending");
@@ -108,6 +108,10 @@ impl ReferrersTags {
     /// earlier may still change it. The error says why it stays stale.
     pub async fn flush_now(&self, registry: &Registry, subject: &ManifestKey) -> Result<bool, Error> {
         let Some(before) = self.store.tag(subject).await? else { return Ok(true) };
+        if relations::lists_pushes(&*self.store, registry.upstream(), &subject.repository).await? {
+            self.need_no_tag(subject).await;
+            return Ok(true);
+        }
         let flushed = self.flush_version(registry, subject, before.version, false).await;
         let busy = matches!(flushed, Err(Error::TagBusy));
         match flushed {

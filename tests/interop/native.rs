@@ -7,7 +7,8 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::stand::{attach, json, push_image, text};
-use crate::support::{Backref, Home, Process, http, tool};
+use crate::support::{Backref, Home, Process, http, sha256, tool, until};
+use crate::tagged::{INDEX, metric, referrer};
 
 /// A registry with the API, until it is dropped.
 struct Native {
@@ -21,8 +22,14 @@ impl Native {
         static STARTED: AtomicU8 = AtomicU8::new(1);
         let [.., high, low] = std::process::id().to_be_bytes();
         let address = format!("127.{}.{}.{low}", 192 + high % 32, STARTED.fetch_add(1, Ordering::SeqCst));
+        Self::olareg_at(home, &address, true)
+    }
+
+    /// With what it held before at that address.
+    fn olareg_at(home: &Home, address: &str, has_api: bool) -> Self {
         let mut command = Command::new(tool("olareg"));
-        command.args(["serve", "--store-type", "mem", "--api-delete", "--addr", &address, "--port", "5050"]);
+        command.args(["serve", "--api-delete", "--addr", address, "--port", "5050", "--dir"]).arg(home.path("olareg"));
+        command.arg(format!("--api-referrer={has_api}"));
         let mut process = Process::start("olareg", &mut command, &home.path(""));
         let host = format!("{address}:5050");
         process.wait_for("to listen", |_| TcpStream::connect(&host).ok());
@@ -96,4 +103,86 @@ fn native_list_of_go_containerregistry_and_backrefs_are_one() {
     let home = Home::new();
     let tags = lists_are_one(&Native::go_containerregistry(&home), &home);
     assert_eq!(tags.len(), 2, "it does not say that it listed a push: {tags:?}");
+}
+
+/// One image of each repository, and what refers to it.
+type Images = Vec<(String, String, BTreeSet<String>)>;
+
+/// The same sets by each client, through backref and around it.
+fn are_seen(home: &Home, host: &str, images: &Images) {
+    for (repository, image, referrers) in images {
+        let reference = format!("{host}/{repository}@{image}");
+        assert_eq!(discovered(home, &reference), *referrers, "oras, {reference}");
+        let listed = json(
+            &home.run(&format!("regctl --host reg={host},tls=disabled artifact list --format raw-body {reference}")),
+        );
+        let listed: BTreeSet<String> =
+            listed["manifests"].as_array().expect("a list").iter().map(|one| text(&one["digest"])).collect();
+        assert_eq!(listed, *referrers, "regctl, {reference}");
+    }
+    // cosign shows those that have layers, as what oras attaches: one repository is enough.
+    let (repository, image, _) = &images[0];
+    let tree = home.run(&format!("cosign tree --allow-http-registry {host}/{repository}@{image}"));
+    assert!(tree.contains("application/vnd.test.plain artifacts via OCI referrer"), "{tree}");
+}
+
+/// A registry without the API; with backref in front; with the API; without backref. `REPOSITORIES=50 REFERRERS=40` for as
+/// many.
+#[test]
+fn native_way_there_and_away_loses_nobody() {
+    let number =
+        |name: &str, default: usize| std::env::var(name).map_or(default, |number| number.parse().expect("a number"));
+    let (repositories, each) = (number("REPOSITORIES", 4), number("REFERRERS", 6));
+    let home = Home::new();
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let address = format!("127.{}.255.{low}", 192 + high % 32);
+    let registry = Native::olareg_at(&home, &address, false);
+    let mut images: Images = Vec::new();
+    for number in 0..repositories {
+        let repository = format!("team/app{number}");
+        let reference = format!("{}/{repository}:v1", registry.host);
+        let image = push_image(&home, &reference);
+        let plain = attach(&home, &reference, "application/vnd.test.plain");
+        images.push((repository, image, BTreeSet::from([plain])));
+    }
+    are_seen(&home, &registry.host, &images);
+
+    let backref = Backref::of(&registry.url()).start();
+    for (repository, image, referrers) in &mut images {
+        for number in 1..each {
+            let manifest = referrer(image, &number.to_string());
+            let digest = sha256(&manifest);
+            let url = format!("{}/v2/{repository}/manifests/{digest}", backref.url());
+            let pushed = http::send("PUT", &url, &[("Content-Type", INDEX)], &manifest);
+            assert_eq!(pushed.status, 201, "{pushed:?}");
+            referrers.insert(digest);
+        }
+    }
+    are_seen(&home, backref.host(), &images);
+    until("the tags to be written", || (metric(&backref, "backref_referrers_tags_pending") == 0).then_some(()));
+    are_seen(&home, &registry.host, &images);
+    let rebuilt = Backref::of(&registry.url()).start();
+    are_seen(&home, rebuilt.host(), &images);
+    drop(rebuilt);
+
+    drop(registry);
+    let registry = Native::olareg_at(&home, &address, true);
+    are_seen(&home, backref.host(), &images);
+    let migrate = |line: &[&str]| {
+        let mut command = backref.command(line[0]);
+        let output = command.args(&line[1..]).output().expect("the binary under test");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, said) = migrate(&["migrate", "--remove-tags"]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = migrate(&["verify"]);
+    assert!(code == Some(0) && said.matches("backref may go").count() == repositories, "{said}");
+    are_seen(&home, backref.host(), &images);
+    let rebuilt = Backref::of(&registry.url()).start();
+    are_seen(&home, rebuilt.host(), &images);
+    drop((rebuilt, backref));
+    are_seen(&home, &registry.host, &images);
+    for (repository, ..) in &images {
+        assert_eq!(http::tags(&registry.host, repository), ["v1"]);
+    }
 }
