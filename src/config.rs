@@ -1,6 +1,7 @@
 //! The configuration: one file, `BACKREF_*` variables, flags; the later wins. Parsed whole, to the types that the
 //! program uses, so that every mistake is reported at once.
 
+mod artifact_types;
 mod gate;
 mod parse;
 mod sources;
@@ -10,6 +11,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use http::HeaderName;
 use ipnet::IpNet;
 
+pub use artifact_types::ArtifactTypes;
 pub use gate::Gate;
 pub use parse::Origin;
 pub use sources::{Mistake, Sources};
@@ -79,6 +81,7 @@ pub struct Referrers {
     pub list: Form,
     pub tag: ReferrersTagMode,
     pub native: Native,
+    pub artifact_type: ArtifactTypes,
     pub hide_tags: bool,
     pub recheck: Duration,
     pub digest_tags: DigestTags,
@@ -241,6 +244,7 @@ impl Config {
                     ReferrersTagMode::Write,
                 ),
                 native: s.or("referrers.native", one_of(&[("auto", Native::Auto), ("off", Native::Off)]), Native::Auto),
+                artifact_type: s.or("referrers.artifact_type", ArtifactTypes::parse, ArtifactTypes::Any),
                 hide_tags: s.or("referrers.hide_tags", flag, true),
                 recheck: s.or("referrers.recheck", duration, 5 * minute),
                 digest_tags: s.or(

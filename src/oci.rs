@@ -17,7 +17,7 @@ pub use descriptor::Descriptor;
 pub use digest::{Algorithm, Digest, DigestError};
 pub use error_code::{ErrorCode, error_codes};
 pub use manifest::{Annotations, Manifest, ManifestError, RawManifest, Reading, Subject, Via};
-pub use media_type::{MANIFEST_ACCEPT, MediaType};
+pub use media_type::{MANIFEST_ACCEPT, MediaType, is_media_type};
 pub use path_error::PathError;
 pub use referrers_list::{Listed, ReferrersList};
 pub use repository::{Reference, Repository};

@@ -1,5 +1,6 @@
 //! What an operator may ask of pushes and deletes beyond the specifications.
 
+mod artifact_type;
 mod cascade;
 mod gate;
 mod judge;

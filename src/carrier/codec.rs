@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::oci::{Algorithm, Digest, ManifestError, MediaType, RawManifest};
+use crate::oci::{Algorithm, Digest, ManifestError, MediaType, RawManifest, is_media_type};
 
 /// `{}`: what an artifact without blobs gets for a layer (image-spec 1.1, "Guidance for an Empty Descriptor").
 pub const EMPTY_BLOB: &[u8] = b"{}";
@@ -209,16 +209,6 @@ pub fn original_of(manifest: &RawManifest) -> Option<(Digest, u64)> {
     let typed = fields.artifact_type.as_ref().is_none_or(|kind| *kind == fields.config.media_type);
     let digest = Digest::parse(&fields.config.digest).ok()?;
     (made && typed).then_some((digest, fields.config.size))
-}
-
-/// RFC 6838, 4.2: `type/subtype`, each a restricted name.
-pub(super) fn is_media_type(text: &str) -> bool {
-    let name_ok = |name: &str| {
-        name.len() <= 127
-            && name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
-    };
-    text.split_once('/').is_some_and(|(kind, subtype)| name_ok(kind) && name_ok(subtype))
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::codec::{Original, is_media_type};
-use crate::oci::{Algorithm, Digest, RawManifest};
+use super::codec::Original;
+use crate::oci::{Algorithm, Digest, RawManifest, is_media_type};
 
 /// An artifact manifest with what the specifications name, and nothing else.
 #[derive(Deserialize)]

@@ -62,6 +62,16 @@ impl MediaType {
     }
 }
 
+/// RFC 6838, 4.2: `type/subtype`, each a restricted name.
+pub fn is_media_type(text: &str) -> bool {
+    let name_ok = |name: &str| {
+        name.len() <= 127
+            && name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
+    };
+    text.split_once('/').is_some_and(|(kind, subtype)| name_ok(kind) && name_ok(subtype))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

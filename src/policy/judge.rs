@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{
+    artifact_type::artifact_type_must_be,
     gate::{Gates, Pushed},
     subject_exists::subject_must_exist,
 };
@@ -38,6 +39,7 @@ impl Policies {
 
     /// Judges a push that sets these tags. Nothing was sent yet but questions of this caller's.
     pub async fn judge(&self, registry: &Registry, tags: &[SetTag], pushed: &Pushed<'_>) -> Result<(), Error> {
+        artifact_type_must_be(&registry.upstream().referrers.artifact_type, pushed)?;
         self.gates.pass(registry, tags, pushed).await?;
         if self.subject.must_exist
             && let Some(subject) = &pushed.manifest.subject

@@ -78,3 +78,39 @@ fn subject_must_exist_asks_with_the_callers_own_credentials() {
     assert_eq!(asked.line, format!("HEAD {} HTTP/1.1", path(&subject)));
     assert_eq!(asked.values("Authorization"), ["Basic YTph"]);
 }
+
+/// `referrers.artifact_type`
+#[test]
+fn artifact_type_is_one_of_those_that_are_wanted() {
+    let push_with = |config: &str, kind: &str| {
+        let holdings = Holdings::default();
+        let subject = plain("subject");
+        holdings.hold("app", INDEX, &subject);
+        let fake = Fake::start(move |visit| holdings.serve(visit));
+        let config = format!("[referrers]\nartifact_type = \"{config}\"\n");
+        let backref = Backref::of(&fake.url()).config(&config).start();
+        assert_eq!(push_as(backref.host(), "v1", &plain("no referrer")).status, 201);
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": INDEX, "artifactType": kind, "manifests": [],
+            "subject": {"mediaType": INDEX, "digest": sha256(&subject), "size": 2},
+        });
+        let manifest = manifest.to_string().into_bytes();
+        let answer = push_as(backref.host(), &sha256(&manifest), &manifest);
+        if answer.status == 400 {
+            assert_eq!(error_code(&answer.body), "MANIFEST_INVALID");
+            assert!(answer.text().contains("the artifact type"), "{answer:?}");
+            assert_eq!(fake.count("PUT"), 1, "it was sent");
+        }
+        answer.status
+    };
+    for (config, kind, status) in [
+        ("any", "sbom", 201),
+        ("media-type", "sbom", 400),
+        ("media-type", "", 400),
+        ("media-type", "application/spdx+json", 201),
+        ("application/vnd.a.*, application/b", "application/vnd.a.x", 201),
+        ("application/vnd.a.*, application/b", "application/spdx+json", 400),
+    ] {
+        assert_eq!(push_with(config, kind), status, "{config}, {kind}");
+    }
+}
