@@ -1,7 +1,8 @@
-//! The second listener: health and metrics.
+//! The second listener: health, metrics, and what the registry tells.
 
 mod connections;
 mod health;
+mod notifications;
 mod places;
 mod upstream;
 
@@ -15,10 +16,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{app::App, metrics, server::Acceptor};
 
+pub use notifications::{Notifications, QUEUE};
+
 /// Answers on the admin listener until dropped. `leaving` is cancelled when the process is about to stop.
-pub async fn serve(acceptor: Acceptor, app: Arc<App>, leaving: CancellationToken) {
+pub async fn serve(
+    acceptor: Acceptor,
+    app: Arc<App>,
+    leaving: CancellationToken,
+    notifications: Option<Notifications>,
+) {
     let health = Arc::new(health::Health::new(app, leaving));
-    connections::serve(acceptor, move |request| answer(health.clone(), request)).await;
+    let notifications = Arc::new(notifications);
+    connections::serve(acceptor, move |request| answer(health.clone(), notifications.clone(), request)).await;
 }
 
 /// How much is pending is what the store says now; where it can't be read, what it said last.
@@ -36,12 +45,24 @@ async fn metrics(health: &health::Health) -> String {
     app.metrics.render()
 }
 
+/// Where CNCF distribution sends its events.
+const NOTIFICATIONS: &str = "/notifications/distribution";
+
 async fn answer(
     health: Arc<health::Health>,
+    notifications: Arc<Option<Notifications>>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
     const TEXT: &str = "text/plain; charset=utf-8";
     let (status, content_type, body) = match (request.method(), request.uri().path()) {
+        (method, NOTIFICATIONS) if let Some(notifications) = &*notifications => {
+            let (status, text) = if method == Method::POST {
+                notifications.take(request).await
+            } else {
+                (StatusCode::METHOD_NOT_ALLOWED, "tell with POST\n")
+            };
+            (status, TEXT, text.to_owned())
+        }
         (&Method::GET | &Method::HEAD, "/livez") => (StatusCode::OK, TEXT, "alive\n".to_owned()),
         (&Method::GET | &Method::HEAD, "/readyz") => {
             let (ready, text) = health.ready().await;

@@ -33,6 +33,7 @@ pub struct Config {
     pub rewrite: Rewrite,
     pub subject: Subject,
     pub gates: Vec<Gate>,
+    pub notifications: Option<PathBuf>,
     pub log: Log,
 }
 
@@ -231,29 +232,7 @@ impl Config {
                 entries: s.or("permit.entries", count, 100_000) as u64,
                 ignore_headers: s.or("permit.ignore_headers", header_names, Vec::new()),
             },
-            referrers: Referrers {
-                without_subject: s.or("referrers.without_subject", flag, false),
-                list: s.or(
-                    "referrers.list",
-                    one_of(&[("carriers", Form::Carrier), ("originals", Form::Original)]),
-                    Form::Carrier,
-                ),
-                tag: s.or(
-                    "referrers.tag",
-                    one_of(&[("write", ReferrersTagMode::Write), ("off", ReferrersTagMode::Off)]),
-                    ReferrersTagMode::Write,
-                ),
-                native: s.or("referrers.native", one_of(&[("auto", Native::Auto), ("off", Native::Off)]), Native::Auto),
-                artifact_type: s.or("referrers.artifact_type", ArtifactTypes::parse, ArtifactTypes::Any),
-                hide_tags: s.or("referrers.hide_tags", flag, true),
-                recheck: s.or("referrers.recheck", duration, 5 * minute),
-                digest_tags: s.or(
-                    "referrers.digest_tags",
-                    one_of(&[("off", DigestTags::Off), ("read", DigestTags::Read), ("write", DigestTags::Write)]),
-                    DigestTags::Read,
-                ),
-                cosign_tags: s.or("referrers.cosign_tags", flag, false),
-            },
+            referrers: Referrers::read(s),
             rewrite: Rewrite {
                 mode: s.or(
                     "rewrite.mode",
@@ -281,6 +260,7 @@ impl Config {
                 ),
             },
             gates: Gate::read(s),
+            notifications: s.optional("notifications.token_file", path),
             log: Log {
                 filter: s.or("log.filter", log_filter, "info".into()),
                 format: s.or(
@@ -289,6 +269,35 @@ impl Config {
                     LogFormat::Text,
                 ),
             },
+        }
+    }
+}
+
+impl Referrers {
+    fn read(s: &mut Sources) -> Self {
+        use parse::{duration, flag, one_of};
+        Self {
+            without_subject: s.or("referrers.without_subject", flag, false),
+            list: s.or(
+                "referrers.list",
+                one_of(&[("carriers", Form::Carrier), ("originals", Form::Original)]),
+                Form::Carrier,
+            ),
+            tag: s.or(
+                "referrers.tag",
+                one_of(&[("write", ReferrersTagMode::Write), ("off", ReferrersTagMode::Off)]),
+                ReferrersTagMode::Write,
+            ),
+            native: s.or("referrers.native", one_of(&[("auto", Native::Auto), ("off", Native::Off)]), Native::Auto),
+            artifact_type: s.or("referrers.artifact_type", ArtifactTypes::parse, ArtifactTypes::Any),
+            hide_tags: s.or("referrers.hide_tags", flag, true),
+            recheck: s.or("referrers.recheck", duration, Duration::from_mins(5)),
+            digest_tags: s.or(
+                "referrers.digest_tags",
+                one_of(&[("off", DigestTags::Off), ("read", DigestTags::Read), ("write", DigestTags::Write)]),
+                DigestTags::Read,
+            ),
+            cosign_tags: s.or("referrers.cosign_tags", flag, false),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `backref serve`: from the configuration to a served registry, until a signal.
 
+mod notified;
 mod own_address;
 mod service;
 mod signals;
@@ -23,6 +24,7 @@ use crate::{
     server::{self, AcceptFailures, Acceptor, Options, PlainTcp, Server, raise_descriptor_limit},
     store::OpenFor,
 };
+use notified::notified;
 use service::RegistryService;
 use signals::{EndSignals, outlive_others};
 
@@ -65,6 +67,7 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let leaving = CancellationToken::new();
     let failures = AcceptFailures::default();
     let options = options(&app, &failures, &leaving);
+    let (notifications, looking) = notified(&app)?.unzip();
     let server = Server::start(&options, &listener, &PlainTcp, || RegistryService::new(app.clone()))?;
     runtime.block_on(async {
         let mut end = EndSignals::listen()?;
@@ -72,8 +75,17 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         // The socket closes with its last holder: the workers, when they stop.
         drop(listener);
         let admin = Acceptor::new("admin", tokio::net::TcpListener::from_std(admin)?, failures);
-        tokio::spawn(admin::serve(admin, app.clone(), leaving.clone()));
-        end.next().await;
+        tokio::spawn(admin::serve(admin, app.clone(), leaving.clone(), notifications));
+        let looking = async {
+            match looking {
+                Some(looking) => looking.run().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = end.next() => {}
+            () = looking => {}
+        }
         // Not ready first, so that load balancers send no more; then nothing new is taken.
         leaving.cancel();
         wait_for_load_balancers(app.config.limits.drain_delay, &mut end).await;

@@ -66,6 +66,12 @@ impl RepositorySession {
         imported.await
     }
 
+    /// Puts what a manifest says into the database.
+    pub async fn import_digest(&self, digest: &Digest) -> Result<(), OperatorError> {
+        let key = self.key(digest);
+        self.tokens.with(async |registry| self.import_manifest(registry, &key, true).await.map(drop)).await
+    }
+
     /// What refers by its tag. `false` where nothing does.
     async fn import_relation(&self, registry: &Registry, tag: &RelationTag) -> Result<bool, Error> {
         let store = &*self.app.store;

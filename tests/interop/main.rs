@@ -25,6 +25,7 @@ mod many;
 mod native;
 mod nginx;
 mod notation;
+mod notifications;
 mod oras;
 mod oras_2022;
 mod policy;

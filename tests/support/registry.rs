@@ -114,6 +114,20 @@ impl Registry {
         self.process = Some(process);
     }
 
+    /// Started again, it tells that address of what happens to manifests, with a bearer token.
+    #[allow(dead_code, reason = "not every suite has such")]
+    pub(crate) fn notify(&mut self, url: &str, token: &str) {
+        let path = self.directory.path().join("config.yml");
+        let endpoint = format!(
+            "notifications:\n  endpoints:\n    - {{name: backref, url: \"{url}\", \
+             headers: {{Authorization: [\"Bearer {token}\"]}}, timeout: 1s, threshold: 3, backoff: 1s}}\n"
+        );
+        let config = std::fs::read_to_string(&path).expect("its configuration") + &endpoint;
+        std::fs::write(&path, config).expect("its configuration");
+        self.stop();
+        self.start();
+    }
+
     /// Stops it, as a crash would.
     pub(crate) fn stop(&mut self) {
         let mut process = self.process.take().expect("the registry runs");
