@@ -42,6 +42,14 @@ pub enum Command {
     Prune(Prune),
     /// Show an image's referrers, and theirs, as a tree; of any registry.
     Tree(Tree),
+    /// Look at the settings.
+    Config {
+        /// What to do with them.
+        #[command(subcommand)]
+        what: ConfigCommand,
+    },
+    /// Print a manual page, in roff.
+    Man,
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
@@ -102,6 +110,22 @@ impl Serve {
         sources.flag("--admin", "admin", self.admin.as_deref());
         sources
     }
+}
+
+/// `backref config`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Say what is wrong with the settings that `serve` would have, all of it; 2 if anything is.
+    Check(Serve),
+    /// Print every setting with its value and where that comes from.
+    Show {
+        /// As for `serve`.
+        #[command(flatten)]
+        serve: Serve,
+        /// Print one JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// What all commands take that go through repositories.

@@ -1,6 +1,7 @@
 //! One file for each command.
 
 mod backfill;
+mod config;
 mod doctor;
 mod everywhere;
 mod greeting;
@@ -35,6 +36,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Migrate(args) => migrate::run(&args),
         Command::Prune(args) => prune::run(&args),
         Command::Tree(args) => tree::run(&args),
+        Command::Config { what } => config::run(&what),
+        Command::Man => man(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "backref", &mut std::io::stdout());
             ExitStatus::Fine
@@ -45,4 +48,14 @@ pub fn run(cli: Cli) -> ExitCode {
         ExitStatus::Finding => 1,
         ExitStatus::Usage => 2,
     })
+}
+
+fn man() -> ExitStatus {
+    match clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout()) {
+        Ok(()) => ExitStatus::Fine,
+        Err(error) => {
+            eprintln!("backref: the manual page cannot be printed: {error}");
+            ExitStatus::Usage
+        }
+    }
 }

@@ -4,6 +4,7 @@
 mod artifact_types;
 mod gate;
 mod parse;
+mod shown;
 mod sources;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -14,7 +15,7 @@ use ipnet::IpNet;
 pub use artifact_types::ArtifactTypes;
 pub use gate::Gate;
 pub use parse::Origin;
-pub use sources::{Mistake, Sources};
+pub use sources::{Mistake, Shown, Sources};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq)]

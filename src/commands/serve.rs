@@ -15,7 +15,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{log::log_to_stderr, status::ExitStatus};
+use super::{config, log::log_to_stderr, status::ExitStatus};
 use crate::{
     admin,
     app::App,
@@ -31,12 +31,7 @@ use signals::{EndSignals, outlive_others};
 pub(super) fn run(args: &Serve) -> ExitStatus {
     let config = match Config::load(args.sources()) {
         Ok(config) => config,
-        Err(mistakes) => {
-            for mistake in mistakes {
-                eprintln!("backref: {mistake}");
-            }
-            return ExitStatus::Usage;
-        }
+        Err(mistakes) => return config::say(&mistakes),
     };
     log_to_stderr(&config.log);
     match serve(config) {

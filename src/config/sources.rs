@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, net::IpAddr, path::Path};
 
+use serde::Serialize;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -14,11 +15,30 @@ pub struct Sources {
     variables: BTreeMap<String, String>,
     mistakes: Vec<Mistake>,
     known: Vec<&'static str>,
+    /// What was given and used.
+    pub(super) given: Vec<Shown>,
 }
 
 struct Setting {
     text: String,
     place: String,
+}
+
+/// One setting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// `upstream.url`
+    pub setting: String,
+    /// As it was written; `None`: there is none.
+    pub value: Option<String>,
+    /// `FILE:LINE:COLUMN`, a variable's name, a flag, or `default`.
+    pub source: String,
+}
+
+impl Shown {
+    fn new(key: &str, setting: &Setting) -> Self {
+        Self { setting: key.to_owned(), value: Some(setting.text.clone()), source: setting.place.clone() }
+    }
 }
 
 /// One thing that is wrong, and where.
@@ -118,6 +138,7 @@ impl Sources {
             Some(text) => Setting { text, place: name },
             None => from_file?,
         };
+        self.given.push(Shown::new(key, &setting));
         parse(&setting.text).map_err(|what| self.mistake(&setting.place, format!("{key}: {what}"))).ok()
     }
 
@@ -157,10 +178,16 @@ impl Sources {
         if entries.is_empty() {
             return None;
         }
+        self.given.extend(entries.iter().map(|(key, setting)| Shown::new(key, setting)));
         let parse = |(key, setting): (String, Setting)| {
             parse(&setting.text).map_err(|what| self.mistake(&setting.place, format!("{key}: {what}"))).ok()
         };
         Some(entries.into_iter().filter_map(parse).collect())
+    }
+
+    #[cfg(test)]
+    pub(super) fn known(&self) -> &[&'static str] {
+        &self.known
     }
 
     pub(super) fn mistake(&mut self, place: &str, what: String) {
@@ -325,6 +352,7 @@ mod tests {
         defaults.upstream.ca_file.clone_from(&given.upstream.ca_file);
         defaults.rewrite.config_type.clone_from(&given.rewrite.config_type);
         defaults.gates.clone_from(&given.gates);
+        defaults.notifications.clone_from(&given.notifications);
         assert_eq!(given, defaults);
 
         let mut ask = Sources::default();

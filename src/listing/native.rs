@@ -208,8 +208,8 @@ impl NativeLists {
         named: &HashSet<Digest>,
     ) -> Result<(i64, bool), Error> {
         let store = &*self.store;
-        let rows = self.tags.list(registry, subject).await?;
-        let unnamed: Vec<Digest> = rows.into_iter().map(|row| row.digest).filter(|one| !named.contains(one)).collect();
+        let rows = self.tags.recorded(subject, false).await?;
+        let unnamed: Vec<Digest> = rows.into_iter().filter(|one| !named.contains(one)).collect();
         let asked_all = unnamed.len() <= UNNAMED;
         let asking = stream::iter(unnamed.into_iter().take(UNNAMED)).map(async |digest| {
             let key = subject.sibling(digest);

@@ -40,9 +40,6 @@ pub struct Migrated {
     pub removed_tag: bool,
 }
 
-/// More than any subject has in descriptors.
-const MAX_LIST: usize = 64 << 20;
-
 impl RepositorySession {
     /// Gives the registry's own list of a subject what it lacks. `None`: it has no such list.
     pub async fn migrate(&self, subject: &Digest, options: MigrateOptions) -> Result<Option<Migrated>, OperatorError> {
@@ -57,8 +54,9 @@ impl RepositorySession {
         options: MigrateOptions,
     ) -> Result<Option<Migrated>, Error> {
         let Some(listed) = self.own_list(registry, subject).await? else { return Ok(None) };
-        let stated = self.rows(subject, false).await?;
-        let by_tag_alone = self.rows(subject, true).await?.into_iter().filter(|one| !stated.contains(one)).collect();
+        let stated = self.app.tags.recorded(subject, false).await?;
+        let by_tag_alone =
+            self.app.tags.recorded(subject, true).await?.into_iter().filter(|one| !stated.contains(one)).collect();
         let mut done = Migrated { by_tag_alone, ..Migrated::default() };
         for referrer in stated.iter().filter(|one| !listed.contains(one)) {
             if options.dry_run || self.push_again(registry, &subject.sibling(referrer.clone())).await? {
@@ -83,7 +81,8 @@ impl RepositorySession {
             return Ok(Some(done));
         }
         let listed = self.own_list(registry, subject).await?.unwrap_or_default();
-        done.unlisted = self.rows(subject, false).await?.into_iter().filter(|one| !listed.contains(one)).collect();
+        done.unlisted =
+            self.app.tags.recorded(subject, false).await?.into_iter().filter(|one| !listed.contains(one)).collect();
         if done.unlisted.is_empty() {
             if options.remove_tags {
                 done.removed_tag = self.app.tags.retire(registry, subject, &listed).await?;
@@ -93,13 +92,6 @@ impl RepositorySession {
             }
         }
         Ok(Some(done))
-    }
-
-    /// Those on record, in order of arrival; `by_tag`: those too that refer by a tag alone.
-    async fn rows(&self, subject: &ManifestKey, by_tag: bool) -> Result<Vec<Digest>, Error> {
-        let other = self.app.tags.known_forms(subject).await?.into_iter().nth(1).map(|form| form.digest);
-        let rows = self.app.store.entries(subject, other.as_ref(), by_tag, MAX_LIST).await?;
-        Ok(rows.ok_or(Error::TagTooLarge)?.into_iter().map(|row| row.digest).collect())
     }
 
     /// Pushes a referrer with the bytes that the registry gives, the way of a client's push. `false`: it is gone.

@@ -54,6 +54,13 @@ impl ReferrersTags {
         Ok(())
     }
 
+    /// Those on record, in order of arrival; `by_tag`: those too that refer by a tag alone.
+    pub async fn recorded(&self, subject: &ManifestKey, by_tag: bool) -> Result<Vec<Digest>, Error> {
+        let other_form = self.known_forms(subject).await?.into_iter().nth(1).map(|form| form.digest);
+        let entries = self.store.entries(subject, other_form.as_ref(), by_tag, usize::MAX).await?;
+        Ok(entries.ok_or(Error::TagTooLarge)?.into_iter().map(|entry| entry.digest).collect())
+    }
+
     /// The list of a subject's referrers as the tag should have it, for an operator.
     pub async fn list(&self, registry: &Registry, subject: &ManifestKey) -> Result<Vec<Listed>, Error> {
         Ok(self.content(registry, subject, &[]).await?.entries)

@@ -9,6 +9,7 @@ mod stand;
 
 mod backfill;
 mod beside;
+mod config;
 mod credentials;
 mod endless;
 mod endless_tree;

@@ -1,0 +1,84 @@
+//! The settings as they are used, each with where it comes from, for an operator to look at.
+
+use super::{
+    Config,
+    sources::{Mistake, Shown, Sources},
+};
+
+/// The file that names every setting with its default; a test holds it against the program.
+const EXAMPLE: &str = include_str!("../../deploy/backref.example.toml");
+
+impl Config {
+    /// All settings, in the example's order, and the gates behind them. `Err` names every mistake.
+    pub fn show(mut sources: Sources) -> Result<Vec<Shown>, Vec<Mistake>> {
+        Self::read(&mut sources);
+        let given = std::mem::take(&mut sources.given);
+        let mistakes = sources.finish();
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        let of = |setting: String, default: Option<String>| {
+            let found = given.iter().find(|one| one.setting == setting).cloned();
+            found.unwrap_or_else(|| Shown { setting, value: default, source: "default".to_owned() })
+        };
+        let mut all: Vec<Shown> = defaults().map(|(setting, default)| of(setting, default)).collect();
+        all.extend(given.iter().filter(|one| one.setting.starts_with("gate[")).cloned());
+        Ok(all)
+    }
+}
+
+/// Each setting of the example with its default; what has none is shown by an example there.
+fn defaults() -> impl Iterator<Item = (String, Option<String>)> {
+    const WITHOUT: [&str; 6] = [
+        "public_url",
+        "upstream.url",
+        "upstream.name",
+        "upstream.ca_file",
+        "rewrite.config_type",
+        "notifications.token_file",
+    ];
+    let mut section = String::new();
+    EXAMPLE.lines().filter_map(move |line| {
+        let line = line.strip_prefix('#').unwrap_or(line);
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            section = format!("{name}.");
+            return None;
+        }
+        let (key, value) = line.split_once(" = ").filter(|(key, _)| !key.contains(' '))?;
+        if section.starts_with('[') {
+            return None;
+        }
+        let key = format!("{section}{key}");
+        let default = (!WITHOUT.contains(&key.as_str())).then(|| value.trim_matches('"').to_owned());
+        Some((key, default))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn config_is_shown_whole_with_its_sources() {
+        let mut sources = Sources::default();
+        sources.toml("f.toml", "[limits]\nconnections = 7\n[[gate]]\nrepositories = [\"a\"]\nrequire = [\"b\"]\n");
+        sources.flag("--upstream", "upstream.url", Some("http://a"));
+        sources.environment([("BACKREF_REFERRERS_TAG".to_owned(), "off".to_owned())]);
+        let all = Config::show(sources).unwrap();
+        let of = |setting: &str| {
+            let one = all.iter().find(|one| one.setting == setting).unwrap_or_else(|| panic!("{setting}: {all:?}"));
+            (one.value.as_deref(), one.source.as_str())
+        };
+        assert_eq!(of("upstream.url"), (Some("http://a"), "--upstream"));
+        assert_eq!(of("limits.connections"), (Some("7"), "f.toml:2:15"));
+        assert_eq!(of("referrers.tag"), (Some("off"), "BACKREF_REFERRERS_TAG"));
+        assert_eq!(of("listen"), (Some("127.0.0.1:5080"), "default"));
+        assert_eq!(of("upstream.ca_file"), (None, "default"));
+        assert_eq!(of("gate[0].require[0]"), (Some("b"), "f.toml:5:12"));
+        let mut known = Sources::default();
+        Config::read(&mut known);
+        let shown = |key: &&str| all.iter().any(|one| one.setting == **key);
+        let hidden: Vec<_> = known.known().iter().filter(|key| !shown(key) && !key.starts_with("gate")).collect();
+        assert!(hidden.is_empty(), "{hidden:?}");
+    }
+}
