@@ -199,6 +199,15 @@ pub struct Tree {
     /// How many levels of referrers are shown, 64 at most; a tree has up to 10,000 referrers.
     #[arg(long, value_name = "LEVELS", default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub depth: u8,
+    /// Show those of this artifact type, and what they refer to; may be given several times.
+    #[arg(long, value_name = "TYPE")]
+    pub artifact_type: Vec<String>,
+    /// Of each manifest's referrers, show the first so many by their created annotation.
+    #[arg(long, value_name = "NUMBER", conflicts_with = "last")]
+    pub first: Option<usize>,
+    /// The same from the end: `--last 1` shows the newest.
+    #[arg(long, value_name = "NUMBER")]
+    pub last: Option<usize>,
     /// Print the tree as JSON.
     #[arg(long)]
     pub json: bool,

@@ -3,9 +3,14 @@
 mod descriptor;
 mod graph;
 mod show;
+mod view;
 mod walk;
 
-use std::{io::Write, net::IpAddr, sync::Arc};
+use std::{
+    io::{IsTerminal, Write},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use super::{interrupt::Interrupt, printable::Printable, status::ExitStatus};
 use crate::{
@@ -15,6 +20,7 @@ use crate::{
     operator::{Connection, OperatorError, Tokens},
     upstream::{LoginError, TlsError},
 };
+use view::View;
 use walk::Walk;
 
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +109,10 @@ fn print(args: &cli::Tree, walk: &Walk) {
     if walk.graph.nodes.is_empty() {
         return;
     }
-    let text = if args.json { show::json(&walk.graph) + "\n" } else { show::draw(&args.reference, &walk.graph) };
+    let view = View::new(&walk.graph, args);
+    // Digests in files and pipes are for programs, which need all of them.
+    let for_people = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let text = if args.json { show::json(&view) + "\n" } else { show::draw(&args.reference, &view, for_people) };
     // Nobody may read it any more.
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }

@@ -51,6 +51,73 @@ fn tree_reads_the_referrers_tag_of_a_sha512_subject() {
     assert_eq!(digests(&tree(&fake, &digest)), [referrer]);
 }
 
+/// Three of them, with times and types; to one of them another refers.
+fn dated() -> (Fake, String, [String; 4]) {
+    let holdings = Holdings::default();
+    let image = plain("image");
+    holdings.hold("app", INDEX, &image);
+    let made = |subject: &str, kind: &str, created: &str| {
+        let manifest = serde_json::json!({
+            "schemaVersion": 2, "mediaType": INDEX, "artifactType": kind, "manifests": [],
+            "subject": {"mediaType": INDEX, "digest": subject, "size": 2},
+            "annotations": {"org.opencontainers.image.created": created},
+        });
+        manifest.to_string().into_bytes()
+    };
+    let subject = sha256(&image);
+    let newest = made(&subject, "a/scan", "2026-03-01T00:00:00Z");
+    let oldest = made(&subject, "a/scan", "2026-01-01T00:00:00Z");
+    let sbom = made(&subject, "a/sbom", "2026-02-01T00:00:00Z");
+    let signature = made(&sha256(&sbom), "a/signature", "2026-02-02T00:00:00Z");
+    let digests = [&newest, &oldest, &sbom, &signature].map(|manifest| sha256(manifest));
+    let listed = |manifest: &[u8]| {
+        let mut entry: Value = serde_json::from_slice(manifest).expect("JSON");
+        entry["digest"] = sha256(manifest).into();
+        entry["size"] = manifest.len().into();
+        entry
+    };
+    let (of_image, of_sbom) = ([&newest, &oldest, &sbom].map(|one| listed(one)), [listed(&signature)]);
+    let sbom = digests[2].clone();
+    let fake = Fake::start(move |visit| {
+        let target = visit.head.target().to_owned();
+        let Some((_, asked)) = target.split_once("/referrers/") else { return holdings.serve(visit) };
+        let entries: &[Value] = if asked == sbom {
+            &of_sbom
+        } else if asked == sha256(&image) {
+            &of_image
+        } else {
+            &[]
+        };
+        let list = serde_json::json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries});
+        visit.answer("200 OK", &[&format!("Content-Type: {INDEX}")], list.to_string());
+    });
+    (fake, subject, digests)
+}
+
+#[test]
+fn tree_shows_types_and_the_first_or_last_by_their_times() {
+    let (fake, image, [newest, oldest, sbom, signature]) = dated();
+    let tree = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_backref"));
+        command.args(["tree", &format!("{}/app@{image}", fake.host())]).args(more);
+        let ran = finish(command.env("DOCKER_CONFIG", Path::new("/nonexistent")));
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        ran.stdout
+    };
+    let shown = |more: &[&str]| {
+        let said = tree(more);
+        [&newest, &oldest, &sbom, &signature].map(|digest| said.contains(digest.as_str()))
+    };
+    assert_eq!(shown(&[]), [true; 4]);
+    assert_eq!(shown(&["--last", "1"]), [true, false, false, false]);
+    assert_eq!(shown(&["--first", "2"]), [false, true, true, true]);
+    assert_eq!(shown(&["--artifact-type", "a/signature"]), [false, false, true, true]);
+    assert_eq!(shown(&["--artifact-type", "a/scan", "--last", "1"]), [true, false, false, false]);
+    assert!(tree(&[]).contains("2026-03-01 00:00:00 UTC)"), "{}", tree(&[]));
+    let json: Value = serde_json::from_str(&tree(&["--json", "--first", "1"])).expect("JSON");
+    assert_eq!(digests(&json), [oldest]);
+}
+
 #[test]
 fn tree_says_what_a_registry_says_as_it_says_it() {
     let fake = Fake::start(|visit| {

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use serde_json::value::RawValue;
 
+use crate::oci::Annotations;
+
 use super::descriptor::Descriptor;
 
 /// How many referrers a tree holds.
@@ -23,6 +25,8 @@ pub(super) struct Node {
     pub(super) artifact_type: Option<String>,
     pub(super) size: u64,
     pub(super) annotations: Option<Box<RawValue>>,
+    /// The created annotation, in microseconds since 1970.
+    pub(super) created: Option<i64>,
     /// How many are between it and the image, and one more; the image's is 0.
     pub(super) level: usize,
     /// By their places in the graph.
@@ -51,7 +55,18 @@ impl Graph {
         let is_repeated = !self.digests.insert(digest.clone());
         let is_deepest = level == depth && !is_repeated;
         let referrers = Vec::new();
-        self.nodes.push(Node { digest, artifact_type, size, annotations, level, referrers, is_repeated, is_deepest });
+        let created = annotations.as_deref().and_then(|raw| Annotations::read(raw)?.created());
+        self.nodes.push(Node {
+            digest,
+            artifact_type,
+            size,
+            annotations,
+            created,
+            level,
+            referrers,
+            is_repeated,
+            is_deepest,
+        });
         self.nodes[subject].referrers.push(place);
         true
     }

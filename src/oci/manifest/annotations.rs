@@ -46,7 +46,7 @@ impl Annotations {
 
     /// Takes what can be given of the annotations of a manifest that is read. Left out is each that isn't a string by
     /// a string, since a list that held it would be no list for some readers; of more than 64 KiB with such, all are.
-    pub(super) fn read(raw: &RawValue) -> Option<Self> {
+    pub fn read(raw: &RawValue) -> Option<Self> {
         match Self::parse(raw) {
             Ok(annotations) => annotations,
             Err(_) if raw.get().len() > MAX_PARTLY_READ => None,
