@@ -24,7 +24,7 @@ pub enum Command {
     /// Every setting can stand in a file (--config), in a BACKREF_* variable, or here; the later wins.
     Serve(Serve),
     /// Say what the upstream accepts and answers, what backref does about it, and what is pending.
-    Doctor(Work),
+    Doctor(Doctor),
     /// Fill the database from the upstream: referrers tags, digest tags, whatever else is reachable from a tag.
     ///
     /// Can be interrupted, run again, and run beside `backref serve`. Without repositories: all that the registry lists.
@@ -143,6 +143,17 @@ pub struct Work {
     /// Print one JSON object a line.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `backref doctor`
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Where and how.
+    #[command(flatten)]
+    pub work: Work,
+    /// Find out what the registry takes, by pushing to this repository; what was pushed is taken away again.
+    #[arg(long, value_name = "REPOSITORY")]
+    pub write: Option<String>,
 }
 
 /// `backref backfill`

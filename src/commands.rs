@@ -15,6 +15,7 @@ mod repair;
 mod serve;
 mod status;
 mod tree;
+mod trial;
 mod verify;
 mod work;
 

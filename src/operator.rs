@@ -15,6 +15,7 @@ mod prune;
 mod registry;
 mod repository;
 mod tokens;
+mod trial;
 
 pub use backfill::Imported;
 pub use connection::{Connection, Greeting};
@@ -27,3 +28,4 @@ pub use prune::{Corroboration, Presence, RowOutcome};
 pub use registry::Operator;
 pub use repository::RepositorySession;
 pub use tokens::Tokens;
+pub use trial::Trial;

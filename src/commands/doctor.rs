@@ -6,24 +6,38 @@ use super::{
     greeting::{greet, rows_of_others},
     printer::{Health, Line},
     status::ExitStatus,
+    trial::try_pushes,
     work::{self, Store, Work, of_repository, of_subject},
 };
 use crate::{
     cli,
     config::{ReferrersTagMode, RewriteMode},
-    oci::Digest,
+    oci::{Digest, Repository},
     operator::{OperatorError, RepositorySession},
     store::Recorded,
     upstream::Capabilities,
 };
 
-pub(super) fn run(args: &cli::Work) -> ExitStatus {
-    work::run(args, Store::MayBeNew, async |work| {
+pub(super) fn run(args: &cli::Doctor) -> ExitStatus {
+    let write = match args.write.as_deref().map(|name| (name, Repository::parse(name))) {
+        Some((name, None)) => {
+            eprintln!("backref: --write: {name:?} is no name of a repository");
+            return ExitStatus::Usage;
+        }
+        named => named.and_then(|(_, repository)| repository),
+    };
+    work::run(&args.work, Store::MayBeNew, async |work| {
         rows_of_others(work).await?;
         let is_reached = upstream(work).await?;
         rewrite(work).await?;
         tags(work).await?;
-        if is_reached { pending(work).await } else { Ok(()) }
+        if !is_reached {
+            return Ok(());
+        }
+        if let Some(repository) = write {
+            try_pushes(work, repository).await?;
+        }
+        pending(work).await
     })
 }
 

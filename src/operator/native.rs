@@ -74,7 +74,7 @@ impl RepositorySession {
 }
 
 /// All that the registry's own list of a subject names. `None`: it has no such API.
-async fn list_of(registry: &Registry, subject: &ManifestKey) -> Result<Option<Vec<Digest>>, Error> {
+pub(super) async fn list_of(registry: &Registry, subject: &ManifestKey) -> Result<Option<Vec<Digest>>, Error> {
     Ok(match native_list(registry, subject, None).await? {
         NativeAnswer::List(list) => Some(list.digests),
         NativeAnswer::NoApi | NativeAnswer::AsKnown(_) => None,

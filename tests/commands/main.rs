@@ -11,6 +11,7 @@ mod backfill;
 mod beside;
 mod config;
 mod credentials;
+mod doctor;
 mod endless;
 mod endless_tree;
 mod generated;

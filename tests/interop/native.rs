@@ -86,6 +86,9 @@ fn lists_are_one(registry: &Native, home: &Home) -> Vec<String> {
     assert_eq!(deleted.status, 202, "{deleted:?}");
     let left = set([&before, &beside]);
     assert_eq!(listed(&backref, &image), left);
+    let doctor = backref.command("doctor").args(["--write", "app/trial"]).output().expect("the binary under test");
+    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(doctor.status.success() && said.contains("OK    app/trial: it lists referrers itself"), "{said}");
     drop(backref);
     assert_eq!(discovered(home, &around), left);
     tags
