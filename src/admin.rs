@@ -14,7 +14,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
 
-use crate::{app::App, metrics, server::Acceptor};
+use crate::{app::App, metrics, server::Acceptor, store::StoreError};
 
 pub use notifications::{Notifications, QUEUE};
 
@@ -32,17 +32,25 @@ pub async fn serve(
 
 /// How much is pending is what the store says now; where it can't be read, what it said last.
 async fn metrics(health: &health::Health) -> String {
-    health.look_at_upstream().await;
+    health.look_at_upstreams().await;
     let app = health.app();
-    match app.store.pending(&app.upstream.name).await {
-        Ok(pending) => {
-            let tags = if app.upstream.keeps_tags() { pending.referrers_tags } else { 0 };
-            app.metrics.pending(tags, pending.writes);
-        }
+    match pending(app).await {
+        Ok((tags, writes)) => app.metrics.pending(tags, writes),
         Err(error) => tracing::warn!(%error, "how much is pending could not be read"),
     }
     app.metrics.detached(app.tasks.count());
     app.metrics.render()
+}
+
+/// How many referrers tags and writes are pending, of all upstreams.
+async fn pending(app: &App) -> Result<(i64, i64), StoreError> {
+    let (mut tags, mut writes) = (0, 0);
+    for upstream in app.upstreams.iter() {
+        let pending = app.store.pending(&upstream.name).await?;
+        tags += if upstream.keeps_tags() { pending.referrers_tags } else { 0 };
+        writes += pending.writes;
+    }
+    Ok((tags, writes))
 }
 
 /// Where CNCF distribution sends its events.

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use crate::{
     budget::Budget,
     changes::Changes,
-    config::{Config, Origin},
+    config::{self, Config, Origin},
     listing::Listing,
     locks::Locks,
     metrics::Metrics,
@@ -16,15 +16,17 @@ use crate::{
     referrers_tag::ReferrersTags,
     store::{OpenError, OpenFor, SqliteStore, Store},
     tasks::Tasks,
-    upstream::{Capabilities, Client, Connector, Permits, TlsError, Upstream},
+    upstream::{Capabilities, Client, Connector, Permits, TlsError, Upstream, Upstreams, caller_hash},
 };
 
 /// What all requests share.
 pub struct App {
     /// The settings.
     pub config: Config,
-    /// The registry that is fronted.
+    /// The registry that commands work on: the only one that is fronted, or the first.
     pub upstream: Arc<Upstream>,
+    /// All that are fronted.
+    pub upstreams: Upstreams,
     /// Who refers to whom.
     pub store: Arc<dyn Store>,
     /// What was counted.
@@ -60,9 +62,13 @@ impl App {
     /// Opens the store, for that many threads that read; nothing is asked of the upstream yet.
     pub fn build(config: Config, purpose: OpenFor, readers: usize) -> Result<Arc<Self>, BuildError> {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store, purpose, readers)?);
-        let upstream = Arc::new(upstream(&config)?);
+        let shared = Shared::new(&config);
+        let upstream = Arc::new(shared.upstream(&config, &config.upstream)?);
+        let others = config.others.iter().map(|other| shared.upstream(&config, other).map(Arc::new));
+        let upstreams = Upstreams::new(upstream.clone(), others.collect::<Result<_, _>>()?);
         // Each sends one request at a time, for a client that holds no connection any more.
-        let most_tasks = config.limits.connections.min(config.upstream.connections);
+        let to_upstreams = upstreams.iter().map(|one| one.settings.connections).sum();
+        let most_tasks = config.limits.connections.min(to_upstreams);
         let (metrics, tasks) = (Arc::new(Metrics::default()), Tasks::new(most_tasks, config.limits.stall_timeout));
         let tags = Arc::new(ReferrersTags::new(store.clone(), tasks.clone(), config.referrers.recheck));
         let listing = Arc::new(Listing::new(store.clone(), tags.clone(), metrics.clone(), tasks.clone()));
@@ -75,6 +81,7 @@ impl App {
         Ok(Arc::new(Self {
             config,
             upstream,
+            upstreams,
             store,
             metrics,
             tasks,
@@ -88,26 +95,48 @@ impl App {
     }
 }
 
+/// What all upstreams share: what one caller may take is the same in front of each.
+struct Shared {
+    budget: Budget,
+    callers: ring::hmac::Key,
+    via: HeaderValue,
+}
+
+impl Shared {
+    fn new(config: &Config) -> Self {
+        let via = HeaderValue::from_str(&format!("1.1 backref-{:016x}", random::u64()));
+        Self {
+            budget: Budget::new(config.limits.buffered, config.limits.stall_timeout),
+            callers: caller_hash(),
+            // Invariant: letters, digits, dots, dashes and a space.
+            via: via.unwrap_or(HeaderValue::from_static("1.1 backref")),
+        }
+    }
+
+    fn upstream(&self, config: &Config, settings: &config::Upstream) -> Result<Upstream, TlsError> {
+        let client = Client::new(Connector::new(settings)?, settings, &config.limits);
+        Ok(Upstream {
+            name: settings.name.clone(),
+            // Invariant: an authority that parsed is made of visible ASCII.
+            host: HeaderValue::from_str(settings.url.authority.as_str())
+                .unwrap_or(HeaderValue::from_static("upstream")),
+            via: self.via.clone(),
+            client: Arc::new(client),
+            permits: Permits::new(&config.permit, self.callers.clone()),
+            capabilities: Capabilities::default(),
+            uploads: Locks::default(),
+            budget: self.budget.clone(),
+            settings: settings.clone(),
+            rewrite: config.rewrite.clone(),
+            referrers: config.referrers.clone(),
+            stall_timeout: config.limits.stall_timeout,
+        })
+    }
+}
+
 /// The registry that the settings name; nothing is asked of it yet.
 pub fn upstream(config: &Config) -> Result<Upstream, TlsError> {
-    let settings = &config.upstream;
-    let client = Client::new(Connector::new(settings)?, settings, &config.limits);
-    Ok(Upstream {
-        name: settings.name.clone(),
-        // Invariant: an authority that parsed is made of visible ASCII.
-        host: HeaderValue::from_str(settings.url.authority.as_str()).unwrap_or(HeaderValue::from_static("upstream")),
-        via: HeaderValue::from_str(&format!("1.1 backref-{:016x}", random::u64()))
-            .unwrap_or(HeaderValue::from_static("1.1 backref")),
-        client: Arc::new(client),
-        permits: Permits::new(&config.permit),
-        capabilities: Capabilities::default(),
-        uploads: Locks::default(),
-        budget: Budget::new(config.limits.buffered, config.limits.stall_timeout),
-        settings: settings.clone(),
-        rewrite: config.rewrite.clone(),
-        referrers: config.referrers.clone(),
-        stall_timeout: config.limits.stall_timeout,
-    })
+    Shared::new(config).upstream(config, &config.upstream)
 }
 
 fn public_side(url: Option<&Origin>) -> Option<(HeaderValue, HeaderValue)> {

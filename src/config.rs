@@ -6,8 +6,9 @@ mod gate;
 mod parse;
 mod shown;
 mod sources;
+mod upstream;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use http::HeaderName;
 use ipnet::IpNet;
@@ -16,6 +17,7 @@ pub use artifact_types::ArtifactTypes;
 pub use gate::Gate;
 pub use parse::Origin;
 pub use sources::{Mistake, Shown, Sources};
+pub use upstream::Upstream;
 
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +29,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     pub workers: usize,
     pub upstream: Upstream,
+    /// Where several are fronted.
+    pub others: Vec<Upstream>,
     pub store: PathBuf,
     pub limits: Limits,
     pub permit: Permit,
@@ -36,21 +40,6 @@ pub struct Config {
     pub gates: Vec<Gate>,
     pub notifications: Option<PathBuf>,
     pub log: Log,
-}
-
-/// `[upstream]`
-#[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs, reason = "see Config")]
-pub struct Upstream {
-    pub url: Origin,
-    pub name: Arc<str>,
-    pub ca_file: Option<PathBuf>,
-    pub rewrite_realm: bool,
-    pub connect_timeout: Duration,
-    pub answer_timeout: Duration,
-    pub idle_timeout: Duration,
-    pub idle_connections: usize,
-    pub connections: usize,
 }
 
 /// `[limits]`
@@ -194,30 +183,18 @@ impl Config {
     fn read(s: &mut Sources) -> Self {
         use parse::{
             address, at_least_one, at_most, buffer_size, count, duration, flag, head_size, header_names, log_filter,
-            networks, one_of, origin, path, patience, store, text,
+            networks, one_of, origin, path, store, text,
         };
         let minute = Duration::from_mins(1);
-        let url = s.required("upstream.url", origin);
+        let (upstream, others) = Upstream::read_all(s);
         Self {
             listen: s.or("listen", address, SocketAddr::from(([127, 0, 0, 1], 5080))),
             admin: s.or("admin", address, SocketAddr::from(([127, 0, 0, 1], 5081))),
             public_url: s.optional("public_url", origin),
             trusted_proxies: s.or("trusted_proxies", networks, Vec::new()),
             workers: s.or("workers", count, 0),
-            upstream: Upstream {
-                name: s
-                    .optional("upstream.name", text)
-                    .unwrap_or_else(|| url.as_ref().map_or_else(String::new, |url| url.authority.to_string()))
-                    .into(),
-                url: url.unwrap_or_else(Origin::nowhere),
-                ca_file: s.optional("upstream.ca_file", path),
-                rewrite_realm: s.or("upstream.rewrite_realm", flag, true),
-                connect_timeout: s.or("upstream.connect_timeout", patience, Duration::from_secs(5)),
-                answer_timeout: s.or("upstream.answer_timeout", patience, 5 * minute),
-                idle_timeout: s.or("upstream.idle_timeout", duration, Duration::from_secs(30)),
-                idle_connections: s.or("upstream.idle_connections", count, 64),
-                connections: s.or("upstream.connections", at_least_one, 1024),
-            },
+            upstream,
+            others,
             store: s.or("store.url", store, PathBuf::from("backref.db")),
             limits: Limits {
                 connections: s.or("limits.connections", at_least_one, 10_000),

@@ -11,6 +11,7 @@ mod manifest_put;
 mod original;
 mod passthrough;
 mod referrers;
+mod registries;
 mod route;
 mod router;
 mod tags_list;

@@ -23,7 +23,7 @@ pub struct Metrics {
     cascade_deletes: Family<CascadeLabels, Counter>,
     /// Clients' connections that are open.
     pub connections: Gauge,
-    upstream_up: Gauge,
+    upstream_up: Family<UpstreamLabels, Gauge>,
     referrers_tags_pending: Gauge,
     unresolved_writes: Gauge,
     detached_tasks: Gauge,
@@ -32,6 +32,11 @@ pub struct Metrics {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RouteLabels {
     route: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct UpstreamLabels {
+    upstream: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -103,8 +108,8 @@ impl Default for Metrics {
         let permits = Family::default();
         let gates = Family::default();
         let cascade_deletes = Family::default();
-        let [connections, upstream_up, referrers_tags_pending, unresolved_writes, detached_tasks]: [Gauge; 5] =
-            Default::default();
+        let [connections, referrers_tags_pending, unresolved_writes, detached_tasks]: [Gauge; 4] = Default::default();
+        let upstream_up = Family::default();
         let digest_tags = Family::default();
         registry.register("requests", "Requests answered, by route and status", requests.clone());
         registry.register("request_seconds", "Time to the head of the answer", seconds.clone());
@@ -179,9 +184,9 @@ impl Metrics {
         }
     }
 
-    /// Notes whether the upstream answers.
-    pub fn upstream_up(&self, up: bool) {
-        self.upstream_up.set(i64::from(up));
+    /// Notes whether an upstream answers, by its name.
+    pub fn upstream_up(&self, upstream: &str, up: bool) {
+        self.upstream_up.get_or_create(&UpstreamLabels { upstream: upstream.to_owned() }).set(i64::from(up));
     }
 
     /// Notes how much is pending, just before it is rendered.

@@ -22,6 +22,7 @@ mod permits;
 mod refusal;
 mod registry;
 mod repeat;
+mod several;
 mod upload;
 
 pub use blobs::{Blob, Uploaded};
@@ -38,7 +39,8 @@ pub use login::{Grant, Login, LoginError, USER_AGENT, token_client};
 pub use native::{ListHash, NativeAnswer, NativeList, NativePage, native_list, native_page, native_path};
 pub use paging::{EndlessList, PageWalk, next_page};
 pub use permit::{Candidate, Permission, ReadPermit, Round};
-pub use permits::{CallerKey, Permits};
+pub use permits::{CallerKey, Permits, caller_hash};
 pub use refusal::{ReadError, Refusal};
 pub use registry::{Head, Registry, manifest_uri, reference_uri};
+pub use several::Upstreams;
 pub use upload::{ClientBody, OnEnd};

@@ -7,11 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::join_all;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::upstream::{PATIENCE, UpstreamState};
-use crate::app::App;
+use crate::{app::App, upstream::Upstream};
 
 /// How long the store's answer stands: whoever asks in a loop costs it one write a second.
 const FRESH: Duration = Duration::from_secs(1);
@@ -22,13 +23,15 @@ const GLANCE: Duration = Duration::from_millis(300);
 pub(super) struct Health {
     app: Arc<App>,
     leaving: CancellationToken,
-    upstream: UpstreamState,
+    upstreams: Vec<UpstreamState>,
     store: Mutex<Option<(Instant, Result<(), String>)>>,
 }
 
 impl Health {
     pub(super) fn new(app: Arc<App>, leaving: CancellationToken) -> Self {
-        Self { upstream: UpstreamState::new(app.clone()), app, leaving, store: Mutex::new(None) }
+        let state = |upstream: &Arc<Upstream>| UpstreamState::new(upstream.clone(), app.metrics.clone());
+        let upstreams = app.upstreams.iter().map(state).collect();
+        Self { upstreams, app, leaving, store: Mutex::new(None) }
     }
 
     pub(super) fn app(&self) -> &App {
@@ -37,7 +40,8 @@ impl Health {
 
     /// Ready or not, and a line for each part.
     pub(super) async fn ready(&self) -> (bool, String) {
-        let (store, upstream) = tokio::join!(self.store(), self.upstream.look(GLANCE));
+        let looks = join_all(self.upstreams.iter().map(|upstream| upstream.look(GLANCE)));
+        let (store, looks) = tokio::join!(self.store(), looks);
         let leaving = self.leaving.is_cancelled();
         let line = |part: &str, outcome: &Result<(), String>| match outcome {
             Ok(()) => format!("{part}: ready\n"),
@@ -45,14 +49,18 @@ impl Health {
         };
         let process = if leaving { Err("shutting down".to_owned()) } else { Ok(()) };
         let not_known = || Err("no answer yet".to_owned());
-        let text =
-            line("process", &process) + &line("store", &store) + &line("upstream", &upstream.unwrap_or_else(not_known));
+        let mut text = line("process", &process) + &line("store", &store);
+        for (upstream, look) in self.upstreams.iter().zip(looks) {
+            let part =
+                if self.upstreams.len() == 1 { "upstream".to_owned() } else { format!("upstream {}", upstream.name()) };
+            text += &line(&part, &look.unwrap_or_else(not_known));
+        }
         (!leaving && store.is_ok(), text)
     }
 
-    /// Sees to it that what the metrics say of the upstream is of now.
-    pub(super) async fn look_at_upstream(&self) {
-        self.upstream.look(PATIENCE).await;
+    /// Sees to it that what the metrics say of the upstreams is of now.
+    pub(super) async fn look_at_upstreams(&self) {
+        join_all(self.upstreams.iter().map(|upstream| upstream.look(PATIENCE))).await;
     }
 
     async fn store(&self) -> Result<(), String> {

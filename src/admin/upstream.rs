@@ -8,7 +8,7 @@ use std::{
 use http::{HeaderMap, Method, Uri, header};
 use tokio::{sync::watch, time::timeout};
 
-use crate::app::App;
+use crate::{metrics::Metrics, upstream::Upstream};
 
 /// How long an answer stands: whoever asks in a loop costs the upstream one request a second.
 const FRESH: Duration = Duration::from_secs(1);
@@ -19,7 +19,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// What is known of the upstream. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct UpstreamState {
-    app: Arc<App>,
+    upstream: Arc<Upstream>,
+    metrics: Arc<Metrics>,
     known: watch::Sender<Known>,
 }
 
@@ -33,8 +34,13 @@ struct Known {
 }
 
 impl UpstreamState {
-    pub(super) fn new(app: Arc<App>) -> Self {
-        Self { app, known: watch::Sender::default() }
+    pub(super) fn new(upstream: Arc<Upstream>, metrics: Arc<Metrics>) -> Self {
+        Self { upstream, metrics, known: watch::Sender::default() }
+    }
+
+    /// Under which name it is known.
+    pub(super) fn name(&self) -> &str {
+        &self.upstream.name
     }
 
     /// Asks, where the last answer is old, and waits for that, but not for longer than `patience`: then the answer
@@ -51,7 +57,7 @@ impl UpstreamState {
             let this = self.clone();
             tokio::spawn(async move {
                 let answer = this.ask().await;
-                this.app.metrics.upstream_up(answer.is_ok());
+                this.metrics.upstream_up(&this.upstream.name, answer.is_ok());
                 this.known.send_modify(|known| {
                     known.asking = false;
                     known.answer = Some(answer);
@@ -66,7 +72,7 @@ impl UpstreamState {
 
     /// Any answer below 500 to `GET /v2/` will do: that a caller has to log in is for callers.
     async fn ask(&self) -> Result<(), String> {
-        let upstream = &self.app.upstream;
+        let upstream = &self.upstream;
         let headers = HeaderMap::from_iter([(header::HOST, upstream.host.clone())]);
         let ask = upstream.client.ask(Method::GET, Uri::from_static("/v2/"), headers);
         match timeout(PATIENCE, ask).await {

@@ -50,11 +50,10 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     outlive_others()?;
     let listener = bind("listen", config.listen)?;
     let admin = bind("admin", config.admin)?;
-    let upstream = &config.upstream.url;
-    if own_address::leads_to(upstream, listener.local_addr()?) {
-        return Err(
-            format!("upstream.url: {upstream} is where backref itself listens: name the registry behind it").into()
-        );
+    let here = listener.local_addr()?;
+    let upstreams = std::iter::once(&config.upstream).chain(&config.others);
+    if let Some(own) = upstreams.map(|one| &one.url).find(|url| own_address::leads_to(url, here)) {
+        return Err(format!("upstream.url: {own} is where backref itself listens: name the registry behind it").into());
     }
     // One for each worker, and one for the admin listener.
     let readers = server::workers(config.workers) + 1;
@@ -136,13 +135,14 @@ fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, String> {
 /// The one line on standard output: where it listens, what it fronts, which store.
 fn announce(app: &App, listener: &TcpListener, admin: &TcpListener) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
+    let upstreams: Vec<String> = app.upstreams.iter().map(|one| one.settings.url.to_string()).collect();
     writeln!(
         out,
         "backref {} listens on http://{} (admin http://{}), upstream {}, store sqlite:{}",
         env!("CARGO_PKG_VERSION"),
         listener.local_addr()?,
         admin.local_addr()?,
-        app.config.upstream.url,
+        upstreams.join(" "),
         app.config.store.display()
     )?;
     out.flush()

@@ -56,6 +56,14 @@ pub(super) fn run(
             return ExitStatus::Usage;
         }
     };
+    if !config.others.is_empty() {
+        let names: Vec<&str> = std::iter::once(&config.upstream).chain(&config.others).map(|one| &*one.name).collect();
+        eprintln!(
+            "backref: several upstreams are configured: name the one that is meant, --upstream {}",
+            names.join(" or ")
+        );
+        return ExitStatus::Usage;
+    }
     let log = Log { filter: quiet(&config.log.filter), ..config.log.clone() };
     log_to_stderr(&log);
     let mut named = Vec::new();

@@ -211,6 +211,18 @@ pub(super) fn networks(text: &str) -> Parsed<Vec<IpNet>> {
     text.split(',').filter(|text| !text.trim().is_empty()).map(network).collect()
 }
 
+/// Hosts, perhaps with ports, with commas between them; in lower case.
+pub(super) fn hosts(text: &str) -> Parsed<Vec<String>> {
+    let host = |text: &str| {
+        let text = text.trim().to_ascii_lowercase();
+        match text.parse::<Authority>() {
+            Ok(authority) if !text.contains('@') && authority.as_str() == text => Ok(text),
+            _ => Err(format!("{text:?} is no HOST or HOST:PORT")),
+        }
+    };
+    text.split(',').filter(|text| !text.trim().is_empty()).map(host).collect()
+}
+
 /// One of a few words, each with what it stands for.
 pub(super) fn one_of<T: Copy>(words: &[(&str, T)]) -> impl Fn(&str) -> Parsed<T> {
     move |text| {

@@ -157,13 +157,41 @@ impl Sources {
         value
     }
 
+    /// A setting of a table that may stand in a list, `upstream[0].url`; `None`: it stands alone, and has variables and flags
+    /// too.
+    pub(super) fn in_table<T>(
+        &mut self,
+        table: Option<&str>,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let Some(table) = table else { return self.optional(key, parse) };
+        self.known.push(key);
+        let (_, name) = key.split_once('.')?;
+        let key = format!("{table}.{name}");
+        let setting = self.settings.remove(&key)?;
+        self.given.push(Shown::new(&key, &setting));
+        parse(&setting.text).map_err(|what| self.mistake(&setting.place, format!("{key}: {what}"))).ok()
+    }
+
+    /// The tables of a list, each with its place. Only a file has such.
+    pub(super) fn tables_of(&mut self, key: &str) -> Vec<(String, String)> {
+        let table = |n| format!("{key}[{n}]");
+        (0..).map_while(|n| Some((table(n), self.settings.remove(&table(n))?.place))).collect()
+    }
+
+    /// Takes a setting out, wherever it is given.
+    pub(super) fn take(&mut self, key: &str) -> Option<(String, String)> {
+        let given = self.variables.remove(&variable(key)).map(|text| Setting { text, place: variable(key) });
+        given.or_else(|| self.settings.remove(key)).map(|setting| (setting.text, setting.place))
+    }
+
     /// The tables of a list, as [`Sources::list`] takes them, each with its place; `known`: what they can hold. Only a
     /// file has such.
     pub(super) fn tables(&mut self, key: &'static str, known: &[&'static str]) -> Vec<(String, String)> {
         self.known.push(key);
         self.known.extend(known);
-        let table = |n| format!("{key}[{n}]");
-        (0..).map_while(|n| Some((table(n), self.settings.remove(&table(n))?.place))).collect()
+        self.tables_of(key)
     }
 
     /// What a list in a table holds, without the entries that are wrong; `None` where there is no list.

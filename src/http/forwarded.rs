@@ -33,6 +33,12 @@ pub(super) fn side(app: &App, head: &request::Parts, connection: &Side) -> Side 
     side
 }
 
+/// The host that the client asked for, as the proxy in front says where it is trusted.
+pub(super) fn host<'a>(app: &App, headers: &'a HeaderMap, connection: &Side) -> Option<&'a str> {
+    let said = if is_trusted(app, &connection.peer) { last(headers, &HOST) } else { None };
+    said.filter(|host| !host.is_empty()).or_else(|| headers.get(header::HOST)?.to_str().ok())
+}
+
 fn is_trusted(app: &App, address: &HeaderValue) -> bool {
     let trusted = &app.config.trusted_proxies;
     !trusted.is_empty() && parse(address.to_str().unwrap_or_default()).is_some_and(|address| contains(app, address))

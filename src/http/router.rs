@@ -7,14 +7,14 @@ use hyper::body::{Body as _, Incoming};
 
 use super::{
     discover, exchange::Exchange, host::is_host, manifest_delete, manifest_get, manifest_put, passthrough, referrers,
-    route::Route, tags_list,
+    registries, route::Route, tags_list,
 };
 use crate::{
     app::App,
     error::Error,
     oci::ErrorCode,
     policy,
-    upstream::{Body, headers::Side},
+    upstream::{Body, Upstream, headers::Side},
 };
 
 /// Answers requests. Cheap to clone.
@@ -35,13 +35,17 @@ impl Router {
     }
 
     /// Answers one request. `side` is how its connection's two ends see each other.
-    pub async fn answer(&self, request: Request<Incoming>, side: &Side) -> Response<Body> {
+    pub async fn answer(&self, mut request: Request<Incoming>, side: &Side) -> Response<Body> {
         let start = Instant::now();
         let line = tracing::enabled!(target: "backref::access", tracing::Level::DEBUG)
             .then(|| format!("{} {}", request.method(), request.uri().path()));
         let admitted = admit(&request).and_then(|()| self.no_loop(&request));
-        let (route, answer) = match admitted.and_then(|()| Ok(Route::parse(request.method(), request.uri())?)) {
-            Ok(route) => (route.name(), self.route(route, request, side).await),
+        let asked = admitted.and_then(|()| {
+            let upstream = registries::asked_for(&self.app, &mut request, side)?;
+            Ok((Route::parse(request.method(), request.uri())?, upstream))
+        });
+        let (route, answer) = match asked {
+            Ok((route, upstream)) => (route.name(), self.route(route, request, side, upstream).await),
             Err(error) => ("refused", Err(error)),
         };
         let answer = answer.unwrap_or_else(Error::answer);
@@ -55,6 +59,7 @@ impl Router {
 
     /// Refuses what this process has sent to its upstream itself: each turn would make more of it.
     fn no_loop(&self, request: &Request<Incoming>) -> Result<(), Error> {
+        // All have the name of this process.
         if !self.app.upstream.leads_back(request.headers()) {
             return Ok(());
         }
@@ -63,9 +68,15 @@ impl Router {
         Err(Error::Request(StatusCode::LOOP_DETECTED, ErrorCode::Unsupported, message))
     }
 
-    async fn route(&self, route: Route, request: Request<Incoming>, side: &Side) -> Result<Response<Body>, Error> {
+    async fn route(
+        &self,
+        route: Route,
+        request: Request<Incoming>,
+        side: &Side,
+        upstream: Arc<Upstream>,
+    ) -> Result<Response<Body>, Error> {
         let app = &*self.app;
-        let exchange = Exchange::new(app, request, side);
+        let exchange = Exchange::new(app, request, side, upstream);
         // In boxes: each request would else be moved about with room for the largest of them.
         match route {
             Route::Referrers(repository, digest, dialect) => {

@@ -17,7 +17,7 @@ use crate::{
     budget::Part,
     error::Error,
     oci::{ReferrersTag, Repository},
-    upstream::{Body, CollectError, HeldBody},
+    upstream::{Body, CollectError, HeldBody, Upstream},
 };
 
 /// Enough for some hundred thousand tags. Registries that page are far below it.
@@ -49,7 +49,7 @@ pub(super) async fn list(app: &App, exchange: Exchange, repository: Repository) 
         Err(CollectError::Busy(error)) => return Err(error.into()),
         Err(CollectError::TooLarge | CollectError::Body(_)) => return Err(Error::Incomplete),
     };
-    let shown = without_marked(app, &repository, list.clone()).await.unwrap_or(list);
+    let shown = without_marked(app, &upstream, &repository, list.clone()).await.unwrap_or(list);
     head.headers.remove(header::ETAG);
     head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(shown.len()));
     reservation.shrink_to(shown.len());
@@ -57,7 +57,7 @@ pub(super) async fn list(app: &App, exchange: Exchange, repository: Repository) 
 }
 
 /// The list without the tags that are last known to resolve to an index with backref's mark; what is no list of tags as it is.
-async fn without_marked(app: &App, repository: &Repository, list: Bytes) -> Result<Bytes, Error> {
+async fn without_marked(app: &App, upstream: &Upstream, repository: &Repository, list: Bytes) -> Result<Bytes, Error> {
     let Ok(tags) = serde_json::from_slice::<List>(&list) else { return Ok(list) };
     let place = |tag: &RawValue| {
         // Both point into the list.
@@ -68,7 +68,7 @@ async fn without_marked(app: &App, repository: &Repository, list: Bytes) -> Resu
     for chunk in tags.referrers_tags.chunks(CHUNK) {
         let subjects: Vec<_> = chunk.iter().filter_map(|tag| subject_of(tag)).collect();
         let Some(first) = subjects.first() else { continue };
-        let states = app.store.tags(&app.upstream.key(repository.clone(), first.clone()), &subjects).await?;
+        let states = app.store.tags(&upstream.key(repository.clone(), first.clone()), &subjects).await?;
         let marked = chunk.iter().zip(states).filter(|(_, state)| state.as_ref().is_some_and(|state| state.marked));
         hidden.extend(marked.map(|(tag, _)| place(tag)));
     }

@@ -32,7 +32,7 @@ pub struct ReferrersTags {
     /// By repository: one caller at a time has a referrer taken out of its tags.
     pub(super) taking_out: Locks<(Arc<str>, Repository)>,
     /// Callers whose write of a tag was refused just now.
-    pub(super) may_not_write: Cache<(CallerKey, Repository), ()>,
+    pub(super) may_not_write: Cache<(CallerKey, Arc<str>, Repository), ()>,
     /// Repositories whose replaced indexes could not be deleted not long ago.
     pub(super) keep_replaced: Cache<(Arc<str>, Repository), ()>,
 }

@@ -38,7 +38,7 @@ impl ReferrersTags {
     /// Writes the tags that list a referrer without it, and keeps them so. Whatever comes of it, they are to be put back.
     pub async fn take_out(&self, registry: &Registry, referrer: &ManifestKey) -> Result<(TakeOut, TakenOut), Error> {
         let mut out = TakenOut::default();
-        let writer = (registry.holder().caller, referrer.repository.clone());
+        let writer = (registry.holder().caller, referrer.upstream.clone(), referrer.repository.clone());
         // One at a time of each repository: others who push wait for one of these at most.
         let place = (referrer.upstream.clone(), referrer.repository.clone());
         let Ok(_one) = tokio::time::timeout(PATIENCE, self.taking_out.lock(&place)).await else {

@@ -54,14 +54,19 @@ impl Cors {
     }
 }
 
+/// A key for hashes of callers, of this process.
+pub fn caller_hash() -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, &crate::random::bytes::<32>())
+}
+
 /// A keyed hash of everything by which the upstream could decide about a caller, with what it is about.
 pub type CallerKey = [u8; 32];
 
 impl Permits {
-    /// No permits yet.
-    pub fn new(config: &config::Permit) -> Self {
+    /// No permits yet. `key`: the process's, so that a caller is the same in front of each upstream.
+    pub fn new(config: &config::Permit, key: hmac::Key) -> Self {
         Self {
-            key: hmac::Key::new(hmac::HMAC_SHA256, &crate::random::bytes::<32>()),
+            key,
             ttl: config.ttl,
             ignored: config.ignore_headers.clone(),
             granted: Cache::builder()
@@ -231,7 +236,8 @@ mod tests {
     use http::HeaderValue;
 
     fn permits() -> Permits {
-        Permits::new(&config::Permit { ttl: Duration::from_mins(1), entries: 10, ignore_headers: Vec::new() })
+        let config = config::Permit { ttl: Duration::from_mins(1), entries: 10, ignore_headers: Vec::new() };
+        Permits::new(&config, caller_hash())
     }
 
     fn subject(repository: &str) -> ManifestKey {

@@ -15,7 +15,7 @@ fn ready(backref: &Backref) -> (u16, String) {
 /// `backref_upstream_up`
 fn up(backref: &Backref) -> u32 {
     let metrics = http::get(&format!("{}/metrics", backref.admin_url()), &[]).text();
-    let value = metrics.lines().find_map(|line| line.strip_prefix("backref_upstream_up "));
+    let value = metrics.lines().find_map(|line| line.strip_prefix("backref_upstream_up{")?.rsplit(' ').next());
     value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no backref_upstream_up: {metrics}"))
 }
 

@@ -35,6 +35,7 @@ mod permit;
 mod permit_cache;
 mod push;
 mod requests;
+mod several;
 mod shares;
 mod slow_readers;
 mod tags;

@@ -126,9 +126,13 @@ impl Backref {
         for name in theirs.filter(|name| name.to_string_lossy().starts_with("BACKREF_")) {
             command.env_remove(name);
         }
+        command.arg(name);
+        // Where there are several, the configuration names them.
+        if !self.options.upstream.is_empty() {
+            command.args(["--upstream", &self.options.upstream]);
+        }
         command
-            .arg(name)
-            .args(["--upstream", &self.options.upstream, "--store", &self.store()])
+            .args(["--store", &self.store()])
             .arg("--config")
             .arg(self.directory.path().join("backref.toml"))
             .envs(self.options.environment.iter().map(|(name, value)| (name, value)));
