@@ -1,10 +1,14 @@
 //! What is counted, in Prometheus' words.
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    fmt::{self, Write},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use http::StatusCode;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue, text},
+    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
@@ -31,16 +35,28 @@ pub struct Metrics {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RouteLabels {
+    upstream: UpstreamName,
     route: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct UpstreamLabels {
-    upstream: String,
+    upstream: UpstreamName,
+}
+
+/// The name of an upstream; empty: the request named none.
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
+struct UpstreamName(Arc<str>);
+
+impl EncodeLabelValue for UpstreamName {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        encoder.write_str(&self.0)
+    }
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct RequestLabels {
+    upstream: UpstreamName,
     route: &'static str,
     status: u16,
 }
@@ -111,7 +127,7 @@ impl Default for Metrics {
         let [connections, referrers_tags_pending, unresolved_writes, detached_tasks]: [Gauge; 4] = Default::default();
         let upstream_up = Family::default();
         let digest_tags = Family::default();
-        registry.register("requests", "Requests answered, by route and status", requests.clone());
+        registry.register("requests", "Requests answered, by upstream, route and status", requests.clone());
         registry.register("request_seconds", "Time to the head of the answer", seconds.clone());
         registry.register("access_checks", "Access checks of callers that read lists, by outcome", permits.clone());
         registry.register("digest_tags", "Digest tags written for referrers, by outcome", digest_tags.clone());
@@ -160,10 +176,12 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts a request that was answered.
-    pub fn request(&self, route: &'static str, status: StatusCode, elapsed: Duration) {
-        self.requests.get_or_create(&RequestLabels { route, status: status.as_u16() }).inc();
-        self.seconds.get_or_create(&RouteLabels { route }).observe(elapsed.as_secs_f64());
+    /// Counts a request that was answered. `upstream`: the name of the registry that it asked for; empty: of none.
+    pub fn request(&self, upstream: Arc<str>, route: &'static str, status: StatusCode, elapsed: Duration) {
+        let upstream = UpstreamName(upstream);
+        let labels = RequestLabels { upstream: upstream.clone(), route, status: status.as_u16() };
+        self.requests.get_or_create(&labels).inc();
+        self.seconds.get_or_create(&RouteLabels { upstream, route }).observe(elapsed.as_secs_f64());
     }
 
     /// Counts an access check.
@@ -185,8 +203,8 @@ impl Metrics {
     }
 
     /// Notes whether an upstream answers, by its name.
-    pub fn upstream_up(&self, upstream: &str, up: bool) {
-        self.upstream_up.get_or_create(&UpstreamLabels { upstream: upstream.to_owned() }).set(i64::from(up));
+    pub fn upstream_up(&self, upstream: &Arc<str>, up: bool) {
+        self.upstream_up.get_or_create(&UpstreamLabels { upstream: UpstreamName(upstream.clone()) }).set(i64::from(up));
     }
 
     /// Notes how much is pending, just before it is rendered.

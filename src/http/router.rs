@@ -44,12 +44,15 @@ impl Router {
             let upstream = registries::asked_for(&self.app, &mut request, side)?;
             Ok((Route::parse(request.method(), request.uri())?, upstream))
         });
-        let (route, answer) = match asked {
-            Ok((route, upstream)) => (route.name(), self.route(route, request, side, upstream).await),
-            Err(error) => ("refused", Err(error)),
+        let (name, route, answer) = match asked {
+            Ok((route, upstream)) => {
+                let name = upstream.name.clone();
+                (name, route.name(), self.route(route, request, side, upstream).await)
+            }
+            Err(error) => (Arc::default(), "refused", Err(error)),
         };
         let answer = answer.unwrap_or_else(Error::answer);
-        self.app.metrics.request(route, answer.status(), start.elapsed());
+        self.app.metrics.request(name, route, answer.status(), start.elapsed());
         if let Some(line) = line {
             let (status, elapsed, peer) = (answer.status().as_u16(), start.elapsed(), &side.peer);
             tracing::debug!(target: "backref::access", route, status, ?elapsed, ?peer, "{line}");

@@ -71,6 +71,8 @@ fn upstreams_have_lists_of_their_own() {
     let metrics = http::get(&format!("{}/metrics", stand.backref.admin_url()), &[]).text();
     for name in ["one", "rest"] {
         assert!(metrics.contains(&format!("backref_upstream_up{{upstream=\"{name}\"}} 1")), "{metrics}");
+        let counted = format!("backref_requests_total{{upstream=\"{name}\",route=\"referrers\",status=\"200\"}} 2");
+        assert!(metrics.contains(&counted), "{metrics}");
     }
     let ready = http::get(&format!("{}/readyz", stand.backref.admin_url()), &[]).text();
     assert!(ready.contains("upstream one: ready\n") && ready.contains("upstream rest: ready\n"), "{ready}");
