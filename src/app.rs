@@ -16,7 +16,7 @@ use crate::{
     referrers_tag::ReferrersTags,
     store::{OpenError, OpenFor, SqliteStore, Store},
     tasks::Tasks,
-    upstream::{Capabilities, Client, Connector, Permits, TlsError, Upstream, Upstreams, caller_hash},
+    upstream::{Capabilities, Client, Connector, Permits, TlsError, Upstream, Upstreams},
 };
 
 /// What all requests share.
@@ -107,7 +107,7 @@ impl Shared {
         let via = HeaderValue::from_str(&format!("1.1 backref-{:016x}", random::u64()));
         Self {
             budget: Budget::new(config.limits.buffered, config.limits.stall_timeout),
-            callers: caller_hash(),
+            callers: random::hash_key(),
             // Invariant: letters, digits, dots, dashes and a space.
             via: via.unwrap_or(HeaderValue::from_static("1.1 backref")),
         }

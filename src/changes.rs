@@ -9,7 +9,7 @@ mod untag;
 
 use std::sync::Arc;
 
-use http::Response;
+use http::{Method, Response};
 
 use crate::{
     error::Error,
@@ -19,7 +19,7 @@ use crate::{
     step::step,
     store::Store,
     tasks::{Place, Tasks},
-    upstream::{Body, Registry},
+    upstream::{Body, Registry, manifest_uri},
 };
 
 /// What changes work with, besides a caller. Cheap to clone.
@@ -52,6 +52,14 @@ impl Changes {
     /// A change on behalf of a caller.
     pub fn begin<'a>(&'a self, registry: &'a Registry) -> Change<'a> {
         Change { registry, store: &*self.store, tags: &self.tags, metrics: &self.metrics, changed: Vec::new() }
+    }
+
+    /// Deletes a manifest in the caller's name, from the attempt to its tags. `place`: that of whatever this is a part of.
+    pub async fn delete(&self, registry: &Registry, key: &ManifestKey, place: &Place) -> Result<Response<Body>, Error> {
+        let request = registry.request(Method::DELETE, manifest_uri(key), Body::EMPTY);
+        let mut change = self.begin(registry);
+        let answer = change.delete(request, key).await;
+        change.finish(place, answer).await
     }
 }
 

@@ -173,6 +173,11 @@ pub enum LogFormat {
 }
 
 impl Config {
+    /// All registries that are fronted.
+    pub fn upstreams(&self) -> impl Iterator<Item = &Upstream> {
+        std::iter::once(&self.upstream).chain(&self.others)
+    }
+
     /// Reads every setting from its sources. `Err` names every mistake.
     pub fn load(mut sources: Sources) -> Result<Self, Vec<Mistake>> {
         let config = Self::read(&mut sources);

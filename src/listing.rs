@@ -5,8 +5,7 @@ mod native;
 
 use std::{ops::ControlFlow, sync::Arc};
 
-pub use native::Asked;
-use native::NativeLists;
+use native::{Asked, NativeLists};
 
 use crate::{
     error::Error,
@@ -17,7 +16,7 @@ use crate::{
     relations::{self, RecentlyAsked},
     store::{Row, RowSink, Store},
     tasks::Tasks,
-    upstream::{Candidate, Permission, ReadPermit, Refusal, Registry},
+    upstream::{Candidate, NativeAnswer, Permission, ReadPermit, Refusal, Registry},
 };
 
 /// Lists of one upstream.
@@ -60,13 +59,13 @@ impl Listing {
             held.digest = alias.carrier;
             other_form = Some(other);
         }
-        let mut lists = Vec::with_capacity(subjects.len());
-        for subject in &subjects {
-            let asked = self.native.ask_if_known(registry, subject).await;
-            lists.push(asked.map_err(|error| native::refused(registry, error))?);
+        let mut lists = Vec::new();
+        if NativeLists::may_be(registry, &subject.repository) {
+            for subject in &subjects {
+                lists.push(self.native.ask_if_known(registry, subject).await?);
+            }
         }
-        let named =
-            lists.iter().find_map(|asked| if let Asked::Names(_, headers) = asked { Some(headers) } else { None });
+        let named = lists.iter().find_map(Asked::names_somebody);
         let by_list = named.is_some();
         let permission = match named {
             Some(headers) => registry.permission_by_list(&held, headers),
@@ -80,8 +79,11 @@ impl Listing {
             if start.unresolved {
                 Box::pin(self.settle(registry, permit, &subjects, asked)).await?;
             }
-            for (subject, list) in subjects.iter().zip(lists) {
-                Box::pin(self.read_native(registry, permit, subject, list)).await?;
+            let mut lists = lists.into_iter();
+            for subject in &subjects {
+                if let Some(list) = lists.next() {
+                    Box::pin(self.read_native(registry, permit, subject, list)).await?;
+                }
                 self.tags.import(registry, permit, subject, asked).await?;
             }
         }
@@ -89,24 +91,22 @@ impl Listing {
     }
 
     /// Has the rows say what the upstream's own list names. What isn't known of the upstream is asked for now.
-    pub async fn read_native(
+    async fn read_native(
         &self,
         registry: &Registry,
         permit: &ReadPermit,
         subject: &ManifestKey,
         asked: Asked,
     ) -> Result<(), Error> {
-        let asked = match asked {
-            Asked::No { unknown: true } => match self.native.ask_anew(registry, permit, subject).await? {
-                Asked::Lost => return Ok(()),
-                asked => asked,
-            },
-            asked => asked,
+        let answer = match asked {
+            Asked::Nothing => self.native.ask_anew(registry, permit, subject).await?,
+            Asked::TooMuch => None,
+            Asked::List(answer) => Some(answer),
         };
-        match asked {
-            Asked::No { .. } => Ok(()),
-            Asked::Lost => self.native.lose(registry, permit, subject).await,
-            Asked::Names(answer, _) | Asked::Empty(answer) => self.native.read(registry, permit, subject, answer).await,
+        match answer {
+            None | Some(NativeAnswer::AsKnown(_)) => Ok(()),
+            Some(NativeAnswer::NoApi) => self.native.lose(registry, permit, subject).await,
+            Some(NativeAnswer::List(list)) => self.native.read(registry, permit, subject, list).await,
         }
     }
 

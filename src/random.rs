@@ -1,6 +1,9 @@
 //! Randomness from the operating system.
 
-use ring::rand::{SecureRandom, SystemRandom};
+use ring::{
+    hmac,
+    rand::{SecureRandom, SystemRandom},
+};
 
 /// `N` random bytes.
 ///
@@ -11,6 +14,11 @@ pub fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     SystemRandom::new().fill(&mut bytes).expect("the operating system gives random bytes");
     bytes
+}
+
+/// A key for hashes that nobody else can make.
+pub fn hash_key() -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, &bytes::<32>())
 }
 
 /// A random number.

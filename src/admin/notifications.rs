@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use ring::hmac;
 use tokio::sync::mpsc;
 
-use crate::operator::Notification;
+use crate::{oci::header::media_type, operator::Notification, random};
 
 /// How many wait to be looked at. A registry keeps what is refused, and tells it again.
 pub const QUEUE: usize = 10_000;
@@ -27,7 +27,7 @@ pub struct Notifications {
 impl Notifications {
     /// `token`: what the registry sends as `Authorization: Bearer`.
     pub fn new(token: &str, queue: mpsc::Sender<Notification>) -> Self {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &crate::random::bytes::<32>());
+        let key = random::hash_key();
         let expected = hmac::sign(&key, token.as_bytes());
         Self { key, expected, queue }
     }
@@ -39,9 +39,7 @@ impl Notifications {
         if hmac::verify(&self.key, token, self.expected.as_ref()).is_err() {
             return (StatusCode::UNAUTHORIZED, "send the token of notifications.token_file as Authorization: Bearer\n");
         }
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        let kind = kind.split(';').next().unwrap_or_default().trim();
-        if !Notification::TYPES.contains(&kind) {
+        if !media_type(request.headers()).is_some_and(|kind| Notification::TYPES.contains(&kind.as_str())) {
             return (StatusCode::UNSUPPORTED_MEDIA_TYPE, "that is no envelope of events of CNCF distribution's\n");
         }
         let Ok(body) = Limited::new(request.into_body(), MAX_ENVELOPE).collect().await else {

@@ -5,18 +5,15 @@ use http::{Response, StatusCode};
 
 use crate::{
     oci::error_codes,
-    upstream::{Body, short_body},
+    upstream::{Body, short_answer},
 };
 
 /// The answer, its body read, and whether it refuses the manifest's kind.
 pub async fn classify(answer: Response<Body>) -> (Response<Body>, bool) {
-    let (head, body) = answer.into_parts();
-    let Some(body) = short_body(body).await else {
-        // Nothing that a registry says of a manifest: the client gets what there is of it.
-        return (Response::from_parts(head, Body::EMPTY), false);
-    };
-    let of_its_kind = is_of_kind(head.status, &body);
-    (Response::from_parts(head, Body::from(body)), of_its_kind)
+    let (answer, body) = short_answer(answer).await;
+    // What is longer is nothing that a registry says of a manifest.
+    let of_its_kind = body.is_some_and(|body| is_of_kind(answer.status(), &body));
+    (answer, of_its_kind)
 }
 
 /// Whether an answer of this status can refuse a manifest's kind.

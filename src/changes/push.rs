@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 
 use super::Change;
 use crate::{
     error::Error,
     oci::{
         Digest,
-        header::{CONTENT_DIGEST, content_digest},
+        header::{CONTENT_DIGEST, OCI_SUBJECT, content_digest},
     },
     referrers::{Claim, ManifestKey, Relation},
     relations::{self, DigestTagCopy, NotedTag},
@@ -19,14 +19,12 @@ use crate::{
     upstream::Body,
 };
 
-/// `OCI-Subject` (distribution-spec 1.1, "Pushing Manifests with Subject"): backref's own word, never the upstream's.
-const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
-
 impl Change<'_> {
     /// Forwards a push. One that claims a subject is noted first, and its relation is in the database when this is done.
     pub async fn push(&mut self, request: Request<Body>, claim: Option<Claim>) -> Result<Response<Body>, Error> {
         let Some(claim) = claim else {
             let mut answer = self.registry.forward(request).await?;
+            // It is backref's own word, never the upstream's.
             answer.headers_mut().remove(OCI_SUBJECT);
             return Ok(answer);
         };

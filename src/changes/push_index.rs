@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     oci::RawManifest,
     referrers::{Alias, Claim, ManifestKey},
-    upstream::{Body, short_body},
+    upstream::{Body, short_answer},
 };
 
 /// How many of an index's entries are looked at.
@@ -46,13 +46,12 @@ impl Change<'_> {
 
 /// The upstream's refusal of an absent entry, with what is to be done about it before what it says.
 async fn explain(answer: Response<Body>, alias: &Alias) -> Response<Body> {
-    let (mut head, body) = answer.into_parts();
-    let Some(body) = short_body(body).await else { return Response::from_parts(head, Body::EMPTY) };
-    let explained = with_explanation(&body, alias);
-    if explained.is_some() {
-        head.headers.remove(header::CONTENT_LENGTH);
+    let (mut answer, body) = short_answer(answer).await;
+    if let Some(explained) = body.and_then(|body| with_explanation(&body, alias)) {
+        answer.headers_mut().remove(header::CONTENT_LENGTH);
+        *answer.body_mut() = Body::from(bytes::Bytes::from(explained));
     }
-    Response::from_parts(head, Body::from(explained.map_or(body, Into::into)))
+    answer
 }
 
 fn with_explanation(body: &[u8], alias: &Alias) -> Option<String> {

@@ -6,7 +6,7 @@ use super::{
     everywhere::everywhere,
     printer::Line,
     status::ExitStatus,
-    work::{self, Store, Work, of_repository, of_subject},
+    work::{self, Store, Work, add, of_repository, of_subject},
 };
 use crate::{
     cli::Backfill,
@@ -82,8 +82,4 @@ async fn take_lists(work: &Work, session: &RepositorySession) -> Result<(), Oper
         }
     };
     work.each_recorded(session, Recorded::Subjects, take).await
-}
-
-fn add(count: &Cell<usize>, more: usize) {
-    count.set(count.get() + more);
 }

@@ -6,7 +6,7 @@ use super::{
     greeting::{greet, rows_of_others},
     printer::{Health, Line},
     status::ExitStatus,
-    work::{self, Store, Work, of_repository, of_subject},
+    work::{self, Store, Work, add, of_repository, of_subject},
 };
 use crate::{
     cli::Migrate,
@@ -115,8 +115,4 @@ fn say(
 
 fn all(digests: &[Digest]) -> String {
     digests.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-fn add(count: &Cell<usize>, more: usize) {
-    count.set(count.get() + more);
 }

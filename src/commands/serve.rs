@@ -51,8 +51,7 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let listener = bind("listen", config.listen)?;
     let admin = bind("admin", config.admin)?;
     let here = listener.local_addr()?;
-    let upstreams = std::iter::once(&config.upstream).chain(&config.others);
-    if let Some(own) = upstreams.map(|one| &one.url).find(|url| own_address::leads_to(url, here)) {
+    if let Some(own) = config.upstreams().map(|one| &one.url).find(|url| own_address::leads_to(url, here)) {
         return Err(format!("upstream.url: {own} is where backref itself listens: name the registry behind it").into());
     }
     // One for each worker, and one for the admin listener.

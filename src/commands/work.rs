@@ -7,6 +7,7 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::Semaphore;
 
 use super::{
+    config,
     interrupt::Interrupt,
     log::log_to_stderr,
     printer::{Line, Printer},
@@ -49,15 +50,10 @@ pub(super) fn run(
 ) -> ExitStatus {
     let config = match Config::load(args.settings.sources()) {
         Ok(config) => config,
-        Err(mistakes) => {
-            for mistake in mistakes {
-                eprintln!("backref: {mistake}");
-            }
-            return ExitStatus::Usage;
-        }
+        Err(mistakes) => return config::say(&mistakes),
     };
     if !config.others.is_empty() {
-        let names: Vec<&str> = std::iter::once(&config.upstream).chain(&config.others).map(|one| &*one.name).collect();
+        let names: Vec<&str> = config.upstreams().map(|one| &*one.name).collect();
         eprintln!(
             "backref: several upstreams are configured: name the one that is meant, --upstream {}",
             names.join(" or ")
@@ -281,4 +277,8 @@ pub(super) fn of_repository(kind: &'static str, session: &RepositorySession) -> 
 
 pub(super) fn of_subject(kind: &'static str, session: &RepositorySession, subject: &Digest) -> Line {
     Line { subject: Some(subject.to_string()), ..of_repository(kind, session) }
+}
+
+pub(super) fn add(count: &Cell<usize>, more: usize) {
+    count.set(count.get() + more);
 }

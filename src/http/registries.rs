@@ -19,14 +19,9 @@ const BEHIND_NAMES: [&str; 7] = ["manifests", "blobs", "tags", "referrers", "_oc
 /// The registry that is asked for: by the host, or by what containerd tells a mirror (`ns=`). Names that are short there are
 /// made long in the request.
 pub(super) fn asked_for(app: &App, request: &mut Request<Incoming>, connection: &Side) -> Result<Arc<Upstream>, Error> {
-    let upstreams = &app.upstreams;
-    let host = forwarded::host(app, request.headers(), connection);
-    let host = host.or(request.uri().authority().map(http::uri::Authority::as_str)).unwrap_or_default();
-    let mirrored = if upstreams.are_several() { namespace(request.uri()) } else { None };
-    let found = mirrored.and_then(|name| upstreams.of_host(&name)).or_else(|| upstreams.of_host(host));
-    let Some(upstream) = found else {
-        let message = format!("no registry is to be had here as {host:?}");
-        return Err(Error::Request(StatusCode::MISDIRECTED_REQUEST, ErrorCode::Unsupported, message));
+    let upstream = match app.upstreams.only() {
+        Some(only) => only,
+        None => by_name(app, request, connection)?,
     };
     let upstream = upstream.clone();
     if upstream.settings.library
@@ -35,6 +30,16 @@ pub(super) fn asked_for(app: &App, request: &mut Request<Incoming>, connection: 
         *request.uri_mut() = long;
     }
     Ok(upstream)
+}
+
+fn by_name<'a>(app: &'a App, request: &Request<Incoming>, connection: &Side) -> Result<&'a Arc<Upstream>, Error> {
+    let host = forwarded::host(app, request.headers(), connection);
+    let host = host.or(request.uri().authority().map(http::uri::Authority::as_str)).unwrap_or_default();
+    let mirrored = namespace(request.uri()).and_then(|name| app.upstreams.of_host(&name));
+    mirrored.or_else(|| app.upstreams.of_host(host)).ok_or_else(|| {
+        let message = format!("no registry is to be had here as {host:?}");
+        Error::Request(StatusCode::MISDIRECTED_REQUEST, ErrorCode::Unsupported, message)
+    })
 }
 
 /// `ns=`, as containerd sends it to a mirror.

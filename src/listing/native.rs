@@ -9,7 +9,7 @@ use moka::sync::Cache;
 
 use crate::{
     error::Error,
-    oci::{Digest, Listed, ReferrersList},
+    oci::{Digest, Listed, ReferrersList, Repository},
     referrers::ManifestKey,
     referrers_tag::{AT_A_TIME, ReferrersTags},
     relations::{self, CorroboratingOk, holds},
@@ -38,26 +38,24 @@ struct Known {
 }
 
 /// What the upstream was asked for, of one subject.
-pub enum Asked {
-    /// It was not asked: it has no list of its own here, or it isn't known whether it has.
-    No {
-        /// Nothing is known: it is to be asked with a permit.
-        unknown: bool,
-    },
-    /// It has none any more.
-    Lost,
-    /// A list that names somebody, with the head of the answer.
-    Names(Answer, HeaderMap),
-    /// An empty list.
-    Empty(Answer),
+pub(super) enum Asked {
+    /// Nothing: it isn't known whether it has a list of its own here, so it is to be asked with a permit.
+    Nothing,
+    /// Nothing that counts: its list is longer than is read.
+    TooMuch,
+    /// For its list, which it is known to have.
+    List(NativeAnswer),
 }
 
-/// A list as it came.
-pub enum Answer {
-    /// The one that was read before.
-    AsKnown(ListHash),
-    /// Another.
-    New(NativeList),
+impl Asked {
+    /// The head of an answer that names somebody.
+    pub(super) fn names_somebody(&self) -> Option<&HeaderMap> {
+        match self {
+            Self::List(NativeAnswer::AsKnown(headers)) => Some(headers),
+            Self::List(NativeAnswer::List(list)) if !list.digests.is_empty() => Some(&list.headers),
+            _ => None,
+        }
+    }
 }
 
 /// How many subjects are remembered.
@@ -75,24 +73,34 @@ impl NativeLists {
         Self { store, tags, tasks, read: Cache::new(REMEMBERED) }
     }
 
+    /// Whether the upstream may have lists of its own in a repository.
+    pub(super) fn may_be(registry: &Registry, repository: &Repository) -> bool {
+        let upstream = registry.upstream();
+        upstream.asks_native() && !upstream.capabilities.has_no_api(repository)
+    }
+
     /// Asks for the list of `subject` where the upstream is known to have one. Its failure is the answer's: nothing else can
     /// say what was pushed around backref.
     pub(super) async fn ask_if_known(&self, registry: &Registry, subject: &ManifestKey) -> Result<Asked, Error> {
         let (upstream, repository) = (registry.upstream(), &subject.repository);
-        if !upstream.asks_native() || upstream.capabilities.has_no_api(repository) {
-            return Ok(Asked::No { unknown: false });
-        }
         if !relations::is_known(&*self.store, upstream, repository, Capabilities::REFERRERS_API).await? {
-            return Ok(Asked::No { unknown: true });
+            return Ok(Asked::Nothing);
         }
-        match self.ask(registry, subject).await {
+        match native_list(registry, subject, self.known(subject).await?).await {
+            Ok(answer) => Ok(Asked::List(answer)),
             // What was pushed through backref is on record.
             Err(ReadError::TooLong(why)) => {
                 tracing::warn!(%repository, subject = %subject.digest, "the registry's own list is not read: {why}");
-                Ok(Asked::No { unknown: false })
+                Ok(Asked::TooMuch)
             }
-            asked => Ok(asked?),
+            Err(error) => Err(refused(registry, error.into())),
         }
+    }
+
+    /// The hash of the list that names somebody and need not be read again, since nobody has changed the set.
+    async fn known(&self, subject: &ManifestKey) -> Result<Option<ListHash>, Error> {
+        let Some(known) = self.read.get(subject).filter(|known| known.names_any) else { return Ok(None) };
+        Ok((self.version(subject).await? == known.version).then_some(known.hash))
     }
 
     /// Asks for the list of `subject`, and remembers whether the upstream has such lists in its repository: only with a permit,
@@ -102,39 +110,22 @@ impl NativeLists {
         registry: &Registry,
         _: &ReadPermit,
         subject: &ManifestKey,
-    ) -> Result<Asked, Error> {
+    ) -> Result<Option<NativeAnswer>, Error> {
         let (upstream, repository) = (registry.upstream(), &subject.repository);
-        let asked = match self.ask(registry, subject).await {
-            Ok(asked) => asked,
+        match native_list(registry, subject, self.known(subject).await?).await.map_err(Error::from) {
+            Ok(NativeAnswer::NoApi) => {
+                upstream.capabilities.saw_api(repository, false);
+                Ok(None)
+            }
+            Ok(answer) => {
+                relations::remember_api(&*self.store, upstream, repository, false).await?;
+                Ok(Some(answer))
+            }
             Err(error) => {
-                tracing::debug!(error = %Error::from(error), %repository, "whether the registry lists referrers is not known");
-                return Ok(Asked::No { unknown: true });
+                tracing::debug!(%error, %repository, "whether the registry lists referrers is not known");
+                Ok(None)
             }
-        };
-        let has = !matches!(asked, Asked::Lost);
-        if has {
-            relations::remember_api(&*self.store, upstream, repository, false).await?;
-        } else {
-            upstream.capabilities.saw_api(repository, false);
         }
-        Ok(asked)
-    }
-
-    async fn ask(&self, registry: &Registry, subject: &ManifestKey) -> Result<Asked, ReadError> {
-        let known = self.read.get(subject);
-        let hash = known.filter(|known| known.names_any).map(|known| known.hash);
-        Ok(match native_list(registry, subject, hash).await? {
-            NativeAnswer::NoApi => Asked::Lost,
-            NativeAnswer::AsKnown(headers) => match hash {
-                Some(hash) => Asked::Names(Answer::AsKnown(hash), headers),
-                None => Asked::Lost,
-            },
-            NativeAnswer::List(list) if list.digests.is_empty() => Asked::Empty(Answer::New(list)),
-            NativeAnswer::List(mut list) => {
-                let headers = std::mem::take(&mut list.headers);
-                Asked::Names(Answer::New(list), headers)
-            }
-        })
     }
 
     /// The upstream, which had a list of its own, has none any more, as this caller with a permit saw it: what was pushed needs
@@ -152,24 +143,12 @@ impl NativeLists {
         registry: &Registry,
         _: &ReadPermit,
         subject: &ManifestKey,
-        answer: Answer,
+        list: NativeList,
     ) -> Result<(), Error> {
         let version = self.version(subject).await?;
-        let hash = match &answer {
-            Answer::AsKnown(hash) => *hash,
-            Answer::New(list) => list.hash,
-        };
-        if self.read.get(subject).is_some_and(|known| known.hash == hash && known.version == version) {
+        if self.read.get(subject).is_some_and(|known| known.hash == list.hash && known.version == version) {
             return Ok(());
         }
-        let list = match answer {
-            Answer::New(list) => list,
-            // Others changed the set since: what it names is looked up again.
-            Answer::AsKnown(_) => match native_list(registry, subject, None).await.map_err(Error::from)? {
-                NativeAnswer::List(list) => list,
-                NativeAnswer::NoApi | NativeAnswer::AsKnown(_) => return Err(Error::Incomplete),
-            },
-        };
         let place = self.tasks.place(registry.holder()).await?;
         let (lists, registry, subject) = (self.clone(), registry.clone(), subject.clone());
         let reading =
@@ -239,7 +218,7 @@ impl NativeLists {
 }
 
 /// Why a list could not be had, as an answer to the client.
-pub(super) fn refused(registry: &Registry, error: Error) -> Error {
+fn refused(registry: &Registry, error: Error) -> Error {
     match error {
         Error::Refused(refusal @ Refusal::Denied(..)) => registry.to_client(refusal).into(),
         error => error,

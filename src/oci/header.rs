@@ -8,6 +8,9 @@ use super::{digest::Digest, media_type::MediaType};
 /// `Docker-Content-Digest` (distribution-spec 1.1, "Pulling manifests").
 pub const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 
+/// `OCI-Subject` (distribution-spec 1.1, "Pushing Manifests with Subject").
+pub const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+
 /// The digest that `Docker-Content-Digest` gives; `None` where it is absent or in no digest's grammar.
 pub fn content_digest(headers: &HeaderMap) -> Option<Digest> {
     Digest::parse(only(headers, &CONTENT_DIGEST)?).ok()

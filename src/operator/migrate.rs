@@ -1,6 +1,6 @@
 //! The way out: what the registry's own list lacks is pushed again, and what was needed for backref alone is taken away.
 
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 
 use super::{error::OperatorError, repository::RepositorySession};
 use crate::{
@@ -134,11 +134,8 @@ impl RepositorySession {
             }
             Err(error) => return Err(error),
         }
-        let request = request(registry, Method::DELETE, carrier, Body::EMPTY);
         let place = self.app.tasks.place(registry.holder()).await?;
-        let mut change = self.app.changes.begin(registry);
-        let answer = change.delete(request, carrier).await;
-        let answer = change.finish(&place, answer).await?;
+        let answer = self.app.changes.delete(registry, carrier, &place).await?;
         if !answer.status().is_success() {
             return Err(Refusal::of(answer.status(), answer.headers()).into());
         }
@@ -153,7 +150,7 @@ impl RepositorySession {
         raw: &RawManifest,
         claim: Option<Claim>,
     ) -> Result<(), Error> {
-        let mut request = request(registry, Method::PUT, key, Body::from(raw.bytes.clone()));
+        let mut request = registry.request(Method::PUT, manifest_uri(key), Body::from(raw.bytes.clone()));
         let kind = HeaderValue::from_str(raw.media_type.as_str()).map_err(|_| Error::Bug)?;
         request.headers_mut().insert(header::CONTENT_TYPE, kind);
         let place = self.app.tasks.place(registry.holder()).await?;
@@ -170,12 +167,4 @@ impl RepositorySession {
     pub async fn has_originals(&self) -> Result<bool, OperatorError> {
         Ok(self.app.store.has_aliases(&self.app.upstream.name, self.repository()).await?)
     }
-}
-
-fn request(registry: &Registry, method: Method, key: &ManifestKey, body: Body) -> Request<Body> {
-    let mut request = Request::new(body);
-    *request.method_mut() = method;
-    *request.uri_mut() = manifest_uri(key);
-    *request.headers_mut() = registry.caller().headers().clone();
-    request
 }

@@ -1,6 +1,6 @@
 //! What the upstream has lost: a 404 counts beside a 200 that the same credentials got in the same repository.
 
-use http::{Method, Request, StatusCode};
+use http::StatusCode;
 
 use super::{error::OperatorError, repository::RepositorySession};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     error::Error,
     oci::Digest,
     store::{Applied, Basis, Close, Seen, Verdict},
-    upstream::{Body, Refusal, manifest_uri},
+    upstream::Refusal,
 };
 
 /// What the upstream said about a manifest.
@@ -118,14 +118,8 @@ impl RepositorySession {
     pub async fn delete(&self, referrer: &Digest) -> Result<(), OperatorError> {
         let key = self.key(referrer);
         let deleted = self.tokens.with(async |registry| {
-            let mut request = Request::new(Body::EMPTY);
-            *request.method_mut() = Method::DELETE;
-            *request.uri_mut() = manifest_uri(&key);
-            *request.headers_mut() = registry.caller().headers().clone();
             let place = self.app.tasks.place(registry.holder()).await?;
-            let mut change = self.app.changes.begin(registry);
-            let answer = change.delete(request, &key).await;
-            let answer = change.finish(&place, answer).await?;
+            let answer = self.app.changes.delete(registry, &key, &place).await?;
             match answer.status() {
                 status if status.is_success() || status == StatusCode::NOT_FOUND => Ok(()),
                 status => Err::<(), Error>(Refusal::of(status, answer.headers()).into()),

@@ -8,16 +8,16 @@ use super::{error::OperatorError, native::list_of, repository::RepositorySession
 use crate::{
     carrier::{EMPTY_BLOB, EMPTY_DIGEST},
     error::Error,
-    oci::{Algorithm, Digest, MediaType, ReferrersTag},
-    upstream::{Body, Registry, Uploaded, manifest_uri, reference_uri},
+    oci::{Algorithm, Digest, MediaType, ReferrersTag, header::OCI_SUBJECT},
+    upstream::{Body, Refusal, Registry, Uploaded, manifest_uri, reference_uri},
 };
 
 /// What the registry said to each push of a trial.
 #[derive(Debug, Default)]
 pub struct Trial {
-    /// An image manifest, to which the others refer.
+    /// An image manifest, to which the others refer; none of these was tried where it is refused.
     pub image: StatusCode,
-    /// An image manifest with a subject; none of what follows was tried where it is refused.
+    /// An image manifest with a subject.
     pub referrer: StatusCode,
     /// It said that it lists it (`OCI-Subject`).
     pub says_listed: bool,
@@ -152,11 +152,11 @@ async fn send(
     body: &str,
 ) -> Result<(StatusCode, Option<String>), Error> {
     let answer = registry.send(method, uri, media_type, Body::from(Bytes::from(body.to_owned()))).await?;
-    let subject = answer.headers().get("oci-subject").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let subject = answer.headers().get(OCI_SUBJECT).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let status = answer.status();
     if status == StatusCode::UNAUTHORIZED {
         // Another login is tried.
-        return Err(crate::upstream::Refusal::of(status, answer.headers()).into());
+        return Err(Refusal::of(status, answer.headers()).into());
     }
     Ok((status, subject))
 }

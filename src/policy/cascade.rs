@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Method, Request, Response, StatusCode};
+use http::{Response, StatusCode};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     oci::error_codes,
     referrers::ManifestKey,
     tasks::Place,
-    upstream::{Body, Registry, manifest_uri, short_body},
+    upstream::{Body, Registry, short_answer},
 };
 
 /// How many manifests go with one subject at most: its referrers, theirs, and so on.
@@ -32,10 +32,9 @@ pub async fn is_for_referrers(answer: Response<Body>) -> (Response<Body>, bool) 
     if answer.status() != StatusCode::CONFLICT {
         return (answer, false);
     }
-    let (head, body) = answer.into_parts();
-    let body = short_body(body).await.unwrap_or_default();
-    let is_it = error_codes(&body).iter().any(|code| code == "MANIFEST_REFERENCED");
-    (Response::from_parts(head, Body::from(body)), is_it)
+    let (answer, body) = short_answer(answer).await;
+    let is_it = body.is_some_and(|body| error_codes(&body).iter().any(|code| code == "MANIFEST_REFERENCED"));
+    (answer, is_it)
 }
 
 /// Deletes the referrers of what was deleted, or is to be, with the same caller's credentials. `of`: the subject's forms.
@@ -144,13 +143,7 @@ impl Cascade {
 async fn delete_one(changes: Changes, registry: Registry, place: Place, key: ManifestKey) -> Result<Deleted, Error> {
     // The one that is to go comes first.
     let forms = changes.tags.known_forms(&key).await?;
-    let mut request = Request::new(Body::EMPTY);
-    *request.method_mut() = Method::DELETE;
-    *request.uri_mut() = manifest_uri(&key);
-    *request.headers_mut() = registry.caller().headers().clone();
-    let mut change = changes.begin(&registry);
-    let answer = change.delete(request, &key).await;
-    let (answer, is_referred_to) = is_for_referrers(change.finish(&place, answer).await?).await;
+    let (answer, is_referred_to) = is_for_referrers(changes.delete(&registry, &key, &place).await?).await;
     Ok(match answer.status() {
         status if status.is_success() || status == StatusCode::NOT_FOUND => Deleted::Gone(forms),
         _ if is_referred_to => Deleted::ReferredTo(forms),

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    oci::Digest,
+    oci::{Digest, ReferrersList},
     referrers::ManifestKey,
     store::{TagHolds, TagOutcome, TagWrite, Until},
     upstream::Registry,
@@ -27,35 +27,29 @@ impl ReferrersTags {
         let _locked = self.locks.lock(subject).await;
         let before = self.lease(registry, subject, TagWrite::All).await?;
         let standing = before.standing().map(Until::At);
-        let outcome = |holds, unsettled| TagOutcome { holds, undo: None, unsettled, release: true };
-        let index = match find(self, registry, subject, None).await {
-            Ok(Found::List(index, list)) if list.marked => {
-                list.entries.iter().all(|entry| listed.contains(&entry.digest)).then_some(index)
+        let (mut holds, mut unsettled) = (None, standing);
+        let retired = match find(self, registry, subject, None).await {
+            Ok(Found::List(index, list)) if list.marked && names_only(&list, listed) => {
+                match delete(registry, &subject.sibling(index)).await {
+                    Answer::Done => {
+                        holds = Some(TagHolds { version: before.version, index: None, marked: false });
+                        Ok(true)
+                    }
+                    Answer::No(status, _) => Err(Error::TagRefused(status)),
+                    Answer::Unknown(error) => {
+                        unsettled = Some(Until::In(registry.upstream().longest()));
+                        Err(error)
+                    }
+                }
             }
-            Ok(_) => None,
-            Err(error) => {
-                self.store.end_tag(subject, outcome(None, standing)).await?;
-                return Err(error);
-            }
+            Ok(_) => Ok(false),
+            Err(error) => Err(error),
         };
-        let Some(index) = index else {
-            self.store.end_tag(subject, outcome(None, standing)).await?;
-            return Ok(false);
-        };
-        match delete(registry, &subject.sibling(index)).await {
-            Answer::Done => {
-                let holds = TagHolds { version: before.version, index: None, marked: false };
-                self.store.end_tag(subject, outcome(Some(holds), standing)).await?;
-                Ok(true)
-            }
-            Answer::No(status, _) => {
-                self.store.end_tag(subject, outcome(None, standing)).await?;
-                Err(Error::TagRefused(status))
-            }
-            Answer::Unknown(error) => {
-                self.store.end_tag(subject, outcome(None, Some(Until::In(registry.upstream().longest())))).await?;
-                Err(error)
-            }
-        }
+        self.store.end_tag(subject, TagOutcome { holds, undo: None, unsettled, release: true }).await?;
+        retired
     }
+}
+
+fn names_only(list: &ReferrersList, listed: &HashSet<Digest>) -> bool {
+    list.entries.iter().all(|entry| listed.contains(&entry.digest))
 }

@@ -80,9 +80,7 @@ pub async fn learn_listing(
                 }
             }
             (false, true) => {
-                store.learn(&upstream.name, repository, Capabilities::LISTS_PUSHES, Duration::ZERO).await?;
-                store.need_tags(&upstream.name, repository).await?;
-                read(store, upstream, repository).await?;
+                forget(store, upstream, repository, &[Capabilities::LISTS_PUSHES]).await?;
             }
             _ => {}
         }
@@ -96,7 +94,17 @@ pub async fn learn_listing(
 /// The upstream has no list of referrers of its own any more: it is forgotten that it had, and tags are needed again.
 pub async fn lose_api(store: &dyn Store, upstream: &Upstream, repository: &Repository) -> Result<(), Error> {
     upstream.capabilities.saw_api(repository, false);
-    for what in [Capabilities::REFERRERS_API, Capabilities::LISTS_PUSHES] {
+    forget(store, upstream, repository, &[Capabilities::REFERRERS_API, Capabilities::LISTS_PUSHES]).await
+}
+
+/// Forgets what rested on a list of the upstream's own, so that tags are needed again.
+async fn forget(
+    store: &dyn Store,
+    upstream: &Upstream,
+    repository: &Repository,
+    forgotten: &[&str],
+) -> Result<(), Error> {
+    for what in forgotten {
         store.learn(&upstream.name, repository, what, Duration::ZERO).await?;
     }
     store.need_tags(&upstream.name, repository).await?;

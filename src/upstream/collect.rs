@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::Response;
 use http_body::Body as _;
 use http_body_util::{BodyExt, Limited};
 use tokio::time::{Instant, timeout_at};
@@ -131,6 +132,13 @@ pub(super) async fn collect_up_to(mut body: Body, most: usize, time: Duration) -
 pub async fn short_body(body: Body) -> Option<Bytes> {
     const MOST: usize = 64 << 10;
     Some(Limited::new(body, MOST).collect().await.ok()?.to_bytes())
+}
+
+/// An answer with a short body, whole again, and that body. Where [`short_body`] gives none, the answer has none either.
+pub async fn short_answer(answer: Response<Body>) -> (Response<Body>, Option<Bytes>) {
+    let (head, body) = answer.into_parts();
+    let body = short_body(body).await;
+    (Response::from_parts(head, body.clone().map_or(Body::EMPTY, Body::from)), body)
 }
 
 /// The next bytes of a body.

@@ -5,13 +5,11 @@ use http::{HeaderMap, StatusCode, Uri};
 use ring::digest::{self, SHA256};
 
 use super::{
-    collect::CollectError,
     paging::{PageWalk, next_page},
     refusal::{ReadError, Refusal},
-    registry::{Registry, is_coded},
+    registry::Registry,
 };
 use crate::{
-    budget::Part,
     oci::{Digest, MAX_MANIFEST, MediaType, ReferrersList, Repository, header::media_type},
     referrers::ManifestKey,
 };
@@ -112,19 +110,10 @@ pub async fn native_page(registry: &Registry, uri: &str) -> Result<Option<Native
         return Ok(None);
     }
     let headers = answer.headers().clone();
-    if is_coded(&headers) {
-        return Err(ReadError::Incomplete);
-    }
-    let next = next_page(&headers);
-    match registry.collect(answer.into_body(), Part::Read, MAX_MANIFEST, 1).await {
-        Ok((bytes, reservation)) => Ok(Some(NativePage { bytes: reservation.hold(bytes), next, headers })),
-        Err(CollectError::Busy(error)) => Err(error.into()),
-        Err(CollectError::TooLarge) => {
-            let message = format!("a page of the registry's own list has more than {MAX_MANIFEST} bytes");
-            Err(ReadError::TooLong(message))
-        }
-        Err(CollectError::Body(_)) => Err(ReadError::Incomplete),
-    }
+    let too_long =
+        || ReadError::TooLong(format!("a page of the registry's own list has more than {MAX_MANIFEST} bytes"));
+    let bytes = registry.read_whole(answer, too_long).await?;
+    Ok(Some(NativePage { bytes, next: next_page(&headers), headers }))
 }
 
 /// `/v2/<name>/referrers/<digest>`

@@ -54,11 +54,6 @@ impl Cors {
     }
 }
 
-/// A key for hashes of callers, of this process.
-pub fn caller_hash() -> hmac::Key {
-    hmac::Key::new(hmac::HMAC_SHA256, &crate::random::bytes::<32>())
-}
-
 /// A keyed hash of everything by which the upstream could decide about a caller, with what it is about.
 pub type CallerKey = [u8; 32];
 
@@ -237,7 +232,7 @@ mod tests {
 
     fn permits() -> Permits {
         let config = config::Permit { ttl: Duration::from_mins(1), entries: 10, ignore_headers: Vec::new() };
-        Permits::new(&config, caller_hash())
+        Permits::new(&config, crate::random::hash_key())
     }
 
     fn subject(repository: &str) -> ManifestKey {

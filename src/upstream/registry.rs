@@ -61,7 +61,16 @@ impl Registry {
         self.upstream.forward(request, self.caller.side()).await
     }
 
-    /// Sends a request of backref's own in the caller's name, with a body or none.
+    /// A request of backref's own in the caller's name, with a body or none.
+    pub fn request(&self, method: Method, uri: Uri, body: Body) -> Request<Body> {
+        let mut request = Request::new(body);
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = self.caller.headers().clone();
+        request
+    }
+
+    /// Sends such a request.
     pub async fn send(
         &self,
         method: Method,
@@ -69,10 +78,7 @@ impl Registry {
         media_type: Option<&'static str>,
         body: Body,
     ) -> Result<Response<Body>, UpstreamError> {
-        let mut request = Request::new(body);
-        *request.method_mut() = method;
-        *request.uri_mut() = uri;
-        *request.headers_mut() = self.caller.headers().clone();
+        let mut request = self.request(method, uri, body);
         if request.method() == Method::POST && request.body().is_end_stream() {
             request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
@@ -142,6 +148,15 @@ impl Registry {
 
     /// The bytes of the manifest in an answer, up to 4 MiB of them. They keep their reservation.
     pub async fn manifest_bytes(&self, answer: Response<Body>) -> Result<Bytes, ReadError> {
+        self.read_whole(answer, || ReadError::Incomplete).await
+    }
+
+    /// The bytes of an answer that is read here, up to 4 MiB of them; `too_long`: what it is to be longer.
+    pub(super) async fn read_whole(
+        &self,
+        answer: Response<Body>,
+        too_long: impl FnOnce() -> ReadError,
+    ) -> Result<Bytes, ReadError> {
         if is_coded(answer.headers()) {
             return Err(ReadError::Incomplete);
         }
@@ -149,7 +164,8 @@ impl Registry {
         let (bytes, reservation) = match self.collect(body, Part::Read, MAX_MANIFEST, 1).await {
             Ok(collected) => collected,
             Err(CollectError::Busy(error)) => return Err(error.into()),
-            Err(CollectError::TooLarge | CollectError::Body(_)) => return Err(ReadError::Incomplete),
+            Err(CollectError::TooLarge) => return Err(too_long()),
+            Err(CollectError::Body(_)) => return Err(ReadError::Incomplete),
         };
         Ok(reservation.hold(bytes))
     }
@@ -234,7 +250,7 @@ impl Head {
 }
 
 /// Whether a body is in another coding than was asked for (RFC 9110, 8.4).
-pub(super) fn is_coded(headers: &HeaderMap) -> bool {
+fn is_coded(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 

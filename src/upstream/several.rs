@@ -22,16 +22,13 @@ impl Upstreams {
         std::iter::once(&self.first).chain(&self.others)
     }
 
-    /// Whether there are several.
-    pub fn are_several(&self) -> bool {
-        !self.others.is_empty()
+    /// The one, where there are no others: it is asked for by whatever host.
+    pub fn only(&self) -> Option<&Arc<Upstream>> {
+        self.others.is_empty().then_some(&self.first)
     }
 
     /// The one that a client asks for by this host, with or without a port. `None`: no registry is fronted under it.
     pub fn of_host(&self, host: &str) -> Option<&Arc<Upstream>> {
-        if !self.are_several() {
-            return Some(&self.first);
-        }
         let host = host.to_ascii_lowercase();
         let name = match host.rsplit_once(':') {
             Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
