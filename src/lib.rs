@@ -45,4 +45,5 @@ mod step;
 pub mod store;
 pub mod tasks;
 pub mod throttle;
+mod tls;
 pub mod upstream;

@@ -3,10 +3,13 @@
 //!
 //! One trait for each kind of row; [`Store`] is all of them.
 
+mod aliased;
 mod aliases;
 mod attempts;
 mod error;
 mod knowledge;
+mod postgres;
+mod purpose;
 mod referrers_tags;
 mod relation_tags;
 mod relations;
@@ -21,7 +24,9 @@ pub use knowledge::{Applied, AttemptId, Basis, Close, Seen};
 pub use referrers_tags::{ReferrersTags, TagHolds, TagIndex, TagLook, TagOutcome, TagState, TagWrite, Until};
 pub use relation_tags::{RelationTags, TagSeen, TagVerdict};
 pub use relations::{Finding, QueryStart, Recorded, Relations, Row, RowSink, Verdict};
-pub use sqlite::{OpenFor, SqliteStore};
+pub use postgres::{PostgresStore, PostgresUrl};
+pub use purpose::OpenFor;
+pub use sqlite::SqliteStore;
 pub use time::StoreTime;
 pub use upstreams::{Capability, Pending, Upstreams};
 

@@ -30,7 +30,7 @@ impl Change<'_> {
         };
         step("delete-noted");
         let again = copy(&request);
-        let answer = relations::forward(self.registry, store, request, attempt.id).await?;
+        let answer = relations::forward(self.registry, store, request, (key, attempt.id)).await?;
         step("delete-answered");
         let protected = is_protected(&answer) && self.tags.lists(key).await.unwrap_or_default();
         let answer = if protected || self.is_kept(key, &answer).await {
@@ -42,7 +42,7 @@ impl Change<'_> {
             step("delete-applied");
             answer
         } else {
-            relations::end_unsuccessful(store, attempt.id, &answer).await;
+            relations::end_unsuccessful(store, (key, attempt.id), &answer).await;
             answer
         };
         Ok(answer)
@@ -97,12 +97,12 @@ impl Change<'_> {
                 answer
             }
             TakeOut::Refused => {
-                relations::end_unsuccessful(store, id, &refused).await;
+                relations::end_unsuccessful(store, (key, id), &refused).await;
                 Ok(refused)
             }
             TakeOut::Unknown => {
                 // Another delete may have come through meanwhile, and the tag was the last that knew of what came back.
-                relations::end(store, id, true).await;
+                relations::end(store, (key, id), true).await;
                 Ok(refused)
             }
         };
@@ -123,15 +123,15 @@ impl Change<'_> {
         // Its time begins anew.
         let attempt = relations::begin(self.registry, AttemptKind::Delete, key, None);
         if let Err(error) = store.begin(&attempt).await {
-            relations::end(store, first, true).await;
+            relations::end(store, (key, first), true).await;
             return Err(error.into());
         }
-        relations::end(store, first, false).await;
-        let mut answer = relations::forward(self.registry, store, request, attempt.id).await?;
+        relations::end(store, (key, first), false).await;
+        let mut answer = relations::forward(self.registry, store, request, (key, attempt.id)).await?;
         let is_kept = self.is_kept(key, &answer).await;
         if is_kept || !self.is_deleted(key, seen, &answer).await {
             // A refusal may be of what another delete took away: what is there now is asked for.
-            relations::end(store, attempt.id, true).await;
+            relations::end(store, (key, attempt.id), true).await;
             return Ok(answer);
         }
         if answer.status() == StatusCode::NOT_FOUND {

@@ -36,10 +36,10 @@ impl Change<'_> {
         let seen = store.begin(&attempt).await?;
         step("push-noted");
 
-        let mut answer = relations::forward(self.registry, store, request, attempt.id).await?;
+        let mut answer = relations::forward(self.registry, store, request, (&referrer, attempt.id)).await?;
         step("push-answered");
         let Some(relation) = claim.held(answer.status()) else {
-            relations::end_unsuccessful(store, attempt.id, &answer).await;
+            relations::end_unsuccessful(store, (&referrer, attempt.id), &answer).await;
             return Ok(answer);
         };
         let is_listed = answer.headers().get(OCI_SUBJECT).is_some_and(|said| said == relation.subject.as_str());

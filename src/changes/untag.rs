@@ -34,14 +34,14 @@ impl Change<'_> {
                 return Ok(self.registry.forward(request).await?);
             }
         };
-        let answer = relations::forward(self.registry, store, request, attempt.id).await?;
+        let answer = relations::forward(self.registry, store, request, (&key, attempt.id)).await?;
         if answer.status().is_success() {
             let verdict = Some(TagVerdict::Off);
             let subject =
                 relations::confirm_tag(self.registry, store, &key, tag, verdict, (attempt.id, seen, &answer)).await?;
             self.changed.push(subject);
         } else {
-            relations::end_unsuccessful(store, attempt.id, &answer).await;
+            relations::end_unsuccessful(store, (&key, attempt.id), &answer).await;
         }
         Ok(answer)
     }

@@ -23,17 +23,17 @@ pub fn begin(registry: &Registry, kind: AttemptKind, key: &ManifestKey, subject:
     }
 }
 
-/// Forwards the request of an attempt, which stays open when its outcome is unknown.
+/// Forwards the request of an attempt on `key`, which stays open when its outcome is unknown.
 pub async fn forward(
     registry: &Registry,
     store: &dyn Store,
     request: Request<Body>,
-    id: AttemptId,
+    (key, id): (&ManifestKey, AttemptId),
 ) -> Result<Response<Body>, Error> {
     match registry.forward(request).await {
         Ok(answer) => Ok(answer),
         Err(error) => {
-            end(store, id, error.was_sent()).await;
+            end(store, (key, id), error.was_sent()).await;
             Err(error.into())
         }
     }
@@ -41,13 +41,13 @@ pub async fn forward(
 
 /// Ends an attempt that the upstream did not carry out, or may not have. Only a definite no forgets it: not one to a
 /// request that was sent twice.
-pub async fn end_unsuccessful(store: &dyn Store, id: AttemptId, answer: &Response<Body>) {
-    end(store, id, answer.status().is_success() || !is_definite(answer)).await;
+pub async fn end_unsuccessful(store: &dyn Store, (key, id): (&ManifestKey, AttemptId), answer: &Response<Body>) {
+    end(store, (key, id), answer.status().is_success() || !is_definite(answer)).await;
 }
 
 /// Ends an attempt: given up where its outcome is `unknown`, otherwise forgotten.
-pub async fn end(store: &dyn Store, id: AttemptId, unknown: bool) {
-    let ended = if unknown { store.release(id).await } else { store.drop_attempt(id).await };
+pub async fn end(store: &dyn Store, (key, id): (&ManifestKey, AttemptId), unknown: bool) {
+    let ended = if unknown { store.release(key, id).await } else { store.drop_attempt(key, id).await };
     if let Err(error) = ended {
         // It stays open until its time is over, and is settled after that.
         tracing::warn!(%error, "an unresolved write could not be ended");
@@ -82,7 +82,7 @@ pub async fn confirm(
 ) -> Result<(), Error> {
     let confirmed = apply(registry, store, key, verdict, seen, closing(id, answer)).await;
     if confirmed.is_err() {
-        end(store, id, true).await;
+        end(store, (key, id), true).await;
     }
     confirmed
 }

@@ -73,9 +73,9 @@ async fn send(
 ) -> Result<StatusCode, String> {
     let attempt = begin(registry, AttemptKind::Push, referrer, Some(relation.subject.clone()));
     let seen = store.begin(&attempt).await.map_err(|error| error.to_string())?;
-    let answer = tokio::time::timeout(PATIENCE, forward(registry, store, request, attempt.id)).await;
+    let answer = tokio::time::timeout(PATIENCE, forward(registry, store, request, (referrer, attempt.id))).await;
     let Ok(answer) = answer else {
-        end(store, attempt.id, true).await;
+        end(store, (referrer, attempt.id), true).await;
         return Err(format!("no answer within {PATIENCE:?}"));
     };
     let answer = answer.map_err(|error| error.to_string())?;
@@ -86,7 +86,7 @@ async fn send(
             tracing::debug!(%error, "a digest tag was written, and that could not be confirmed");
         }
     } else {
-        end_unsuccessful(store, attempt.id, &answer).await;
+        end_unsuccessful(store, (referrer, attempt.id), &answer).await;
     }
     Ok(answer.status())
 }

@@ -44,7 +44,7 @@ pub async fn note_tags(
             Err(error) => {
                 // Nothing is sent.
                 for NotedTag { id, .. } in noted {
-                    end(store, id, false).await;
+                    end(store, (key, id), false).await;
                 }
                 return Err(error.into());
             }
@@ -75,8 +75,8 @@ pub async fn conclude_noted(
                     Err(error) => failed = Some(error),
                 }
             }
-            Ok(answer) => end_unsuccessful(store, id, answer).await,
-            Err(error) => end(store, id, !matches!(error, Error::Upstream(error) if !error.was_sent())).await,
+            Ok(answer) => end_unsuccessful(store, (key, id), answer).await,
+            Err(error) => end(store, (key, id), !matches!(error, Error::Upstream(error) if !error.was_sent())).await,
         }
     }
     (changed, failed)
@@ -95,7 +95,7 @@ pub async fn confirm_tag(
 ) -> Result<ManifestKey, Error> {
     let confirmed = apply(registry, store, key, tag, verdict, seen, closing(id, answer)).await;
     if confirmed.is_err() {
-        end(store, id, true).await;
+        end(store, (key, id), true).await;
     }
     confirmed.map(|()| key.sibling(tag.subject.clone()))
 }

@@ -19,11 +19,11 @@ pub trait Attempts {
     /// Without a subject it is found by each subject that the digest's rows name.
     async fn begin(&self, attempt: &Attempt) -> Result<Seen, StoreError>;
 
-    /// Forgets an attempt that certainly changed nothing.
-    async fn drop_attempt(&self, id: AttemptId) -> Result<(), StoreError>;
+    /// Forgets an attempt on `key` that certainly changed nothing.
+    async fn drop_attempt(&self, key: &ManifestKey, id: AttemptId) -> Result<(), StoreError>;
 
-    /// Gives up an attempt of unknown outcome: whoever asks about its subject next may settle it.
-    async fn release(&self, id: AttemptId) -> Result<(), StoreError>;
+    /// Gives up an attempt on `key` of unknown outcome: whoever asks about its subject next may settle it.
+    async fn release(&self, key: &ManifestKey, id: AttemptId) -> Result<(), StoreError>;
 
     /// Up to `limit` attempts on referrers of these subjects that nobody works on any more, since their owner is gone or
     /// their time is over. Those that can be settled for good come first, the others by chance, so that none waits behind

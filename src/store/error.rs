@@ -16,12 +16,14 @@ pub enum StoreError {
     Closed,
 }
 
-/// Why a store can't be opened. Its file is as it was.
+/// Why a store can't be opened. What is there is as it was.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum OpenError {
     #[error("cannot open the database {path}: {reason}")]
     Unusable { path: PathBuf, reason: String },
+    #[error("cannot use the database {url}: {reason}")]
+    Database { url: String, reason: String },
     #[error("{0} is not a backref database: choose another path with --store sqlite:PATH")]
     Foreign(PathBuf),
     #[error("{path} was written by a newer backref (schema {found}, this one knows {known}): use that release")]

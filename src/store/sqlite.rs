@@ -2,7 +2,6 @@
 //!
 //! A file for each trait, which says on what connection and how durably; the SQL is in `rows/`.
 
-mod aliased;
 mod aliases;
 mod attempts;
 mod clock;
@@ -21,4 +20,3 @@ mod upstreams;
 mod writer;
 
 pub use database::SqliteStore;
-pub use open::OpenFor;

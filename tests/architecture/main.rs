@@ -44,7 +44,7 @@ const DIRECTION: Direction = Direction {
         &["config", "metrics", "referrers"],
         &["oci"],
     ],
-    leaves: &["budget", "locks", "min_rate", "tasks", "throttle", "random", "shares", "stall", "step"],
+    leaves: &["budget", "locks", "min_rate", "tasks", "throttle", "random", "shares", "stall", "step", "tls"],
     names_only: &[("store", "upstream", &["ReadPermit"])],
 };
 

@@ -37,7 +37,7 @@ pub(crate) async fn store_attempts_are_orphans_once_released_or_late(store: Arc<
     for attempt in [&released, &late, &live] {
         store.begin(attempt).await.expect("writable");
     }
-    store.release(released.id).await.expect("writable");
+    store.release(&released.key, released.id).await.expect("writable");
     let of = subject().digest;
     let (first, second) = ((of.clone(), released.key.digest, false), (of, late.key.digest.clone(), true));
     assert_eq!(orphans(&*store, &[subject()]).await, [first.clone(), second]);
@@ -61,7 +61,7 @@ pub(crate) async fn store_a_delete_is_found_by_each_subject_of_its_manifest(stor
     }
     let unresolved = store.recorded("up", &repository(), Recorded::Unresolved, None, 9).await.expect("readable");
     assert_eq!(unresolved, names(&["one", "two"]));
-    store.release(delete.id).await.expect("writable");
+    store.release(&delete.key, delete.id).await.expect("writable");
     for subject in &subjects {
         let found = orphans(&*store, std::slice::from_ref(subject)).await;
         assert_eq!(found, [(subject.digest.clone(), key("a").digest, false)]);
@@ -87,7 +87,7 @@ pub(crate) async fn store_a_delete_that_is_over_in_time_is_over_for_each_subject
     for id in [1, 2] {
         store.begin(&delete(id, "a", Duration::ZERO)).await.expect("writable");
     }
-    store.drop_attempt(AttemptId(1)).await.expect("writable");
+    store.drop_attempt(&key("a"), AttemptId(1)).await.expect("writable");
     let seen = store.look(&key("a")).await.expect("readable");
     assert!(seen.contended, "the other is open");
     let basis = Basis { version: seen.version, alone: false };
@@ -103,11 +103,11 @@ pub(crate) async fn store_a_delete_is_found_by_subjects_that_its_manifest_gets_m
     assert_eq!(store.pending("up").await.expect("readable").writes, 1);
     let push = attempt("a", LONG);
     store.begin(&push).await.expect("writable");
-    store.drop_attempt(push.id).await.expect("writable");
+    store.drop_attempt(&push.key, push.id).await.expect("writable");
     tag(&*store, "a", "one").await;
     let imported = Relation { subject: key("two").digest, ..relation(key("a"), "a/b") };
     apply(&*store, &key("a"), Verdict::Held(Arc::new(imported))).await;
-    store.release(delete.id).await.expect("writable");
+    store.release(&delete.key, delete.id).await.expect("writable");
     for subject in [subject(), key("one"), key("two")] {
         let found = orphans(&*store, std::slice::from_ref(&subject)).await;
         assert_eq!(found, [(subject.digest, key("a").digest, false)]);
@@ -119,7 +119,7 @@ pub(crate) async fn store_a_delete_is_found_by_the_subject_of_a_push_on_its_way(
     store.begin(&attempt("a", LONG)).await.expect("writable");
     let delete = delete(1, "a", LONG);
     assert!(store.begin(&delete).await.expect("writable").contended);
-    store.release(delete.id).await.expect("writable");
+    store.release(&delete.key, delete.id).await.expect("writable");
     let found = orphans(&*store, &[subject()]).await;
     assert_eq!(found, [(subject().digest, key("a").digest, false)]);
 }
@@ -128,7 +128,7 @@ pub(crate) async fn store_orphans_come_settled_for_good_first_and_no_more_than_a
     for (name, lasts) in [("a", LONG), ("b", Duration::ZERO), ("c", LONG), ("d", Duration::ZERO)] {
         let attempt = attempt(name, lasts);
         store.begin(&attempt).await.expect("writable");
-        store.release(attempt.id).await.expect("writable");
+        store.release(&attempt.key, attempt.id).await.expect("writable");
     }
     for limit in 0..=4 {
         let found = store.orphans(&[subject(), key("other")], limit).await.expect("readable");

@@ -1,10 +1,14 @@
 //! What every store has to do, run on each store there is; and what a SQLite file has to stand.
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod attempts;
 mod cost;
 mod file;
 mod lists;
 mod opening;
+mod postgres;
 mod processes;
 mod referrers_tags;
 mod relation_tags;
@@ -18,10 +22,10 @@ use std::{path::Path, process::Command, sync::Arc};
 use backref::store::{OpenError, OpenFor, SqliteStore, Store};
 use tempfile::TempDir;
 
-/// Runs each case of a module on a store of its own.
-macro_rules! on_sqlite {
+/// Runs each case of a module on a store of its own, of each kind.
+macro_rules! on_each_store {
     ($($module:ident: $($case:ident),+ $(,)?;)+) => {
-        mod sqlite {
+        mod on_sqlite {
             $(mod $module {
                 $(#[test]
                 fn $case() {
@@ -31,10 +35,19 @@ macro_rules! on_sqlite {
                 })+
             })+
         }
+
+        mod on_postgres {
+            $(mod $module {
+                $(#[test]
+                fn $case() {
+                    crate::block_on(crate::$module::$case(crate::postgres::new_store()));
+                })+
+            })+
+        }
     };
 }
 
-on_sqlite! {
+on_each_store! {
     relations:
         store_a_held_relation_is_listed,
         store_a_repeated_push_keeps_its_place,
@@ -97,6 +110,13 @@ fn sqlite_store_one_process_writes_a_tag_at_a_time() {
     let one = open(&path).expect("a new store");
     let other = Arc::new(SqliteStore::open(&path, OpenFor::Command, 1).expect("commands work beside it"));
     block_on(referrers_tags::store_one_process_writes_a_tag_at_a_time(one, other));
+}
+
+#[test]
+fn postgres_store_one_process_writes_a_tag_at_a_time() {
+    let url = postgres::server().database();
+    let open = || Arc::new(postgres::open(&url, OpenFor::Serving).expect("as many as want to"));
+    block_on(referrers_tags::store_one_process_writes_a_tag_at_a_time(open(), open()));
 }
 
 fn folder() -> TempDir {

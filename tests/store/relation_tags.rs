@@ -101,7 +101,7 @@ pub(crate) async fn store_a_delete_or_a_push_under_the_same_tag_stands_beside(st
     assert!(!begin(&mine).await, "one's own attempt doesn't count");
     assert!(!begin(&tagged(2, "a", "u", AttemptKind::Push, LONG)).await, "another tag is another's");
     assert!(begin(&tagged(3, "b", "t", AttemptKind::Push, LONG)).await, "the same tag is not");
-    store.drop_attempt(AttemptId(3)).await.expect("writable");
+    store.drop_attempt(&key("a"), AttemptId(3)).await.expect("writable");
     assert!(!begin(&attempt("a", LONG)).await, "nothing that a tag does changes whether the manifest is there");
     let delete = Attempt { id: AttemptId(4), kind: AttemptKind::Delete, ..attempt("a", LONG) };
     begin(&delete).await;
@@ -109,7 +109,7 @@ pub(crate) async fn store_a_delete_or_a_push_under_the_same_tag_stands_beside(st
     let alone = Basis { version: seen.version, alone: true };
     let outcome = store.apply_tag(&mine.key, &tag("t"), on("a"), alone, Close::One(mine.id)).await.expect("writable");
     assert!(matches!(outcome, Applied::Outdated(_)), "a delete of the manifest takes the tag along: {outcome:?}");
-    store.drop_attempt(delete.id).await.expect("writable");
+    store.drop_attempt(&delete.key, delete.id).await.expect("writable");
     let outcome = store.apply_tag(&mine.key, &tag("t"), on("a"), alone, Close::One(mine.id)).await.expect("writable");
     assert_eq!(outcome, Applied::Done);
 }
@@ -118,7 +118,7 @@ pub(crate) async fn store_orphans_on_a_tag_are_told_apart_from_those_on_the_dige
     let begin = async |attempt: &Attempt, released: bool| {
         store.begin(attempt).await.expect("writable");
         if released {
-            store.release(attempt.id).await.expect("writable");
+            store.release(&attempt.key, attempt.id).await.expect("writable");
         }
     };
     let orphans = async || {

@@ -69,7 +69,7 @@ pub(crate) async fn store_a_verdict_beside_an_open_attempt_is_refused(store: Arc
     let alone = Basis { version: seen.version, alone: true };
     let outcome = store.apply(&mine.key, held("a"), alone, Close::One(mine.id)).await.expect("writable");
     assert!(matches!(outcome, Applied::Outdated(Seen { contended: true, .. })), "{outcome:?}");
-    store.drop_attempt(other.id).await.expect("writable");
+    store.drop_attempt(&other.key, other.id).await.expect("writable");
     let outcome = store.apply(&mine.key, held("a"), alone, Close::One(mine.id)).await.expect("writable");
     assert_eq!(outcome, Applied::Done);
     assert!(!store.look(&mine.key).await.expect("readable").contended, "it closed its attempt");

@@ -5,6 +5,7 @@
 //! - [`Fake`]: an upstream that does as a test says.
 //! - [`Chaos`]: what may happen to a request between backref and a registry.
 //! - [`Backref`]: the binary under test, in front of a registry.
+//! - [`Postgres`]: a database server.
 //! - [`Home`]: where a client runs, with credentials and files of its own.
 //! - [`http`]: single requests, for what no client shows.
 //!
@@ -19,6 +20,7 @@ mod chaos;
 mod fake;
 mod home;
 pub(crate) mod http;
+mod postgres;
 mod process;
 mod registry;
 mod registry_config;
@@ -32,6 +34,7 @@ pub(crate) use backref::{Backref, BackrefOptions};
 pub(crate) use chaos::{Chaos, Mishap};
 pub(crate) use fake::{Fake, Gate, Head, Holdings, Reply, Seen, Visit, sha256, sha512};
 pub(crate) use home::{Home, Outcome};
+pub(crate) use postgres::Postgres;
 pub(crate) use process::Process;
 pub(crate) use registry::{Kind, Registry, RegistryOptions};
 pub(crate) use seed::Seed;

@@ -15,11 +15,11 @@ impl Attempts for SqliteStore {
         self.write(Durability::Process, move |db, now| attempts::begin(db, &attempt, &owner, now)).await
     }
 
-    async fn drop_attempt(&self, id: AttemptId) -> Result<(), StoreError> {
+    async fn drop_attempt(&self, _: &ManifestKey, id: AttemptId) -> Result<(), StoreError> {
         self.write(Durability::Process, move |db, _| attempts::forget(db, id)).await
     }
 
-    async fn release(&self, id: AttemptId) -> Result<(), StoreError> {
+    async fn release(&self, _: &ManifestKey, id: AttemptId) -> Result<(), StoreError> {
         self.write(Durability::Process, move |db, _| attempts::release(db, id)).await
     }
 

@@ -5,15 +5,14 @@ use std::{fs::File, path::Path, sync::Arc};
 use rusqlite::{Connection, Result};
 
 use super::{
-    aliased::Aliased,
     files::OpenFiles,
-    open::{self, OpenFor},
+    open,
     path::locate,
     readers::Readers,
     rows::forms,
     writer::{Durability, Writer},
 };
-use crate::store::{OpenError, StoreError, StoreTime};
+use crate::store::{OpenError, OpenFor, StoreError, StoreTime, aliased::Aliased};
 
 /// A store in a SQLite file.
 pub struct SqliteStore {
@@ -65,7 +64,8 @@ impl SqliteStore {
         read: impl FnOnce(&Connection) -> Result<T>,
     ) -> std::result::Result<T, StoreError> {
         // What can't be read now is looked up again: pulls go on without the store.
-        let aliased = self.aliased.or_look(|| self.read(forms::any).unwrap_or_default());
+        let look = || self.aliased.found(self.read(forms::any).unwrap_or_default());
+        let aliased = self.aliased.is_known().unwrap_or_else(look);
         if aliased { self.read(read) } else { Ok(T::default()) }
     }
 

@@ -16,30 +16,10 @@ use super::{
     rows::{attempts, expiry, referrers_tags},
     schema::{self, Schema},
 };
-use crate::store::OpenError;
+use crate::store::{OpenError, OpenFor};
 
 /// How long another process's transaction is waited for.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
-
-/// Who opens a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OpenFor {
-    /// `backref serve`: the only one on this file, so that every attempt it finds there is an orphan.
-    Serving,
-    /// A command, beside a running `serve` or alone.
-    Command,
-}
-
-impl OpenFor {
-    /// Names this process in its attempts and leases.
-    pub(super) fn owner(self) -> String {
-        let kind = match self {
-            Self::Serving => "serve",
-            Self::Command => "command",
-        };
-        format!("{kind}-{:016x}", crate::random::u64())
-    }
-}
 
 /// Refuses, before anything is written, a file that this release may not use.
 pub(super) fn inspect(path: &Path) -> Result<(), OpenError> {

@@ -2,14 +2,12 @@
 
 use std::{io, path::Path, sync::Arc};
 
-use rustls::pki_types::{CertificateDer, pem::PemObject};
-use rustls::{ClientConfig, pki_types::ServerName};
-use rustls_platform_verifier::Verifier;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
 use super::race;
-use crate::config;
+use crate::{config, tls};
 
 /// Opens connections: where to, and by which TLS.
 #[derive(Clone)]
@@ -40,7 +38,7 @@ impl Connector {
     pub fn new(config: &config::Upstream) -> Result<Self, TlsError> {
         let host = config.url.authority.host();
         let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let tls = (config.url.scheme == http::uri::Scheme::HTTPS).then(|| tls(&bare, config.ca_file.as_deref()));
+        let tls = (config.url.scheme == http::uri::Scheme::HTTPS).then(|| connector(&bare, config.ca_file.as_deref()));
         Ok(Self { tls: tls.transpose()?, port: config.url.port(), host: bare })
     }
 
@@ -74,24 +72,12 @@ fn in_words(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), words)
 }
 
-fn tls(host: &str, ca_file: Option<&Path>) -> Result<(TlsConnector, ServerName<'static>), TlsError> {
+fn connector(host: &str, ca_file: Option<&Path>) -> Result<(TlsConnector, ServerName<'static>), TlsError> {
     let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsError::Name(host.to_owned()))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut authorities = Vec::new();
-    if let Some(path) = ca_file {
-        let refuse = |reason: String| TlsError::CaFile { path: path.display().to_string(), reason };
-        let certificates = CertificateDer::pem_file_iter(path).map_err(|error| refuse(error.to_string()))?;
-        authorities = certificates.collect::<Result<Vec<_>, _>>().map_err(|error| refuse(error.to_string()))?;
-        if authorities.is_empty() {
-            return Err(refuse("no certificate in it".into()));
-        }
-    }
-    let verifier = Verifier::new_with_extra_roots(authorities, provider.clone())?;
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
+    let mut config = tls::client(ca_file).map_err(|error| match error {
+        tls::ClientError::CaFile { path, reason } => TlsError::CaFile { path, reason },
+        tls::ClientError::Rustls(error) => TlsError::Rustls(error),
+    })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok((TlsConnector::from(Arc::new(config)), name))
 }

@@ -5,9 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a no is believed. A command beside a running `serve` may write the first alias: until it is noticed, the
-/// manifest is found in the upstream, as when the store is lost. To ask SQLite each time whether others wrote would cost
-/// every pull what is to be saved here.
+/// How long a no is believed. Another process may write the first alias: until it is noticed, the manifest is found in the
+/// upstream, as when the store is lost. To ask the database each time would cost every pull what is to be saved here.
 const BELIEVED: Duration = Duration::from_secs(1);
 
 /// What is known of that.
@@ -28,19 +27,22 @@ impl Aliased {
         self.known.store(true, Ordering::Relaxed);
     }
 
-    /// Whether there is one; `look` looks it up.
-    pub(super) fn or_look(&self, look: impl FnOnce() -> bool) -> bool {
+    /// Whether there is one; `None`: that is to be looked up, by this caller alone for a while.
+    pub(super) fn is_known(&self) -> Option<bool> {
         if self.known.load(Ordering::Relaxed) {
-            return true;
+            return Some(true);
         }
         let now = self.opened.elapsed();
         if now < Duration::from_millis(self.looked.load(Ordering::Relaxed)) + BELIEVED {
-            return false;
+            return Some(false);
         }
         // Invariant: no process runs for 2^64 milliseconds.
         self.looked.store(u64::try_from(now.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        let found = look();
-        self.known.fetch_or(found, Ordering::Relaxed);
-        found
+        None
+    }
+
+    /// What was looked up; gives whether there is one.
+    pub(super) fn found(&self, found: bool) -> bool {
+        self.known.fetch_or(found, Ordering::Relaxed) || found
     }
 }

@@ -1,0 +1,166 @@
+//! Changes of a repository: one after the other, whichever process makes them, each all or nothing.
+//!
+//! The lock is the repository's row. The first trip begins the transaction, takes the lock and reads; the last writes and
+//! commits. What needs no answer in between is one trip.
+
+use std::time::Duration;
+
+use deadpool::managed::Object;
+use tokio_postgres::Row;
+
+use super::{
+    batch::{Batch, now, values},
+    connect::Connect,
+    database::PostgresStore,
+    errors::Fault,
+    session::Session,
+};
+use crate::{
+    locks::Locked,
+    oci::Repository,
+    step::step,
+    store::{StoreError, StoreTime},
+};
+
+const LOCK: &str = concat!(
+    "INSERT INTO repository AS this (upstream, repository) VALUES ($1, $2)
+     ON CONFLICT (upstream, repository) DO UPDATE SET writes = this.writes + 1 RETURNING ",
+    now!()
+);
+
+/// How often a change is made again that others were in the way of.
+const ROUNDS: u32 = 10;
+
+/// One process has one change of a repository under way: the others wait here, and hold no connection.
+pub(super) type Turn = Locked<(Box<str>, Repository)>;
+
+/// A change under way.
+pub(super) struct Change {
+    session: Object<Connect>,
+    _turn: Turn,
+    /// When it began, by the database's clock.
+    pub(super) now: StoreTime,
+}
+
+impl PostgresStore {
+    /// Begins a change, and sends `first` with it.
+    pub(super) async fn begin_change(
+        &self,
+        upstream: &str,
+        repository: &Repository,
+        first: &Batch<'_>,
+    ) -> Result<(Change, Vec<Vec<Row>>), Fault> {
+        let turn = self.turn(upstream, repository).await;
+        let session = self.session().await?;
+        session.unsettled();
+        let mut rows = run(&session, &[&begin(upstream, repository), first]).await?;
+        let found = rows.split_off(2);
+        let now = moment(&rows[1])?;
+        Ok((Change { session, _turn: turn, now }, found))
+    }
+
+    /// A change that needs no answer in between: one trip. Gives the rows of each statement.
+    pub(super) async fn change(
+        &self,
+        upstream: &str,
+        repository: &Repository,
+        batch: &Batch<'_>,
+    ) -> Result<Vec<Vec<Row>>, StoreError> {
+        retried!(self.change_once(upstream, repository, batch))
+    }
+
+    async fn change_once(
+        &self,
+        upstream: &str,
+        repository: &Repository,
+        batch: &Batch<'_>,
+    ) -> Result<Vec<Vec<Row>>, Fault> {
+        let _turn = self.turn(upstream, repository).await;
+        let session = self.session().await?;
+        session.unsettled();
+        step("commit-due");
+        let mut rows = session.run(&[&begin(upstream, repository), batch, &commit()]).await?;
+        step("committed");
+        session.settled();
+        rows.pop();
+        Ok(rows.split_off(2))
+    }
+
+    async fn turn(&self, upstream: &str, repository: &Repository) -> Turn {
+        self.turns.lock(&(upstream.into(), repository.clone())).await
+    }
+}
+
+impl Change {
+    /// Another trip in between.
+    pub(super) async fn run(&self, batch: &Batch<'_>) -> Result<Vec<Vec<Row>>, Fault> {
+        run(&self.session, &[batch]).await
+    }
+
+    /// Sends the last statements, and commits.
+    pub(super) async fn commit(self, last: &Batch<'_>) -> Result<(), Fault> {
+        step("commit-due");
+        self.session.run(&[last, &commit()]).await?;
+        step("committed");
+        self.session.settled();
+        Ok(())
+    }
+}
+
+fn begin<'v>(upstream: &'v str, repository: &'v Repository) -> Batch<'v> {
+    Batch::of("BEGIN", Vec::new()).and(LOCK, values![upstream, repository.as_str()])
+}
+
+fn commit() -> Batch<'static> {
+    Batch::of("COMMIT", Vec::new())
+}
+
+/// A trip after which nothing is committed yet.
+async fn run(session: &Session, batches: &[&Batch<'_>]) -> Result<Vec<Vec<Row>>, Fault> {
+    session.run(batches).await.map_err(|fault| match fault {
+        Fault::Store(error) if session.is_lost() => Fault::Lost(error),
+        fault => fault,
+    })
+}
+
+/// Does something, and again where that helps.
+macro_rules! retried {
+    ($done:expr) => {{
+        let mut rounds = $crate::store::postgres::change::Rounds::default();
+        loop {
+            if let Some(done) = rounds.judge($done.await).await {
+                break done;
+            }
+        }
+    }};
+}
+pub(super) use retried;
+
+/// Decides whether what failed is done again: where others were in its way, or the connection was an old one.
+#[derive(Default)]
+pub(super) struct Rounds {
+    made: u32,
+    lost: bool,
+}
+
+impl Rounds {
+    /// What to tell whoever asked; `None`, after a moment: it is to be done again.
+    pub(super) async fn judge<T>(&mut self, result: Result<T, Fault>) -> Option<Result<T, StoreError>> {
+        match result {
+            Err(Fault::Lost(_)) if !self.lost => self.lost = true,
+            Err(Fault::Again) if self.made < ROUNDS => {
+                // Whoever was in the way needs a moment, and not all may come back in the same.
+                let most = 1_000_u64 << self.made;
+                self.made += 1;
+                tokio::time::sleep(Duration::from_micros(crate::random::u64() % most)).await;
+            }
+            result => return Some(result.map_err(Fault::into_error)),
+        }
+        None
+    }
+}
+
+fn moment(rows: &[Row]) -> Result<StoreTime, StoreError> {
+    let row = rows.first().ok_or_else(|| super::errors::malformed("no time"))?;
+    row.try_get(0).map(StoreTime).map_err(|error| super::errors::unusable(&error))
+}
