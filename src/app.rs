@@ -7,14 +7,14 @@ use http::HeaderValue;
 use crate::{
     budget::Budget,
     changes::Changes,
-    config::{self, Config, Origin},
+    config::{self, Config, Origin, StoreUrl},
     listing::Listing,
     locks::Locks,
     metrics::Metrics,
     policy::Policies,
     random,
     referrers_tag::ReferrersTags,
-    store::{OpenError, OpenFor, SqliteStore, Store},
+    store::{OpenError, OpenFor, PostgresStore, SqliteStore, Store},
     tasks::Tasks,
     upstream::{Capabilities, Client, Connector, Permits, TlsError, Upstream, Upstreams},
 };
@@ -61,7 +61,10 @@ pub enum BuildError {
 impl App {
     /// Opens the store, for that many threads that read; nothing is asked of the upstream yet.
     pub fn build(config: Config, purpose: OpenFor, readers: usize) -> Result<Arc<Self>, BuildError> {
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store, purpose, readers)?);
+        let store: Arc<dyn Store> = match &config.store.url {
+            StoreUrl::Sqlite(path) => Arc::new(SqliteStore::open(path, purpose, readers)?),
+            StoreUrl::Postgres(url) => Arc::new(PostgresStore::open(url, purpose, config.store.connections)?),
+        };
         let shared = Shared::new(&config);
         let upstream = Arc::new(shared.upstream(&config, &config.upstream)?);
         let others = config.others.iter().map(|other| shared.upstream(&config, other).map(Arc::new));

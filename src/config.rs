@@ -4,6 +4,7 @@
 mod artifact_types;
 mod gate;
 mod parse;
+mod postgres_url;
 mod shown;
 mod sources;
 mod upstream;
@@ -15,7 +16,8 @@ use ipnet::IpNet;
 
 pub use artifact_types::ArtifactTypes;
 pub use gate::Gate;
-pub use parse::Origin;
+pub use parse::{Origin, StoreUrl};
+pub use postgres_url::PostgresUrl;
 pub use sources::{Mistake, Shown, Sources};
 pub use upstream::Upstream;
 
@@ -31,7 +33,7 @@ pub struct Config {
     pub upstream: Upstream,
     /// Where several are fronted.
     pub others: Vec<Upstream>,
-    pub store: PathBuf,
+    pub store: Store,
     pub limits: Limits,
     pub permit: Permit,
     pub referrers: Referrers,
@@ -40,6 +42,14 @@ pub struct Config {
     pub gates: Vec<Gate>,
     pub notifications: Option<PathBuf>,
     pub log: Log,
+}
+
+/// `[store]`
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "see Config")]
+pub struct Store {
+    pub url: StoreUrl,
+    pub connections: usize,
 }
 
 /// `[limits]`
@@ -188,7 +198,7 @@ impl Config {
     fn read(s: &mut Sources) -> Self {
         use parse::{
             address, at_least_one, at_most, buffer_size, count, duration, flag, head_size, header_names, log_filter,
-            networks, one_of, origin, path, store, text,
+            networks, one_of, origin, path, text,
         };
         let minute = Duration::from_mins(1);
         let (upstream, others) = Upstream::read_all(s);
@@ -200,7 +210,7 @@ impl Config {
             workers: s.or("workers", count, 0),
             upstream,
             others,
-            store: s.or("store.url", store, PathBuf::from("backref.db")),
+            store: Store::read(s),
             limits: Limits {
                 connections: s.or("limits.connections", at_least_one, 10_000),
                 head: s.or("limits.head", head_size, 32 << 10),
@@ -253,6 +263,18 @@ impl Config {
                 ),
             },
         }
+    }
+}
+
+impl Store {
+    fn read(s: &mut Sources) -> Self {
+        use parse::{at_least_one, path, store};
+        let mut url = s.or("store.url", store, StoreUrl::Sqlite(PathBuf::from("backref.db")));
+        let password_file = s.optional("store.password_file", path);
+        if let StoreUrl::Postgres(url) = &mut url {
+            url.password_file = password_file;
+        }
+        Self { url, connections: s.or("store.connections", at_least_one, 16) }
     }
 }
 

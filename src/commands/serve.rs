@@ -137,12 +137,12 @@ fn announce(app: &App, listener: &TcpListener, admin: &TcpListener) -> std::io::
     let upstreams: Vec<String> = app.upstreams.iter().map(|one| one.settings.url.to_string()).collect();
     writeln!(
         out,
-        "backref {} listens on http://{} (admin http://{}), upstream {}, store sqlite:{}",
+        "backref {} listens on http://{} (admin http://{}), upstream {}, store {}",
         env!("CARGO_PKG_VERSION"),
         listener.local_addr()?,
         admin.local_addr()?,
         upstreams.join(" "),
-        app.config.store.display()
+        app.config.store.url
     )?;
     out.flush()
 }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     app::App,
     cli,
-    config::{Config, Log},
+    config::{Config, Log, StoreUrl},
     oci::{Digest, Repository},
     operator::{Operator, OperatorError, RepositorySession},
     store::{OpenFor, Recorded},
@@ -70,8 +70,11 @@ pub(super) fn run(
         };
         named.push(repository);
     }
-    if store == Store::HasToBeThere && !config.store.exists() {
-        let path = config.store.display();
+    if store == Store::HasToBeThere
+        && let StoreUrl::Sqlite(path) = &config.store.url
+        && !path.exists()
+    {
+        let path = path.display();
         eprintln!("backref: there is no store {path}: `backref serve` and `backref backfill` make one");
         return ExitStatus::Usage;
     }

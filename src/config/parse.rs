@@ -12,6 +12,8 @@ use http::{
 };
 use ipnet::IpNet;
 
+use super::postgres_url::PostgresUrl;
+
 type Parsed<T> = Result<T, String>;
 
 /// `http://host[:port]` or `https://host[:port]`, nothing behind it.
@@ -86,10 +88,34 @@ pub(super) fn path(text: &str) -> Parsed<PathBuf> {
     Ok(PathBuf::from(text))
 }
 
-pub(super) fn store(text: &str) -> Parsed<PathBuf> {
+/// Where the rows are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StoreUrl {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A database, which several processes may share.
+    Postgres(Box<PostgresUrl>),
+}
+
+/// Without a password.
+impl std::fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(url) => url.fmt(f),
+        }
+    }
+}
+
+pub(super) fn store(text: &str) -> Parsed<StoreUrl> {
+    if text.starts_with("postgres:") || text.starts_with("postgresql:") {
+        return PostgresUrl::parse(text).map(Box::new).map(StoreUrl::Postgres);
+    }
     match text.strip_prefix("sqlite:") {
-        Some(path) if !path.is_empty() => Ok(PathBuf::from(path)),
-        _ => Err(format!("{text:?} is not sqlite:PATH")),
+        Some(path) if !path.is_empty() => Ok(StoreUrl::Sqlite(PathBuf::from(path))),
+        // Not repeated where it may hold a password.
+        _ if text.contains('@') => Err("it is neither sqlite:PATH nor postgres://USER@HOST/DATABASE".to_owned()),
+        _ => Err(format!("{text:?} is neither sqlite:PATH nor postgres://USER@HOST/DATABASE")),
     }
 }
 
@@ -185,7 +211,8 @@ const MODULES: &[&str] = &[
 ];
 
 /// Crates that log and are part of it.
-const OTHERS: [&str; 8] = ["hyper", "hyper_util", "mio", "reqwest", "rustls", "tokio", "tower", "want"];
+const OTHERS: [&str; 9] =
+    ["hyper", "hyper_util", "mio", "reqwest", "rustls", "tokio", "tokio_postgres", "tower", "want"];
 
 fn logs(target: &str) -> bool {
     match target.split_once("::").map_or((target, None), |(name, rest)| (name, Some(rest))) {

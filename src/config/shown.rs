@@ -11,11 +11,15 @@ const EXAMPLE: &str = include_str!("../../deploy/backref.example.toml");
 impl Config {
     /// All settings, in the example's order, and the gates behind them. `Err` names every mistake.
     pub fn show(mut sources: Sources) -> Result<Vec<Shown>, Vec<Mistake>> {
-        Self::read(&mut sources);
-        let given = std::mem::take(&mut sources.given);
+        let config = Self::read(&mut sources);
+        let mut given = std::mem::take(&mut sources.given);
         let mistakes = sources.finish();
         if !mistakes.is_empty() {
             return Err(mistakes);
+        }
+        // Without its password.
+        if let Some(one) = given.iter_mut().find(|one| one.setting == "store.url") {
+            one.value = Some(config.store.url.to_string());
         }
         let of = |setting: String, default: Option<String>| {
             let found = given.iter().find(|one| one.setting == setting).cloned();
@@ -29,11 +33,12 @@ impl Config {
 
 /// Each setting of the example with its default; what has none is shown by an example there.
 fn defaults() -> impl Iterator<Item = (String, Option<String>)> {
-    const WITHOUT: [&str; 6] = [
+    const WITHOUT: [&str; 7] = [
         "public_url",
         "upstream.url",
         "upstream.name",
         "upstream.ca_file",
+        "store.password_file",
         "rewrite.config_type",
         "notifications.token_file",
     ];
@@ -63,7 +68,8 @@ mod tests {
         let mut sources = Sources::default();
         sources.toml("f.toml", "[limits]\nconnections = 7\n[[gate]]\nrepositories = [\"a\"]\nrequire = [\"b\"]\n");
         sources.flag("--upstream", "upstream.url", Some("http://a"));
-        sources.environment([("BACKREF_REFERRERS_TAG".to_owned(), "off".to_owned())]);
+        let variables = [("BACKREF_REFERRERS_TAG", "off"), ("BACKREF_STORE", "postgres://me:secret@db/refs")];
+        sources.environment(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let all = Config::show(sources).unwrap();
         let of = |setting: &str| {
             let one = all.iter().find(|one| one.setting == setting).unwrap_or_else(|| panic!("{setting}: {all:?}"));
@@ -74,6 +80,7 @@ mod tests {
         assert_eq!(of("referrers.tag"), (Some("off"), "BACKREF_REFERRERS_TAG"));
         assert_eq!(of("listen"), (Some("127.0.0.1:5080"), "default"));
         assert_eq!(of("upstream.ca_file"), (None, "default"));
+        assert_eq!(of("store.url"), (Some("postgres://me@db/refs"), "BACKREF_STORE"));
         assert_eq!(of("gate[0].require[0]"), (Some("b"), "f.toml:5:12"));
         let mut known = Sources::default();
         Config::read(&mut known);

@@ -14,11 +14,10 @@ mod process;
 mod referrers_tags;
 mod relation_tags;
 mod relations;
+mod rounds;
 mod rows;
 mod schema;
 mod session;
 mod upstreams;
-mod url;
 
 pub use database::PostgresStore;
-pub use url::PostgresUrl;

@@ -20,4 +20,3 @@ impl OpenFor {
         format!("{kind}-{:016x}", crate::random::u64())
     }
 }
-

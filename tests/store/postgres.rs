@@ -5,7 +5,10 @@ use std::{
     thread,
 };
 
-use backref::store::{OpenError, OpenFor, PostgresStore, PostgresUrl, Store};
+use backref::{
+    config::PostgresUrl,
+    store::{OpenError, OpenFor, PostgresStore, Store},
+};
 
 use crate::support::Postgres;
 

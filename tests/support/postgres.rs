@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::{Process, until};
 
-/// A server. Dropped, it is killed.
+/// A server. Dropped, it is stopped at once, with all its processes.
 pub(crate) struct Postgres {
     folder: TempDir,
     port: u16,
@@ -80,8 +80,7 @@ impl Postgres {
 
     /// As a power cut: nothing is written that was not.
     pub(crate) fn stop_immediately(&mut self) {
-        self.server.as_mut().expect("it runs").signal(Signal::QUIT);
-        self.server = None;
+        self.server.take().expect("it runs").end(Signal::QUIT);
     }
 
     /// A new, empty database; gives its URL.
@@ -107,5 +106,13 @@ impl Postgres {
         let output = command.output().expect("psql");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.end(Signal::QUIT);
+        }
     }
 }

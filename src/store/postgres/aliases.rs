@@ -22,8 +22,8 @@ use crate::{
 impl Aliases for PostgresStore {
     async fn keep(&self, carrier: &ManifestKey, pushed: Pushed) -> Result<(), StoreError> {
         self.aliased.note();
-                let mut batch = Batch::default();
-            aliases::keep(&mut batch, carrier, &pushed);
+        let mut batch = Batch::default();
+        aliases::keep(&mut batch, carrier, &pushed);
         self.change(&carrier.upstream, &carrier.repository, &batch).await.map(drop)
     }
 

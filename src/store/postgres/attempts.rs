@@ -21,25 +21,25 @@ impl Attempts for PostgresStore {
     async fn begin(&self, attempt: &Attempt) -> Result<Seen, StoreError> {
         let owner = self.owner();
         let key = &attempt.key;
-                let mut batch = match &attempt.tag {
-                Some(tag) => Batch::of(seen::LOOK_AT_TAG, seen::look_at_tag(key, tag, Some(attempt.id))),
-                None => Batch::of(seen::LOOK, seen::look(key, Some(attempt.id))),
-            };
-            attempts::note(&mut batch, attempt, owner);
+        let mut batch = match &attempt.tag {
+            Some(tag) => Batch::of(seen::LOOK_AT_TAG, seen::look_at_tag(key, tag, Some(attempt.id))),
+            None => Batch::of(seen::LOOK, seen::look(key, Some(attempt.id))),
+        };
+        attempts::note(&mut batch, attempt, owner);
         let rows = self.change(&key.upstream, &key.repository, &batch).await?;
         seen::seen(only(&rows[0])?)
     }
 
     async fn drop_attempt(&self, key: &ManifestKey, id: AttemptId) -> Result<(), StoreError> {
-                let mut batch = Batch::default();
-            attempts::forget(&mut batch, key, id);
-            attempts::forget_repository(&mut batch, key);
+        let mut batch = Batch::default();
+        attempts::forget(&mut batch, key, id);
+        attempts::forget_repository(&mut batch, key);
         self.change(&key.upstream, &key.repository, &batch).await.map(drop)
     }
 
     async fn release(&self, key: &ManifestKey, id: AttemptId) -> Result<(), StoreError> {
-                let mut batch = Batch::default();
-            attempts::release(&mut batch, key, id);
+        let mut batch = Batch::default();
+        attempts::release(&mut batch, key, id);
         self.change(&key.upstream, &key.repository, &batch).await.map(drop)
     }
 

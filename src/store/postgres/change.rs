@@ -3,8 +3,6 @@
 //! The lock is the repository's row. The first trip begins the transaction, takes the lock and reads; the last writes and
 //! commits. What needs no answer in between is one trip.
 
-use std::time::Duration;
-
 use deadpool::managed::Object;
 use tokio_postgres::Row;
 
@@ -13,6 +11,7 @@ use super::{
     connect::Connect,
     database::PostgresStore,
     errors::Fault,
+    rounds::retried,
     session::Session,
 };
 use crate::{
@@ -27,9 +26,6 @@ const LOCK: &str = concat!(
      ON CONFLICT (upstream, repository) DO UPDATE SET writes = this.writes + 1 RETURNING ",
     now!()
 );
-
-/// How often a change is made again that others were in the way of.
-const ROUNDS: u32 = 10;
 
 /// One process has one change of a repository under way: the others wait here, and hold no connection.
 pub(super) type Turn = Locked<(Box<str>, Repository)>;
@@ -121,43 +117,6 @@ async fn run(session: &Session, batches: &[&Batch<'_>]) -> Result<Vec<Vec<Row>>,
         Fault::Store(error) if session.is_lost() => Fault::Lost(error),
         fault => fault,
     })
-}
-
-/// Does something, and again where that helps.
-macro_rules! retried {
-    ($done:expr) => {{
-        let mut rounds = $crate::store::postgres::change::Rounds::default();
-        loop {
-            if let Some(done) = rounds.judge($done.await).await {
-                break done;
-            }
-        }
-    }};
-}
-pub(super) use retried;
-
-/// Decides whether what failed is done again: where others were in its way, or the connection was an old one.
-#[derive(Default)]
-pub(super) struct Rounds {
-    made: u32,
-    lost: bool,
-}
-
-impl Rounds {
-    /// What to tell whoever asked; `None`, after a moment: it is to be done again.
-    pub(super) async fn judge<T>(&mut self, result: Result<T, Fault>) -> Option<Result<T, StoreError>> {
-        match result {
-            Err(Fault::Lost(_)) if !self.lost => self.lost = true,
-            Err(Fault::Again) if self.made < ROUNDS => {
-                // Whoever was in the way needs a moment, and not all may come back in the same.
-                let most = 1_000_u64 << self.made;
-                self.made += 1;
-                tokio::time::sleep(Duration::from_micros(crate::random::u64() % most)).await;
-            }
-            result => return Some(result.map_err(Fault::into_error)),
-        }
-        None
-    }
 }
 
 fn moment(rows: &[Row]) -> Result<StoreTime, StoreError> {

@@ -10,7 +10,7 @@ use std::{
 
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use tokio::{runtime::Handle, sync::OnceCell};
-use tokio_postgres::NoTls;
+use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{
@@ -18,13 +18,13 @@ use super::{
     process,
     schema::{self, SchemaError},
     session::Session,
-    url::PostgresUrl,
 };
-use crate::store::StoreError;
+use crate::{config::PostgresUrl, store::StoreError};
 
 /// A statement that takes longer is ended by the server, one that waits so long for another's lock too, and so is whoever
 /// began a change and has gone since: nobody else waits for it longer.
-const LIMITS: &str = "SET statement_timeout = '10s'; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '5s'";
+const LIMITS: &str =
+    "SET statement_timeout = '10s'; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '5s'";
 
 /// Every statement of a request goes along an index, however small the tables were when it was prepared, and is planned once.
 /// A server that knows no such setting goes on without.
@@ -85,7 +85,7 @@ impl Connect {
     }
 
     async fn connect(&self) -> Result<Session, ConnectError> {
-        let (mut config, tls) = (self.url.config.clone(), self.tls.clone());
+        let (mut config, tls) = (self.url.connect.clone(), self.tls.clone());
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(PATIENCE);
         }
@@ -94,24 +94,18 @@ impl Connect {
             config.tcp_user_timeout(3 * PATIENCE);
         }
         config.application_name("backref");
+        let password_file = self.url.password_file.clone();
         let connecting = async move {
-            Ok::<_, tokio_postgres::Error>(match tls {
-                Some(tls) => {
-                    let (client, connection) = config.connect(tls).await?;
-                    tokio::spawn(connection);
-                    client
-                }
-                None => {
-                    let (client, connection) = config.connect(NoTls).await?;
-                    tokio::spawn(connection);
-                    client
-                }
-            })
+            if let Some(path) = password_file {
+                let password =
+                    std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+                config.password(password.trim_end_matches(['\r', '\n']));
+            }
+            connect(&config, tls).await.map_err(|error| in_words(&error))
         };
         let connected = tokio::time::timeout(2 * PATIENCE, self.driver.spawn(connecting)).await;
         let client = match connected {
-            Ok(Ok(Ok(client))) => client,
-            Ok(Ok(Err(error))) => return Err(ConnectError::Away(in_words(&error))),
+            Ok(Ok(client)) => client.map_err(ConnectError::Away)?,
             Ok(Err(_)) => return Err(ConnectError::Away("the store is closed".to_owned())),
             Err(_) => return Err(ConnectError::Away(format!("nobody answered within {:?}", 2 * PATIENCE))),
         };
@@ -154,6 +148,18 @@ impl Connect {
     }
 }
 
+/// Connects; the connection is driven by a task of its own.
+async fn connect(config: &Config, tls: Option<MakeRustlsConnect>) -> Result<Client, tokio_postgres::Error> {
+    if let Some(tls) = tls {
+        let (client, connection) = config.connect(tls).await?;
+        tokio::spawn(connection);
+        return Ok(client);
+    }
+    let (client, connection) = config.connect(NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
 impl Manager for Connect {
     type Type = Session;
     type Error = ConnectError;
@@ -165,7 +171,8 @@ impl Manager for Connect {
         if let Some(why) = self.paused() {
             return Err(ConnectError::Away(why));
         }
-        let session = self.connect().await;
+        // Large, and rare.
+        let session = Box::pin(self.connect()).await;
         self.note(&session);
         session
     }

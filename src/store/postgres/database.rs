@@ -16,14 +16,14 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{
     batch::{Batch, Value},
-    change::retried,
     connect::{Connect, ConnectError},
     errors::Fault,
     process,
+    rounds::retried,
     session::Session,
-    url::{Authorities, PostgresUrl},
 };
 use crate::{
+    config::PostgresUrl,
     locks::Locks,
     oci::Repository,
     store::{OpenError, OpenFor, StoreError, aliased::Aliased},
@@ -55,12 +55,8 @@ impl PostgresStore {
     /// `serve` begins without it.
     pub fn open(url: &PostgresUrl, purpose: OpenFor, connections: usize) -> Result<Self, OpenError> {
         let refuse = |reason: String| OpenError::Database { url: url.to_string(), reason };
-        let tls = match &url.tls {
-            None => None,
-            Some(Authorities::System) => Some(tls::client(None)),
-            Some(Authorities::File(path)) => Some(tls::client(Some(path))),
-        };
-        let tls = tls.transpose().map_err(|error| refuse(error.to_string()))?.map(MakeRustlsConnect::new);
+        let tls = url.is_encrypted().then(|| tls::client(url.ca_file.as_deref())).transpose();
+        let tls = tls.map_err(|error| refuse(error.to_string()))?.map(MakeRustlsConnect::new);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| refuse(error.to_string()))?;
         let owner: Arc<str> = purpose.owner().into();
@@ -71,22 +67,27 @@ impl PostgresStore {
         let shared = Arc::new(Shared { pool, owner });
         let (stop, stopped) = oneshot::channel();
         let (first, opened) = mpsc::channel();
-        let driven = shared.clone();
+        let here = shared.clone();
         let drive = move || {
             runtime.block_on(async {
                 // Whoever opens waits for that, and may have given up.
-                drop(first.send(driven.connected().await.map(drop)));
+                drop(first.send(here.connected().await.map(drop)));
                 tokio::select! {
-                    () = driven.live() => {}
+                    () = here.live() => {}
                     _ = stopped => {}
                 }
-                driven.close().await;
+                here.close().await;
             });
         };
         let driver = std::thread::Builder::new().name("store".into()).spawn(drive);
         let driver = driver.map_err(|error| refuse(error.to_string()))?;
-        let store =
-            Self { shared, turns: Locks::default(), aliased: Aliased::new(false), stop: Some(stop), driver: Some(driver) };
+        let store = Self {
+            shared,
+            turns: Locks::default(),
+            aliased: Aliased::new(false),
+            stop: Some(stop),
+            driver: Some(driver),
+        };
         match opened.recv() {
             Ok(Ok(())) => Ok(store),
             Ok(Err(ConnectError::Away(why))) if purpose == OpenFor::Serving => {

@@ -6,9 +6,10 @@ use async_trait::async_trait;
 
 use super::{
     batch::{Batch, Value, values},
-    change::{Change, retried},
+    change::Change,
     database::PostgresStore,
     errors::Fault,
+    rounds::retried,
     rows::{
         attempts::{forget_repository, micros},
         columns::{digest, get, key, only},

@@ -4,9 +4,9 @@ use async_trait::async_trait;
 
 use super::{
     batch::Batch,
-    change::retried,
     database::PostgresStore,
     errors::Fault,
+    rounds::retried,
     rows::{attempts, columns::only, referrers, relation_tags, seen, verdicts},
 };
 use crate::{

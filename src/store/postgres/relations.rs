@@ -7,9 +7,9 @@ use tokio_postgres::Row as PgRow;
 
 use super::{
     batch::{Batch, Value, values},
-    change::retried,
     database::PostgresStore,
     errors::Fault,
+    rounds::retried,
     rows::{
         attempts::micros,
         columns::{digest, get, key, limit, only},
@@ -20,9 +20,7 @@ use super::{
 use crate::{
     oci::{Digest, Repository},
     referrers::{Cursor, ManifestKey, Query},
-    store::{
-        Applied, Basis, Close, Finding, QueryStart, Recorded, Relations, Row, RowSink, Seen, StoreError, Verdict,
-    },
+    store::{Applied, Basis, Close, Finding, QueryStart, Recorded, Relations, Row, RowSink, Seen, StoreError, Verdict},
     upstream::ReadPermit,
 };
 
@@ -63,7 +61,9 @@ impl Relations for PostgresStore {
         let mut rest = &findings[..];
         while let Some(first) = rest.first() {
             let (some, others) = rest.split_at(how_many_together(rest));
-            some.iter().for_each(|one| self.note_forms(&one.verdict));
+            for one in some {
+                self.note_forms(&one.verdict);
+            }
             applied.extend(retried!(self.apply_together(first, some))?);
             rest = others;
         }

@@ -76,8 +76,7 @@ async fn try_to(session: &Session) -> Result<(), Failure> {
             return Err(Failure::Schema(SchemaError::Foreign));
         }
     } else {
-        let (found, min_reader): (i32, i32) =
-            session.one("SELECT migrations, min_reader FROM backref_schema").await?;
+        let (found, min_reader): (i32, i32) = session.one("SELECT migrations, min_reader FROM backref_schema").await?;
         if found >= KNOWN {
             let usable = found == KNOWN || min_reader <= KNOWN;
             return if usable { Ok(()) } else { Err(Failure::Schema(SchemaError::Newer { found })) };

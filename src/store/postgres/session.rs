@@ -10,7 +10,10 @@ use std::{
 };
 
 use futures_util::{Stream, TryStreamExt, future::join_all};
-use tokio_postgres::{Client, Row, Statement, types::{FromSql, ToSql}};
+use tokio_postgres::{
+    Client, Row, Statement,
+    types::{FromSql, ToSql},
+};
 
 use super::{
     batch::{Batch, Value},

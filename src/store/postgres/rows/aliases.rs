@@ -30,15 +30,7 @@ pub(crate) fn keep<'v>(batch: &mut Batch<'v>, carrier: &'v ManifestKey, pushed: 
     batch.add(JOIN, values![upstream, repository, forms[0], forms[1]]);
     batch.add(
         KEEP,
-        values![
-            upstream,
-            repository,
-            forms[0],
-            forms[1],
-            limit(alias.carrier_size),
-            &alias.media_type,
-            &*pushed.bytes
-        ],
+        values![upstream, repository, forms[0], forms[1], limit(alias.carrier_size), &alias.media_type, &*pushed.bytes],
     );
 }
 

@@ -124,12 +124,7 @@ pub(crate) fn forget_past<'v>(batch: &mut Batch<'v>, of: &'v ManifestKey, moment
     batch.add(FORGET_PAST, values![upstream, repository, digest, moment.0]);
 }
 
-pub(crate) fn forget_past_of_tag<'v>(
-    batch: &mut Batch<'v>,
-    beside: &'v ManifestKey,
-    tag: &'v str,
-    moment: StoreTime,
-) {
+pub(crate) fn forget_past_of_tag<'v>(batch: &mut Batch<'v>, beside: &'v ManifestKey, tag: &'v str, moment: StoreTime) {
     batch.add(FORGET_PAST_OF_TAG, values![&*beside.upstream, beside.repository.as_str(), tag, moment.0]);
 }
 

@@ -40,8 +40,7 @@ pub(crate) const FIRST_ORIGINAL: &str = "
     JOIN alias ON upstream = $1 AND repository = $2 AND original = this.digest
     ORDER BY place LIMIT 1";
 
-pub(crate) const ORIGINAL: &str =
-    "SELECT bytes FROM alias WHERE upstream = $1 AND repository = $2 AND original = $3";
+pub(crate) const ORIGINAL: &str = "SELECT bytes FROM alias WHERE upstream = $1 AND repository = $2 AND original = $3";
 
 pub(crate) fn alias(row: &Row) -> Result<Alias, StoreError> {
     Ok(Alias {

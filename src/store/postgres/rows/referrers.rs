@@ -132,10 +132,7 @@ pub(crate) fn delete_one<'v>(batch: &mut Batch<'v>, of: &'v ManifestKey, subject
     // It arrives as one that goes, whatever it had.
     subjects::arrive(batch, of, subject, now.0, "");
     let (none, no_type) = (None::<&str>, None::<&str>);
-    batch.add(
-        PUT,
-        values![upstream, repository, subject, digest, "deleted", "subject", no_type, 0, "", none, now.0],
-    );
+    batch.add(PUT, values![upstream, repository, subject, digest, "deleted", "subject", no_type, 0, "", none, now.0]);
 }
 
 /// Changes the row of a digest under a subject to another state.

@@ -15,10 +15,7 @@ use crate::{
 /// What is known, and the moment.
 macro_rules! state {
     () => {
-        concat!(
-            "version, tag_version, tag_digest, tag_marked, unsettled_until, checked_at, tag_writes, ",
-            now!()
-        )
+        concat!("version, tag_version, tag_digest, tag_marked, unsettled_until, checked_at, tag_writes, ", now!())
     };
 }
 
