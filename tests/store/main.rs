@@ -114,7 +114,7 @@ fn sqlite_store_one_process_writes_a_tag_at_a_time() {
 
 #[test]
 fn postgres_store_one_process_writes_a_tag_at_a_time() {
-    let url = postgres::server().database();
+    let url = support::Postgres::shared().database();
     let open = || Arc::new(postgres::open(&url, OpenFor::Serving).expect("as many as want to"));
     block_on(referrers_tags::store_one_process_writes_a_tag_at_a_time(open(), open()));
 }

@@ -7,7 +7,7 @@ use std::process::{Command, ExitStatus};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::process::Process;
+use super::{Postgres, process::Process};
 
 /// backref, not started yet.
 pub(crate) struct BackrefOptions {
@@ -17,6 +17,7 @@ pub(crate) struct BackrefOptions {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     shell: Option<String>,
+    is_on_sqlite: bool,
 }
 
 /// backref, answering.
@@ -63,7 +64,20 @@ impl BackrefOptions {
         self.environment("BACKREF_REFERRERS_TAG", "off")
     }
 
-    pub(crate) fn start(self) -> Backref {
+    /// On a `SQLite` file, whatever store the suites are run on.
+    pub(crate) fn on_sqlite(mut self) -> Self {
+        self.is_on_sqlite = true;
+        self
+    }
+
+    pub(crate) fn start(mut self) -> Backref {
+        // All suites are run on either store.
+        if self.store.is_none()
+            && !self.is_on_sqlite
+            && std::env::var("TEST_STORE").is_ok_and(|store| store == "postgres")
+        {
+            self.store = Some(Postgres::shared().database());
+        }
         let directory = tempfile::Builder::new().prefix("backref-").tempdir().expect("a directory");
         std::fs::write(directory.path().join("backref.toml"), &self.config).expect("a configuration file");
         let any_port = || "127.0.0.1:0".to_owned();
@@ -84,6 +98,7 @@ impl Backref {
             arguments: Vec::new(),
             environment: Vec::new(),
             shell: None,
+            is_on_sqlite: false,
         }
     }
 

@@ -5,7 +5,12 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Output},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
+    thread,
 };
 
 use rustix::process::Signal;
@@ -21,6 +26,19 @@ pub(crate) struct Postgres {
     server: Option<Process>,
     databases: AtomicU32,
 }
+
+/// The one on which whole suites have their databases. It lives on a thread of its own, since it ends with the thread that
+/// started it.
+static SHARED: LazyLock<Arc<Postgres>> = LazyLock::new(|| {
+    let (sender, started) = mpsc::channel();
+    thread::spawn(move || {
+        // What a crash of it leaves is another test's business.
+        let server = Arc::new(Postgres::start(&["fsync=off", "max_connections=1000"]));
+        sender.send(server.clone()).expect("somebody waits");
+        thread::park();
+    });
+    started.recv().expect("a server")
+});
 
 /// Where Debian has the newest server's programs.
 fn program(name: &str) -> PathBuf {
@@ -48,6 +66,11 @@ fn run(command: &mut Command) -> Output {
 }
 
 impl Postgres {
+    /// The one that all of this process share. What it holds is nobody's else, but for the databases' names.
+    pub(crate) fn shared() -> &'static Self {
+        &SHARED
+    }
+
     /// Starts a new one, with these settings.
     pub(crate) fn start(settings: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("postgres-").tempdir().expect("a folder");
