@@ -17,9 +17,13 @@ pub(super) struct Aliased {
     looked: AtomicU64,
 }
 
+/// It was not looked up yet.
+const NEVER: u64 = u64::MAX;
+
 impl Aliased {
-    pub(super) fn new(known: bool) -> Self {
-        Self { known: AtomicBool::new(known), opened: Instant::now(), looked: AtomicU64::new(0) }
+    /// Nothing was looked up yet.
+    pub(super) fn new() -> Self {
+        Self { known: AtomicBool::new(false), opened: Instant::now(), looked: AtomicU64::new(NEVER) }
     }
 
     /// There is one from now on.
@@ -27,22 +31,32 @@ impl Aliased {
         self.known.store(true, Ordering::Relaxed);
     }
 
-    /// Whether there is one; `None`: that is to be looked up, by this caller alone for a while.
+    /// Whether there is one; `None`: that is to be looked up.
     pub(super) fn is_known(&self) -> Option<bool> {
         if self.known.load(Ordering::Relaxed) {
             return Some(true);
         }
-        let now = self.opened.elapsed();
-        if now < Duration::from_millis(self.looked.load(Ordering::Relaxed)) + BELIEVED {
+        let looked = self.looked.load(Ordering::Relaxed);
+        if looked == NEVER {
+            return None;
+        }
+        if self.opened.elapsed() < Duration::from_millis(looked) + BELIEVED {
             return Some(false);
         }
-        // Invariant: no process runs for 2^64 milliseconds.
-        self.looked.store(u64::try_from(now.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        // By this caller alone for a while.
+        self.look();
         None
     }
 
     /// What was looked up; gives whether there is one.
     pub(super) fn found(&self, found: bool) -> bool {
+        self.look();
         self.known.fetch_or(found, Ordering::Relaxed) || found
+    }
+
+    fn look(&self) {
+        // Invariant: no process runs for 2^64 milliseconds.
+        let now = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(NEVER - 1);
+        self.looked.store(now, Ordering::Relaxed);
     }
 }

@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use crate::run::{forget_store, in_database, run, sqlite3};
+use crate::run::{in_database, run};
 use crate::running::start;
 use crate::stand::{INDEX, KINDS, Stand, list, plain, put, referrer, up};
-use crate::support::{Backref, Fake, Gate, Holdings, Kind, http, sha256};
+use crate::support::{Backref, BackrefOptions, Fake, Gate, Holdings, Kind, http, sha256};
 
 fn without_store(mut stand: Stand) -> Stand {
     stand.backref.terminate();
-    forget_store(&stand.backref.database());
+    stand.backref.forget_store();
     stand
 }
 
@@ -117,13 +117,21 @@ fn backfill_without_names_goes_through_the_registrys_catalog() {
         let stand = without_store(stand);
         let ran = run(&stand.backref, "backfill");
         assert_eq!(ran.code, Some(0), "{kind:?}: {ran:?}");
-        let repositories = sqlite3(&stand.backref.database(), "SELECT DISTINCT repository FROM referrer ORDER BY 1");
+        let repositories = stand.backref.sql("SELECT DISTINCT repository FROM referrer ORDER BY 1");
         assert_eq!(repositories.split_whitespace().collect::<Vec<_>>(), ["one/a", "one/b", "two"], "{kind:?}");
     }
 }
 
 /// A registry that lists one tag; `head` is its answer to a HEAD of that, `catalog` the one to the catalog.
 fn registry(head: &'static str, catalog: &'static str) -> (Fake, Backref) {
+    registry_with(|backref| backref, head, catalog)
+}
+
+fn registry_with(
+    options: impl FnOnce(BackrefOptions) -> BackrefOptions,
+    head: &'static str,
+    catalog: &'static str,
+) -> (Fake, Backref) {
     let holdings = Holdings::default();
     let fake = Fake::start(move |visit| match visit.head.target() {
         "/v2/_catalog" => visit.answer(catalog, &[], r#"{"repositories":["app"]}"#),
@@ -131,7 +139,7 @@ fn registry(head: &'static str, catalog: &'static str) -> (Fake, Backref) {
         "/v2/app/manifests/v1" => visit.answer(head, &["Content-Length: 5000000"], ""),
         _ => holdings.serve(visit),
     });
-    let mut backref = Backref::of(&fake.url()).start();
+    let mut backref = options(Backref::of(&fake.url())).start();
     backref.terminate();
     (fake, backref)
 }
@@ -155,7 +163,8 @@ fn commands_exit_with_2_on_bad_usage_and_create_no_database() {
     for line in ["backfill App", "backfill --jobs 0", "prune --yes", "repair --upstream nowhere"] {
         assert_eq!(run(&backref, line).code, Some(2), "{line}");
     }
-    forget_store(&backref.database());
+    let (_fake, backref) = registry_with(BackrefOptions::on_sqlite, "200 OK", "200 OK");
+    backref.forget_store();
     let ran = run(&backref, "verify");
     assert_eq!(ran.code, Some(2), "{ran:?}");
     assert!(!backref.database().exists(), "no database is made to be compared");
@@ -178,7 +187,7 @@ fn backfill_finds_carriers_and_reads_them_once() {
     let stand = without_store(stand);
     assert_eq!(run(&stand.backref, "backfill app").code, Some(0));
     assert_eq!(in_database(&stand, "app", &stand.subject), carriers);
-    let originals = sqlite3(&stand.backref.database(), "SELECT original FROM alias");
+    let originals = stand.backref.sql("SELECT original FROM alias");
     assert_eq!(originals.trim(), sha256(&artifact));
     // And nothing is read a second time.
     let before = stand.registry.requests().len();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::run::{run, sqlite3};
+use crate::run::run;
 use crate::stand::{INDEX, delete, list, plain, put, referrer, up};
 use crate::support::{Backref, Fake, Holdings, Kind, http, sha256};
 
@@ -79,7 +79,7 @@ fn repair_resolves_a_delete_that_a_crash_left_unresolved() {
         stand.registry.host(),
         stand.subject
     );
-    sqlite3(&stand.backref.database(), &sql);
+    stand.backref.sql(&sql);
     let ran = run(&stand.backref, "doctor --json");
     assert!(ran.code == Some(1) && ran.kinds().contains(&"unresolved-write".to_owned()), "{ran:?}");
     let ran = run(&stand.backref, "repair");

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::run::{in_database, run, sqlite3};
+use crate::run::{in_database, run};
 use crate::stand::{INDEX, KINDS, delete, plain, put, referrer, up, url};
 use crate::support::{Backref, Holdings, Kind, http, sha256};
-
-const DAY_AGO: &str = "CAST(strftime('%s', 'now', '-2 days') AS INTEGER) * 1000000";
 
 #[test]
 fn prune_unlists_a_deleted_referrer_and_drops_its_record_after_a_day() {
@@ -16,7 +14,6 @@ fn prune_unlists_a_deleted_referrer_and_drops_its_record_after_a_day() {
         let pushed: Vec<String> = ["a", "b", "c"].iter().map(|name| stand.push(name)).collect();
         stand.flushed();
         stand.backref.terminate();
-        let database = stand.backref.database();
         assert_eq!(run(&stand.backref, "prune --json").kinds(), [""; 0]);
         assert_eq!(delete(&stand.registry.url(), &pushed[1]), 202);
         let ran = run(&stand.backref, "prune --json");
@@ -26,10 +23,11 @@ fn prune_unlists_a_deleted_referrer_and_drops_its_record_after_a_day() {
         assert_eq!(in_database(&stand, "app", &stand.subject), left, "{kind:?}");
 
         assert_eq!(run(&stand.backref, "prune --json").kinds(), [""; 0], "not twice within a day");
-        sqlite3(&database, &format!("UPDATE referrer SET changed_at = {DAY_AGO} WHERE state = 'missing'"));
+        let two_days = 2 * 24 * 3600 * 1_000_000_u64;
+        stand.backref.sql(&format!("UPDATE referrer SET changed_at = changed_at - {two_days} WHERE state = 'missing'"));
         let ran = run(&stand.backref, "prune --missing --json");
         assert_eq!((ran.code, ran.kinds()), (Some(0), vec!["dropped".to_owned()]), "{kind:?}: {ran:?}");
-        assert_eq!(sqlite3(&database, "SELECT count(*) FROM referrer").trim(), "2", "{kind:?}");
+        assert_eq!(stand.backref.sql("SELECT count(*) FROM referrer").trim(), "2", "{kind:?}");
     }
 }
 
@@ -40,7 +38,7 @@ fn prune_lists_a_referrer_again_that_came_back() {
     stand.push("b");
     stand.flushed();
     stand.backref.terminate();
-    sqlite3(&stand.backref.database(), &format!("UPDATE referrer SET state = 'missing' WHERE digest = '{pushed}'"));
+    stand.backref.sql(&format!("UPDATE referrer SET state = 'missing' WHERE digest = '{pushed}'"));
     let ran = run(&stand.backref, "prune --missing --json");
     assert_eq!((ran.code, ran.kinds()), (Some(0), vec!["back".to_owned()]), "{ran:?}");
     assert_eq!(in_database(&stand, "app", &stand.subject)[0], pushed);
@@ -68,7 +66,7 @@ fn prune_keeps_every_record_while_the_registry_answers_404_to_everything() {
         let ran = run(&backref, command);
         assert_eq!((ran.code, ran.kinds()), (Some(1), vec!["kept".to_owned()]), "{ran:?}");
     }
-    sqlite3(&backref.database(), "UPDATE subject SET last_arrival = 1");
+    backref.sql("UPDATE subject SET last_arrival = 1");
     assert_eq!(run(&backref, "prune --orphans --yes --json").kinds(), [""; 0], "nor is anything an orphan");
     hides.store(false, Ordering::SeqCst);
     assert_eq!(http::referrers(backref.host(), "app", &subject, &[])[0]["digest"], digest.as_str());
@@ -93,7 +91,7 @@ fn prune_names_orphans_and_deletes_them_only_with_yes() {
             |digest: &str| http::get(&crate::stand::url(&registry, digest), &[("Accept", INDEX)]).status == 200;
 
         assert_eq!(run(&stand.backref, "prune --orphans --json").kinds(), [""; 0], "{kind:?}: it is too new");
-        sqlite3(&stand.backref.database(), "UPDATE subject SET last_arrival = 1");
+        stand.backref.sql("UPDATE subject SET last_arrival = 1");
         let ran = run(&stand.backref, "prune --orphans --json");
         assert_eq!((ran.code, ran.kinds()), (Some(1), vec!["orphan".to_owned()]), "{kind:?}: {ran:?}");
         assert_eq!(ran.lines()[0]["referrer"], orphan.as_str());
@@ -115,9 +113,9 @@ fn prune_keeps_an_image_that_only_a_tag_makes_a_referrer() {
     // Of a subject that nobody ever pushed.
     let tag = format!("sha256-{}.{}", "0".repeat(64), &digest[7..23]);
     put(&stand.url(), &tag, &image);
-    let count = sqlite3(&stand.backref.database(), "SELECT count(*) FROM referrer WHERE via = 'tag'");
+    let count = stand.backref.sql("SELECT count(*) FROM referrer WHERE via = 'tag'");
     assert_eq!(count.trim(), "1");
-    sqlite3(&stand.backref.database(), "UPDATE subject SET last_arrival = 1");
+    stand.backref.sql("UPDATE subject SET last_arrival = 1");
     let ran = run(&stand.backref, "prune --orphans --yes --json");
     assert_eq!((ran.code, ran.kinds()), (Some(0), vec![]), "{ran:?}");
     assert_eq!(http::get(&crate::stand::url(&stand.registry.url(), &digest), &[("Accept", INDEX)]).status, 200);
@@ -136,7 +134,7 @@ fn prune_keeps_referrers_of_a_subject_whose_carrier_is_not_in_the_database() {
     let digest = put(&stand.url(), &sha256(&manifest), &manifest);
     stand.flushed();
     stand.backref.terminate();
-    sqlite3(&stand.backref.database(), "DELETE FROM alias; UPDATE subject SET last_arrival = 1");
+    stand.backref.sql("DELETE FROM alias; UPDATE subject SET last_arrival = 1");
     let ran = run(&stand.backref, "prune --orphans --yes --json app");
     assert_eq!((ran.code, ran.kinds()), (Some(0), vec![]), "{ran:?}");
     let there = http::get(&url(&stand.registry.url(), &digest), &[("Accept", INDEX)]);

@@ -1,6 +1,5 @@
 //! Commands, run to their end.
 
-use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -62,16 +61,6 @@ pub(crate) fn finish(command: &Command) -> Ran {
     Ran { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }
 
-pub(crate) fn forget_store(database: &Path) {
-    for suffix in ["", "-wal", "-shm"] {
-        let mut name = database.as_os_str().to_owned();
-        name.push(suffix);
-        // SQLite deletes the two beside it when the database is closed.
-        let _ = std::fs::remove_file(name);
-    }
-    assert!(!database.exists());
-}
-
 /// The referrers that the database itself has, as a backref lists them that reads no referrers tag.
 pub(crate) fn in_database(stand: &Stand, repository: &str, subject: &str) -> Vec<String> {
     in_database_of(&stand.backref, &stand.registry.url(), repository, subject)
@@ -83,11 +72,4 @@ pub(crate) fn in_database_of(of: &Backref, upstream: &str, repository: &str, sub
     let backref = options.start();
     let listed = http::referrers(backref.host(), repository, subject, &[]);
     listed.iter().map(|one| one["digest"].as_str().expect("a digest").to_owned()).collect()
-}
-
-/// Runs SQL on the database, for states that no command makes.
-pub(crate) fn sqlite3(path: &Path, sql: &str) -> String {
-    let output = Command::new("sqlite3").arg(path).arg(sql).output().expect("sqlite3, which tests/run installs");
-    assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("text")
 }

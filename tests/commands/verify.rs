@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::json;
 
-use crate::run::{run, sqlite3};
+use crate::run::run;
 use crate::stand::{INDEX, KINDS, delete, list, plain, put, referrer, up};
 use crate::support::{Backref, Fake, Holdings, Kind, sha256};
 
@@ -92,7 +92,7 @@ fn verify_names_rows_of_which_the_registry_shows_nothing() {
     }
     // The referrers tag as well: nothing is left.
     let index = stand.index().expect("a list").to_string();
-    let tagged = sqlite3(&stand.backref.database(), "SELECT tag_digest FROM subject");
+    let tagged = stand.backref.sql("SELECT tag_digest FROM subject");
     assert_eq!(delete(&stand.registry.url(), tagged.trim()), 202, "{index}");
     assert_eq!(differences(&stand.backref), [("unseen".to_owned(), String::new())]);
 }
@@ -145,7 +145,7 @@ fn verify_names_nothing_that_repair_does_not_cure() {
     put(&registry, &sha256(&plain("other")), &plain("other"));
     put(&stand.url(), &sha256(&of_other), &of_other);
     let of_subject = format!("SELECT tag_digest FROM subject WHERE subject = '{}'", stand.subject);
-    let index = sqlite3(&stand.backref.database(), &of_subject);
+    let index = stand.backref.sql(&of_subject);
     let plant = |entries: &[&[u8]]| {
         put(&registry, &tag, &marked(&stand.subject, entries));
     };

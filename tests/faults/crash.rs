@@ -84,6 +84,7 @@ fn crash_after_the_registry_acted_on_a_push_lists_it() {
     stand.backref.kill();
     client.join().expect_err("no answer came, least of all a good one");
     stand.backref.start();
+    stand.backref.wait_for_orphans();
     assert_eq!(stand.listed(), [sha256(&manifest)]);
     put.answer.open();
 }

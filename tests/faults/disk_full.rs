@@ -52,7 +52,7 @@ impl Drop for Limited {
 
 #[test]
 fn disk_full_stops_recording_alone_until_there_is_space_again() {
-    let mut stand = Stand::up(Holdings::serve);
+    let mut stand = Stand::on_sqlite(Holdings::serve);
     stand.backref.terminate();
     let limited = Limited::start(&stand.backref);
     let host = stand.backref.host().to_owned();
@@ -93,7 +93,7 @@ fn disk_full_stops_recording_alone_until_there_is_space_again() {
 fn disk_full_after_the_registry_took_a_push_leaves_the_write_unresolved() {
     let put = crate::stand::Hold::new("PUT");
     let hold = put.clone();
-    let mut stand = Stand::up(move |holdings, visit| hold.serve(holdings, visit));
+    let mut stand = Stand::on_sqlite(move |holdings, visit| hold.serve(holdings, visit));
     put.act.open();
     stand.backref.terminate();
     let limited = Limited::start(&stand.backref);

@@ -71,6 +71,7 @@ fn drain_finishes_a_push_whose_client_has_disconnected() {
     assert_eq!(stand.backref.terminate().code(), Some(0));
     // Recorded, not left open: nothing is asked when it is listed, but for a list of the registry's own.
     stand.backref.start();
+    stand.backref.wait_for_orphans();
     assert_eq!(stand.listed(), [sha256(&manifest)]);
     let asked: Vec<_> = stand.fake.seen().into_iter().filter(|seen| seen.head.method() == "GET").collect();
     assert!(asked.iter().all(|seen| seen.head.target().contains("/referrers/")), "{asked:?}");
@@ -118,6 +119,7 @@ fn drain_ends_at_once_on_a_second_signal() {
     put.answer.open();
     // Nothing acknowledged is lost by that, and what was not is found.
     stand.backref.start();
+    stand.backref.wait_for_orphans();
     assert_eq!(stand.listed(), [sha256(&manifest)]);
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::env;
-use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,17 +16,17 @@ const TIME_FOR_TAGS: Duration = Duration::from_secs(3);
 
 /// The outcomes of the requests, by the answers that the clients got.
 #[derive(Default)]
-struct Outcomes {
+pub(crate) struct Outcomes {
     /// Acknowledged, and nobody deleted it.
-    pushed: BTreeSet<String>,
+    pub(crate) pushed: BTreeSet<String>,
     /// Acknowledged as deleted.
-    deleted: BTreeSet<String>,
+    pub(crate) deleted: BTreeSet<String>,
     /// Asked for, without an answer.
-    unknown: BTreeSet<String>,
+    pub(crate) unknown: BTreeSet<String>,
 }
 
 impl Outcomes {
-    fn extend(&mut self, more: Self) {
+    pub(crate) fn extend(&mut self, more: Self) {
         self.pushed.extend(more.pushed);
         self.deleted.extend(more.deleted);
         self.unknown.extend(more.unknown);
@@ -105,9 +104,7 @@ fn kill_at_any_time_loses_nothing_acknowledged() {
     }
 
     backref.terminate();
-    for ending in ["", "-wal", "-shm"] {
-        drop(fs::remove_file(format!("{}{ending}", backref.database().display())));
-    }
+    backref.forget_store();
     // By the commands, not by the queries below: `verify` compares what `backfill` has recorded.
     for (command, says) in [("backfill", "referrers tags written: 0"), ("verify", "differences: 0")] {
         let ran = backref.command(command).arg("app").output().expect("a command");
@@ -129,7 +126,7 @@ fn kill_at_any_time_loses_nothing_acknowledged() {
 }
 
 /// Pushes, and deletes every third of its own, until backref is killed.
-fn work(base: &str, subjects: &[String], name: &str, stop: &AtomicBool, seed: &mut Seed) -> Vec<Outcomes> {
+pub(crate) fn work(base: &str, subjects: &[String], name: &str, stop: &AtomicBool, seed: &mut Seed) -> Vec<Outcomes> {
     let mut outcomes: Vec<Outcomes> = subjects.iter().map(|_| Outcomes::default()).collect();
     for number in 0.. {
         if stop.load(Ordering::SeqCst) {
@@ -165,7 +162,7 @@ fn work(base: &str, subjects: &[String], name: &str, stop: &AtomicBool, seed: &m
     outcomes
 }
 
-fn listed(backref: &Backref, subject: &str) -> BTreeSet<String> {
+pub(crate) fn listed(backref: &Backref, subject: &str) -> BTreeSet<String> {
     let list = http::referrers(backref.host(), "app", subject, &[]);
     list.iter().map(|one| one["digest"].as_str().expect("a digest").to_owned()).collect()
 }

@@ -28,6 +28,8 @@ mod leaving;
 mod races;
 mod readiness;
 mod real;
+mod replicas;
+mod replicas_apart;
 mod signals;
 mod startup;
 mod steps;

@@ -31,7 +31,7 @@ fn signals_without_a_meaning_do_not_end_backref() {
 #[test]
 fn signals_and_refusals_do_not_end_backref_where_no_log_line_can_be_written() {
     // A terminal that was closed, a full disk: each line fails.
-    let mut stand = Stand::with(Holdings::serve, |backref| backref.shell("exec 2>/dev/full"));
+    let mut stand = Stand::with(Holdings::serve, |backref| backref.on_sqlite().shell("exec 2>/dev/full"));
     for _ in 0..3 {
         send(&stand.backref, Signal::HUP);
         // Requests that log a line each, of the store and of the upstream.

@@ -20,6 +20,11 @@ impl Stand {
         Self::with(script, BackrefOptions::without_tags)
     }
 
+    /// The same on a file, for what may happen to one.
+    pub(crate) fn on_sqlite(script: impl Fn(&Holdings, &mut Visit) + Send + Sync + 'static) -> Self {
+        Self::with(script, |backref| backref.without_tags().on_sqlite())
+    }
+
     pub(crate) fn with(
         script: impl Fn(&Holdings, &mut Visit) + Send + Sync + 'static,
         options: impl FnOnce(BackrefOptions) -> BackrefOptions,

@@ -40,7 +40,7 @@ fn assert_refused(output: &Output, parts: &[&str]) {
 
 /// Started once, so that there is a store, and ended.
 fn ended() -> Stand {
-    let mut stand = Stand::up(Holdings::serve);
+    let mut stand = Stand::on_sqlite(Holdings::serve);
     push(stand.backref.host(), &stand.referrer("a"));
     assert_eq!(stand.backref.terminate().code(), Some(0));
     stand
@@ -64,7 +64,7 @@ fn assert_refused_on(stand: &Stand, parts: &[&str]) {
 
 #[test]
 fn startup_of_a_second_serve_on_the_same_database_is_refused() {
-    let mut stand = Stand::up(Holdings::serve);
+    let mut stand = Stand::on_sqlite(Holdings::serve);
     let digest = push(stand.backref.host(), &stand.referrer("a"));
     let file = stand.backref.database().display().to_string();
     assert_refused(&serve(&stand.backref), &[&file, "in use"]);
@@ -143,8 +143,8 @@ fn startup_on_a_database_that_can_not_be_written_or_created_is_refused() {
 
 #[test]
 fn startup_on_a_port_in_use_is_refused() {
-    let stand = Stand::up(Holdings::serve);
-    let other = Stand::up(Holdings::serve);
+    let stand = Stand::on_sqlite(Holdings::serve);
+    let other = Stand::on_sqlite(Holdings::serve);
     let mut command = stand.backref.command("serve");
     command.args(["--listen", other.backref.host(), "--admin", "127.0.0.1:0"]);
     assert_refused(&end(command), &["listen", other.backref.host()]);

@@ -11,7 +11,7 @@ use crate::support::{Backref, Holdings, Kind, Registry, sha256, until};
 use crate::wire::error_code;
 
 fn up() -> Stand {
-    Stand::with(Holdings::serve, |backref| backref.without_tags().config("workers = 4\n"))
+    Stand::with(Holdings::serve, |backref| backref.without_tags().on_sqlite().config("workers = 4\n"))
 }
 
 /// What must hold while the store can't be written.
@@ -117,7 +117,7 @@ fn store_file_replaced_by_another_stops_recording_alone() {
     let stand = up();
     let digest = push(stand.backref.host(), &stand.referrer("a"));
     // By a good file of another backref, with other rows for the same subject.
-    let mut other = Backref::of(&stand.fake.url()).start();
+    let mut other = Backref::of(&stand.fake.url()).on_sqlite().start();
     push(other.host(), &stand.referrer("other"));
     other.terminate();
     fs::rename(other.database(), stand.backref.database()).expect("one file system");
@@ -128,7 +128,7 @@ fn store_file_replaced_by_another_stops_recording_alone() {
 #[test]
 fn store_file_deleted_leaves_blobs_and_pulls_of_a_real_registry_working() {
     let registry = Registry::of(Kind::Distribution2).start();
-    let backref = Backref::of(&registry.url()).start();
+    let backref = Backref::of(&registry.url()).on_sqlite().start();
     let subject = push(backref.host(), &plain("subject"));
     fs::remove_file(backref.database()).expect("the file is there");
     let upload = http::send("POST", &format!("{}/v2/app/blobs/uploads/", backref.url()), &[], b"");

@@ -41,6 +41,7 @@ impl Stand {
     fn restart(&mut self) {
         self.backref.kill();
         self.backref.start();
+        self.backref.wait_for_orphans();
     }
 }
 

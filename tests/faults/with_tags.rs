@@ -22,7 +22,7 @@ fn held_at(method: &'static str) -> (Stand, Hold, Gate) {
             holdings.serve(visit);
         }
     };
-    (Stand::with(script, |backref| backref.config("[permit]\nttl = \"0\"\n")), hold, on)
+    (Stand::with(script, |backref| backref.on_sqlite().config("[permit]\nttl = \"0\"\n")), hold, on)
 }
 
 fn tag(stand: &Stand) -> String {
@@ -161,7 +161,7 @@ fn referrers_tag_agrees_with_a_registry_that_froze_during_pushes_and_deletes() {
 #[test]
 fn referrers_tag_restores_the_referrers_of_a_deleted_database() {
     for kind in KINDS {
-        let mut stand = tagged::with(Registry::of(kind), |backref| backref.config(SHORT));
+        let mut stand = tagged::with(Registry::of(kind), |backref| backref.config(SHORT).on_sqlite());
         let mut pushed = ["a", "b"].map(|name| stand.push(name)).to_vec();
         stand.flushed();
         fs::remove_file(stand.backref.database()).expect("the file is there");
@@ -189,7 +189,7 @@ fn referrers_tag_restores_the_referrers_of_a_deleted_database() {
 
 #[test]
 fn referrers_tag_restores_what_an_older_copy_of_the_database_lacks() {
-    let mut stand = tagged::with(Registry::of(KINDS[0]), |backref| backref.config(SHORT));
+    let mut stand = tagged::with(Registry::of(KINDS[0]), |backref| backref.config(SHORT).on_sqlite());
     let first = stand.push("first");
     stand.flushed();
     stand.backref.terminate();

@@ -307,8 +307,7 @@ fn gate_stays_closed_while_the_database_can_not_be_read() {
     let image = plain("image");
     push(stand.backref.host(), &image);
     stand.sign(&image);
-    let database = rusqlite::Connection::open(stand.backref.database()).expect("the store");
-    database.execute("ALTER TABLE referrer RENAME TO elsewhere", []).expect("writable");
+    stand.backref.sql("ALTER TABLE referrer RENAME TO elsewhere");
     let answer = stand.push_as("v1", &image);
     assert_eq!((answer.status, error_code(&answer.body).as_str()), (503, "UNAVAILABLE"));
     assert!(!stand.holdings.holds(&path("v1")));

@@ -182,8 +182,7 @@ fn on_delete_referrers_reaches_what_refers_to_a_referrer_that_is_gone_already() 
 fn on_delete_referrers_leaves_what_refers_by_a_tag_alone() {
     let stand = up("referrers", Holdings::serve);
     let [stated, by_tag] = ["stated", "by-tag"].map(|name| stand.attach(&stand.subject, name));
-    let database = rusqlite::Connection::open(stand.backref.database()).expect("the store");
-    database.execute("UPDATE referrer SET via = 'tag' WHERE digest = ?", [&by_tag]).expect("writable");
+    stand.backref.sql(&format!("UPDATE referrer SET via = 'tag' WHERE digest = '{by_tag}'"));
     assert_eq!(delete(stand.backref.host(), &stand.subject).status, 202);
     assert!(stand.holds(&by_tag) && !stand.holds(&stated));
 }

@@ -7,7 +7,7 @@ use std::thread;
 use serde_json::json;
 
 use crate::stand::{IMAGE, KINDS, OCI, Stand, artifact, descriptor, digest, get, header, manifest_url, put, relay, up};
-use crate::support::{Backref, Fake, Gate, Kind, Registry, Visit, http, sha256, sha512, until};
+use crate::support::{Backref, BackrefOptions, Fake, Gate, Kind, Registry, Visit, http, sha256, sha512, until};
 
 #[test]
 fn rewrite_finds_a_carrier_that_was_pushed_before_a_crash() {
@@ -44,6 +44,7 @@ fn rewrite_finds_a_carrier_that_was_pushed_before_a_crash() {
     }
     held.open();
     backref.start();
+    backref.wait_for_orphans();
     let path = format!("{}/v2/app/_oci/artifacts/referrers?digest={}", backref.url(), digest(&subject));
     assert_eq!(http::get(&path, &[]).json()["referrers"][0]["digest"], sha256(&manifests[0]));
     for manifest in &manifests {
@@ -54,7 +55,7 @@ fn rewrite_finds_a_carrier_that_was_pushed_before_a_crash() {
 #[test]
 fn rewrite_that_can_not_be_recorded_is_not_acknowledged_and_can_be_repeated() {
     for subject in [false, true] {
-        let mut stand = up(KINDS[0], "");
+        let mut stand = crate::stand::with(Registry::of(KINDS[0]).start(), BackrefOptions::on_sqlite);
         stand.push(OCI, &artifact(OCI, "a/b", None, "first"));
         std::fs::remove_file(stand.backref.database()).expect("the file is there");
         let manifest = artifact(OCI, "a/b", Some(&stand.subject).filter(|_| subject), "a");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::http::{self, Answer};
-use crate::support::{Backref, Kind, Registry, Visit, sha256};
+use crate::support::{Backref, BackrefOptions, Kind, Registry, Visit, sha256};
 
 pub(crate) const OCI: &str = "application/vnd.oci.artifact.manifest.v1+json";
 pub(crate) const ORAS: &str = "application/vnd.cncf.oras.artifact.manifest.v1+json";
@@ -20,7 +20,11 @@ pub(crate) struct Stand {
 
 pub(crate) fn up(kind: Kind, config: &str) -> Stand {
     let registry = Registry::of(kind).start();
-    let backref = Backref::of(&registry.url()).config(config).start();
+    with(registry, |backref| backref.config(config))
+}
+
+pub(crate) fn with(registry: Registry, options: impl FnOnce(BackrefOptions) -> BackrefOptions) -> Stand {
+    let backref = options(Backref::of(&registry.url())).start();
     let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": []}).to_string();
     let subject = descriptor(INDEX, index.as_bytes());
     let answer = put(&registry.url(), digest(&subject), INDEX, index.as_bytes());

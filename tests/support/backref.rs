@@ -7,7 +7,7 @@ use std::process::{Command, ExitStatus};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{Postgres, process::Process};
+use super::{Postgres, process::Process, until};
 
 /// backref, not started yet.
 pub(crate) struct BackrefOptions {
@@ -170,6 +170,44 @@ impl Backref {
     /// The URL of its store.
     pub(crate) fn store(&self) -> String {
         self.options.store.clone().unwrap_or_else(|| format!("sqlite:{}", self.database().display()))
+    }
+
+    /// Runs SQL on its store, for states that nothing else makes; gives what the database's own client prints.
+    pub(crate) fn sql(&self, sql: &str) -> String {
+        if self.is_on_postgres() {
+            let database = self.store().rsplit('/').next().expect("a URL has a path").to_owned();
+            return Postgres::shared().psql(&database, sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        }
+        let ran = Command::new("sqlite3").arg(self.database()).arg(sql).output();
+        let ran = ran.expect("sqlite3, which tests/run installs");
+        assert!(ran.status.success(), "{sql}: {}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8(ran.stdout).expect("text").trim().to_owned()
+    }
+
+    /// Loses all that its store holds. It doesn't run.
+    pub(crate) fn forget_store(&self) {
+        assert!(self.process.is_none(), "backref runs");
+        if self.is_on_postgres() {
+            self.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+            return;
+        }
+        for ending in ["", "-wal", "-shm"] {
+            drop(std::fs::remove_file(format!("{}{ending}", self.database().display())));
+        }
+        assert!(!self.database().exists());
+    }
+
+    /// Waits until what a process that was killed has left open is anybody's: for a file at once, since it has one `serve`.
+    pub(crate) fn wait_for_orphans(&self) {
+        if self.is_on_postgres() {
+            let alive =
+                "SELECT count(*) FROM process WHERE alive_until > extract(epoch FROM clock_timestamp()) * 1000000";
+            until("the process that was killed to be taken for dead", || (self.sql(alive) == "1").then_some(()));
+        }
+    }
+
+    fn is_on_postgres(&self) -> bool {
+        self.store().starts_with("postgres")
     }
 
     /// The file of its `SQLite` store.

@@ -266,11 +266,8 @@ fn referrers_tag_requests_that_the_registry_refuses_leave_no_rows() {
         assert_eq!(put_as(&stand.backref.url(), &tag, &list(&[&referrer(&stand.subject, "a")])).status, 401);
         assert_eq!(delete(&stand.backref.url(), &tag), 401);
     }
-    let store = rusqlite::Connection::open(stand.backref.database()).expect("the store");
     for table in ["subject", "attempt", "referrer"] {
-        let count = format!("SELECT count(*) FROM {table}");
-        let rows: i64 = store.query_row(&count, [], |row| row.get(0)).expect("a number");
-        assert_eq!(rows, 0, "{table}");
+        assert_eq!(stand.backref.sql(&format!("SELECT count(*) FROM {table}")), "0", "{table}");
     }
     assert_eq!(stand.pending(), 0);
 }

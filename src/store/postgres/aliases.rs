@@ -71,7 +71,6 @@ impl PostgresStore {
             return known;
         }
         let found = self.read(forms::ANY, Vec::new()).await;
-        let found = found.and_then(|rows| get(only(&rows)?, 0));
-        self.aliased.found(found.unwrap_or_default())
+        found.and_then(|rows| Ok(self.aliased.found(get(only(&rows)?, 0)?))).unwrap_or_default()
     }
 }

@@ -81,13 +81,8 @@ impl PostgresStore {
         };
         let driver = std::thread::Builder::new().name("store".into()).spawn(drive);
         let driver = driver.map_err(|error| refuse(error.to_string()))?;
-        let store = Self {
-            shared,
-            turns: Locks::default(),
-            aliased: Aliased::new(false),
-            stop: Some(stop),
-            driver: Some(driver),
-        };
+        let store =
+            Self { shared, turns: Locks::default(), aliased: Aliased::new(), stop: Some(stop), driver: Some(driver) };
         match opened.recv() {
             Ok(Ok(())) => Ok(store),
             Ok(Err(ConnectError::Away(why))) if purpose == OpenFor::Serving => {

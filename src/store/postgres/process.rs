@@ -15,8 +15,8 @@ use super::{
 use crate::store::StoreError;
 
 /// How often it is said, and for how long it counts.
-pub(super) const BEAT: Duration = Duration::from_secs(5);
-pub(super) const COUNTS: Duration = Duration::from_secs(20);
+pub(super) const BEAT: Duration = Duration::from_secs(2);
+const COUNTS: Duration = Duration::from_secs(8);
 
 const LIVE: &str = concat!(
     "INSERT INTO process (owner, alive_until) VALUES ($1, ",
@@ -33,42 +33,57 @@ const KEEP_DELETED: i64 = 4 * 3600 * 1_000_000;
 /// How many rows are taken away at once: what others wait for takes no longer.
 const SOME: i64 = 500;
 
-/// What is kept for as long as something slow may still ask for it. Each goes along an index by age; whoever works on a row
-/// goes before.
-const EXPIRED: [&str; 5] = [
-    concat!(
-        "DELETE FROM referrer WHERE (upstream, repository, digest, subject) IN (
-             SELECT upstream, repository, digest, subject FROM referrer
-             WHERE state = 'deleted' AND changed_at < ",
-        now!(),
-        " - $1 LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1"
+/// What is kept for as long as something slow may still ask for it, and for how many microseconds that is ($1). Each goes
+/// along an index by age; whoever works on a row goes before.
+const EXPIRED: [(&str, i64); 5] = [
+    (
+        concat!(
+            "DELETE FROM referrer WHERE (upstream, repository, digest, subject) IN (
+                 SELECT upstream, repository, digest, subject FROM referrer
+                 WHERE state = 'deleted' AND changed_at < ",
+            now!(),
+            " - $1 LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1"
+        ),
+        KEEP_DELETED,
     ),
-    concat!(
-        "DELETE FROM tag WHERE (upstream, repository, tag) IN (
-             SELECT upstream, repository, tag FROM tag
-             WHERE digest IS NULL AND changed_at < ",
-        now!(),
-        " - $1 LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1"
+    (
+        concat!(
+            "DELETE FROM tag WHERE (upstream, repository, tag) IN (
+                 SELECT upstream, repository, tag FROM tag
+                 WHERE digest IS NULL AND changed_at < ",
+            now!(),
+            " - $1 LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1"
+        ),
+        KEEP_DELETED,
     ),
-    concat!(
-        "DELETE FROM attempt WHERE (upstream, repository, id, subject) IN (
-             SELECT upstream, repository, id, subject FROM attempt
-             WHERE subject = '' AND deadline < ",
-        now!(),
-        " - 0 * $1 LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1"
+    (
+        concat!(
+            "DELETE FROM attempt WHERE (upstream, repository, id, subject) IN (
+                 SELECT upstream, repository, id, subject FROM attempt
+                 WHERE subject = '' AND deadline < ",
+            now!(),
+            " - $1 LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1"
+        ),
+        0,
     ),
-    concat!(
-        "DELETE FROM capability WHERE (upstream, repository, what) IN (
-             SELECT upstream, repository, what FROM capability
-             WHERE until < ",
-        now!(),
-        " - 0 * $1 LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1"
+    (
+        concat!(
+            "DELETE FROM capability WHERE (upstream, repository, what) IN (
+                 SELECT upstream, repository, what FROM capability
+                 WHERE until < ",
+            now!(),
+            " - $1 LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1"
+        ),
+        0,
     ),
-    concat!(
-        "DELETE FROM process WHERE owner IN (
-             SELECT owner FROM process WHERE alive_until < ",
-        now!(),
-        " - $1 LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1"
+    (
+        concat!(
+            "DELETE FROM process WHERE owner IN (
+                 SELECT owner FROM process WHERE alive_until < ",
+            now!(),
+            " - $1 LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1"
+        ),
+        KEEP_DELETED,
     ),
 ];
 
@@ -88,8 +103,8 @@ pub(super) async fn die(session: &Session, owner: &str) {
 /// Takes away what has expired, some of each kind. Whether there may be more.
 pub(super) async fn sweep(session: &Session) -> Result<bool, StoreError> {
     let mut batch = Batch::default();
-    for sql in EXPIRED {
-        batch.add(sql, values![KEEP_DELETED, SOME]);
+    for (sql, keep) in EXPIRED {
+        batch.add(sql, values![keep, SOME]);
     }
     let swept = session.run(&[&batch]).await.map_err(Fault::into_error)?;
     // Invariant: it is a small number.

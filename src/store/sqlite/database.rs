@@ -38,13 +38,14 @@ impl SqliteStore {
         let refusal = |error| open::refusal(path, &error);
         let failure = |error: std::io::Error| OpenError::Unusable { path: path.clone(), reason: error.to_string() };
         // This is a read, after which all of SQLite's files are there.
-        let aliased = forms::any(&connection).map_err(refusal)?;
+        let aliased = Aliased::new();
+        aliased.found(forms::any(&connection).map_err(refusal)?);
         let files = OpenFiles::of(path).map_err(failure)?;
         Ok(Self {
             owner: purpose.owner().into(),
             readers: Readers::open(path, files.clone(), readers).map_err(refusal)?,
             writer: Writer::start(connection, files).map_err(failure)?,
-            aliased: Aliased::new(aliased),
+            aliased,
             _serving: serving,
         })
     }
