@@ -15,7 +15,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::referrers::{Order, Query};
 
 /// An API by which clients ask for referrers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {
     /// `/v2/<name>/referrers/<digest>` (distribution-spec 1.1, "Listing Referrers").
     Oci,

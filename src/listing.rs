@@ -2,10 +2,12 @@
 //! was left open is settled, what the upstream's own list and the referrers tag name is read; then the rows.
 
 mod native;
+mod pages;
 
 use std::{ops::ControlFlow, sync::Arc};
 
 use native::{Asked, NativeLists};
+pub use pages::{Answer, Asked as AskedPage, Pages};
 
 use crate::{
     error::Error,
@@ -26,6 +28,8 @@ pub struct Listing {
     metrics: Arc<Metrics>,
     recently: RecentlyAsked,
     native: Arc<NativeLists>,
+    /// Answers that were given not long ago.
+    pub pages: Pages,
 }
 
 /// What came of asking for a permit.
@@ -34,6 +38,8 @@ pub struct Authorised {
     pub permission: Permission,
     /// The subject's other form.
     pub other_form: Option<Digest>,
+    /// The version of the subject's set of referrers, where nothing was to be learned on the way that could have changed it.
+    pub version: Option<i64>,
 }
 
 /// How many referrers are asked about for a permit when the subject is not there.
@@ -43,7 +49,7 @@ impl Listing {
     /// No list was asked for yet.
     pub fn new(store: Arc<dyn Store>, tags: Arc<ReferrersTags>, metrics: Arc<Metrics>, tasks: Tasks) -> Self {
         let native = Arc::new(NativeLists::new(store.clone(), tags.clone(), tasks));
-        Self { store, tags, metrics, recently: RecentlyAsked::default(), native }
+        Self { store, tags, metrics, recently: RecentlyAsked::default(), native, pages: Pages::default() }
     }
 
     /// Asks whether this caller may list the referrers of `subject`. With a permit, the rows are as fresh as they can be had.
@@ -59,6 +65,7 @@ impl Listing {
             held.digest = alias.carrier;
             other_form = Some(other);
         }
+        let mut is_settled = !start.unresolved;
         let mut lists = Vec::new();
         if NativeLists::may_be(registry, &subject.repository) {
             for subject in &subjects {
@@ -74,6 +81,7 @@ impl Listing {
         self.metrics.permit(outcome(&permission));
         if let Ok(permit) = permission.permit() {
             relations::learn(&*self.store, &permission, subject).await;
+            is_settled &= matches!(permission, Permission::Cached(_)) && lists.is_empty();
             // A list is no manifest: a registry may show one and hide the other.
             let asked = !by_list && matches!(permission, Permission::Asked(_));
             if start.unresolved {
@@ -84,10 +92,11 @@ impl Listing {
                 if let Some(list) = lists.next() {
                     Box::pin(self.read_native(registry, permit, subject, list)).await?;
                 }
+                is_settled &= self.tags.is_checked(subject) || !registry.upstream().keeps_tags();
                 self.tags.import(registry, permit, subject, asked).await?;
             }
         }
-        Ok(Authorised { permission, other_form })
+        Ok(Authorised { permission, other_form, version: is_settled.then_some(start.version) })
     }
 
     /// Has the rows say what the upstream's own list names. What isn't known of the upstream is asked for now.

@@ -13,8 +13,9 @@ use crate::{
     config::{Form, Referrers},
     dialect::{Dialect, Page, PageWriter},
     error::Error,
+    listing::{Answer, AskedPage},
     oci::{Digest, ErrorCode, Repository},
-    referrers::{Cursor, Query},
+    referrers::{Cursor, ManifestKey, Query},
     store::{Row, RowSink},
     upstream::{Body, HeldBody, ReadPermit, Refusal, Registry},
 };
@@ -36,23 +37,52 @@ pub(super) async fn list(
     let subject = exchange.upstream.key(repository, query.subject.clone());
     let authorised = app.listing.authorise(&registry, &subject).await?;
     query.other_form = authorised.other_form;
+    let version = authorised.version.filter(|_| authorised.permission.permit().is_ok());
+    let asked = version.map(|version| (version, asked(&exchange, subject, &query, dialect)));
+    if let Some((version, asked)) = &asked
+        && let Some(known) = app.listing.pages.get(asked, *version)
+        && let Ok(permit) = authorised.permission.permit()
+    {
+        let mut answer = Response::new(Body::from(known.body));
+        *answer.headers_mut() = known.headers;
+        permit.cors().put(answer.headers_mut());
+        return Ok(answer);
+    }
     let (page, reservation) = match authorised.permission.permit() {
         Ok(permit) => read(app, &registry, permit, &query, dialect).await?,
         Err(Refusal::Absent) => (PageWriter::new(dialect.opening(), query.limit, 0).finish(), None),
         Err(refusal) => return Err(registry.to_client(refusal).into()),
     };
-    let mut answer = dialect.render(page, &query, head.uri.path());
+    let answer = dialect.render(page, &query, exchange.head.uri.path());
+    let mut answer = match (&reservation, asked) {
+        (None, Some((version, asked))) => {
+            let answer = answer.map(Bytes::from);
+            let (headers, body) = (answer.headers().clone(), answer.body().clone());
+            app.listing.pages.keep(asked, Answer { version, headers, body });
+            answer.map(Body::from)
+        }
+        _ => answer.map(|body| whole(body, reservation)),
+    };
     if let Ok(permit) = authorised.permission.permit() {
         permit.cors().put(answer.headers_mut());
     }
-    Ok(answer.map(|mut body| match reservation {
+    Ok(answer)
+}
+
+fn asked(exchange: &Exchange, subject: ManifestKey, query: &Query, dialect: Dialect) -> AskedPage {
+    let text = exchange.head.uri.query().unwrap_or_default().to_owned();
+    AskedPage { subject, other_form: query.other_form.clone(), dialect, query: text }
+}
+
+fn whole(mut body: Vec<u8>, reservation: Option<Reservation>) -> Body {
+    match reservation {
         Some(mut reservation) => {
             body.shrink_to_fit();
             reservation.shrink_to(body.len());
             Body::Held(HeldBody::new(body, reservation))
         }
         None => Body::from(Bytes::from(body)),
-    }))
+    }
 }
 
 /// Rows go into the page as they are read.

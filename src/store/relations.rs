@@ -36,7 +36,7 @@ pub trait Relations {
     /// Applies many findings, durably, all in one; each by itself may be out of date.
     async fn apply_all(&self, findings: Vec<Finding>) -> Result<Vec<Applied>, StoreError>;
 
-    /// What a query needs to know before it asks the upstream anything: one call, two index look-ups.
+    /// What a query needs to know before it asks the upstream anything: one call, three index look-ups.
     async fn begin_query(&self, subject: &ManifestKey) -> Result<QueryStart, StoreError>;
 
     /// Gives a subject's listed referrers to `rows`, in the query's order, until that has enough. Which upstream and
@@ -102,6 +102,8 @@ pub struct QueryStart {
     pub alias: Option<Alias>,
     /// Attempts on referrers of the subject, in either form, are open.
     pub unresolved: bool,
+    /// The version of the subject's set of referrers; 0 where nothing is known of it.
+    pub version: i64,
 }
 
 /// One listed referrer.

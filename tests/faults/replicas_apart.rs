@@ -41,7 +41,7 @@ fn assert_only_referrers_stop(backref: &Backref, subject: &str) {
     // All else passes.
     assert_eq!(http::get(&url(&backref.url(), subject), &[("Accept", INDEX)]).status, 200);
     put(&backref.url(), "v1", &plain("image"));
-    assert_eq!(http::tags(backref.host(), "app"), ["v1"]);
+    assert!(http::tags(backref.host(), "app").contains(&"v1".to_owned()));
     until("backref to say that it is not ready", || (readiness(backref).0 == 503).then_some(()));
 }
 

@@ -8,6 +8,7 @@ mod cost;
 mod file;
 mod lists;
 mod opening;
+mod partitions;
 mod postgres;
 mod processes;
 mod referrers_tags;
@@ -34,6 +35,14 @@ macro_rules! on_each_store {
                     crate::block_on(crate::$module::$case(store));
                 })+
             })+
+        }
+
+        /// Each case on tables that are spread by repository.
+        fn on_partitions(open: impl Fn() -> std::sync::Arc<dyn backref::store::Store>) {
+            $($(
+                println!("{}", stringify!($case));
+                crate::block_on(crate::$module::$case(open()));
+            )+)+
         }
 
         mod on_postgres {

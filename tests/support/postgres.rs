@@ -118,6 +118,11 @@ impl Postgres {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        self.server.as_ref().expect("it runs").stderr()
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.port
     }

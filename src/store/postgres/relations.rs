@@ -75,7 +75,7 @@ impl Relations for PostgresStore {
         let rows = self.read(forms::BEGIN_QUERY, values![upstream, repository, digest]).await?;
         let row = only(&rows)?;
         let alias = get::<Option<&str>>(row, 0)?.map(|_| forms::alias(row)).transpose()?;
-        Ok(QueryStart { alias, unresolved: get(row, 5)? })
+        Ok(QueryStart { alias, version: get(row, 5)?, unresolved: get(row, 6)? })
     }
 
     async fn list(&self, permit: &ReadPermit, query: &Query, rows: &mut dyn RowSink) -> Result<(), StoreError> {
@@ -96,15 +96,14 @@ impl Relations for PostgresStore {
         let [upstream, repository, _] = key(beside);
         let forms: Value<'_> = subjects.iter().map(|subject| subject.digest.as_str()).collect();
         let rows = self.read(newest::CANDIDATES, values![upstream, repository, forms, limit(most)]).await?;
-        let mut found: Vec<Digest> = Vec::new();
+        let mut found: Vec<(Digest, Seen)> = Vec::new();
         for row in &rows {
-            let digest = digest(row, 0)?;
-            if found.len() < most && !found.contains(&digest) {
-                found.push(digest);
+            let digest = digest(row, 3)?;
+            if found.len() < most && found.iter().all(|(other, _)| *other != digest) {
+                found.push((digest, seen::seen(row)?));
             }
         }
-        let seen = self.look_at_all(beside, &found).await?;
-        Ok(found.into_iter().zip(seen).collect())
+        Ok(found)
     }
 
     async fn stated(&self, subject: &ManifestKey, most: usize) -> Result<Vec<Digest>, StoreError> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{
     clock::now,
     database::SqliteStore,
-    rows::{attempts, forms, list, newest, recorded, seen, verdicts},
+    rows::{attempts, forms, list, newest, recorded, seen, subjects, verdicts},
     writer::Durability,
 };
 use crate::{
@@ -55,12 +55,18 @@ impl Relations for SqliteStore {
 
     async fn begin_query(&self, subject: &ManifestKey) -> Result<QueryStart, StoreError> {
         let alias = self.read_aliases(|db| forms::alias(db, subject))?;
-        let unresolved = self.read(|db| {
-            let Some(alias) = &alias else { return attempts::any(db, subject) };
-            Ok(attempts::any(db, &subject.sibling(alias.original.clone()))?
-                || attempts::any(db, &subject.sibling(alias.carrier.clone()))?)
-        })?;
-        Ok(QueryStart { alias, unresolved })
+        self.read(|db| {
+            // The version first: what is found after it may only be newer.
+            let version = subjects::version(db, subject)?;
+            let unresolved = match &alias {
+                None => attempts::any(db, subject)?,
+                Some(alias) => {
+                    attempts::any(db, &subject.sibling(alias.original.clone()))?
+                        || attempts::any(db, &subject.sibling(alias.carrier.clone()))?
+                }
+            };
+            Ok(QueryStart { alias, unresolved, version })
+        })
     }
 
     async fn list(&self, permit: &ReadPermit, query: &Query, rows: &mut dyn RowSink) -> Result<(), StoreError> {

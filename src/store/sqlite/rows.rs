@@ -14,6 +14,6 @@ mod referrers;
 pub(super) mod referrers_tags;
 mod relation_tags;
 pub(super) mod seen;
-mod subjects;
+pub(super) mod subjects;
 pub(super) mod upstreams;
 pub(super) mod verdicts;

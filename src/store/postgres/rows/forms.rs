@@ -18,7 +18,8 @@ pub(crate) const ALIAS: &str = "
     WHERE upstream = $1 AND repository = $2 AND carrier = $3
     LIMIT 1";
 
-/// What a query begins with: that, and whether anything is open on referrers of the subject in either form.
+/// What a query begins with: that, the version of the subject's set, and whether anything is open on referrers of the
+/// subject in either form.
 pub(crate) const BEGIN_QUERY: &str = "
     WITH known AS (
         SELECT original, length(bytes)::bigint AS original_size, media_type, carrier, carrier_size FROM alias
@@ -28,6 +29,7 @@ pub(crate) const BEGIN_QUERY: &str = "
         WHERE upstream = $1 AND repository = $2 AND carrier = $3
         LIMIT 1)
     SELECT known.*,
+           coalesce((SELECT version FROM subject WHERE upstream = $1 AND repository = $2 AND subject = $3), 0),
            EXISTS (SELECT 1 FROM attempt WHERE upstream = $1 AND repository = $2 AND subject = $3)
            OR EXISTS (SELECT 1 FROM attempt WHERE upstream = $1 AND repository = $2 AND subject = known.original)
            OR EXISTS (SELECT 1 FROM attempt WHERE upstream = $1 AND repository = $2 AND subject = known.carrier)

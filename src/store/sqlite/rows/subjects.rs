@@ -1,8 +1,11 @@
 //! Sets of referrers: how often each changed, and what arrived last.
 
-use rusqlite::{Connection, Result, params};
+use rusqlite::{Connection, OptionalExtension, Result, params};
 
-use super::{columns::sibling, forms};
+use super::{
+    columns::{key, sibling},
+    forms,
+};
 use crate::{referrers::ManifestKey, store::StoreTime};
 
 /// Counts a change of the subject's set, and gives the set's new version. Who refers to either form of a subject is of one
@@ -12,6 +15,14 @@ pub(crate) fn bump(db: &Connection, beside: &ManifestKey, subject: &str) -> Resu
         bump_one(db, beside, &other)?;
     }
     bump_one(db, beside, subject)
+}
+
+/// The version of a subject's set; 0 where there is none.
+pub(crate) fn version(db: &Connection, subject: &ManifestKey) -> Result<i64> {
+    db.prepare_cached("SELECT version FROM subject WHERE upstream = ? AND repository = ? AND subject = ?")?
+        .query_row(key(subject), |row| row.get(0))
+        .optional()
+        .map(Option::unwrap_or_default)
 }
 
 /// Forgets what the tags of a subject, in both its forms, resolve to.
