@@ -61,10 +61,7 @@ pub enum BuildError {
 impl App {
     /// Opens the store, for that many threads that read; nothing is asked of the upstream yet.
     pub fn build(config: Config, purpose: OpenFor, readers: usize) -> Result<Arc<Self>, BuildError> {
-        let store: Arc<dyn Store> = match &config.store.url {
-            StoreUrl::Sqlite(path) => Arc::new(SqliteStore::open(path, purpose, readers)?),
-            StoreUrl::Postgres(url) => Arc::new(PostgresStore::open(url, purpose, config.store.connections)?),
-        };
+        let store = open_store(&config.store, purpose, readers)?;
         let shared = Shared::new(&config);
         let upstream = Arc::new(shared.upstream(&config, &config.upstream)?);
         let others = config.others.iter().map(|other| shared.upstream(&config, other).map(Arc::new));
@@ -96,6 +93,14 @@ impl App {
             public_side,
         }))
     }
+}
+
+/// Opens a store, for that many threads that read.
+pub fn open_store(settings: &config::Store, purpose: OpenFor, readers: usize) -> Result<Arc<dyn Store>, OpenError> {
+    Ok(match &settings.url {
+        StoreUrl::Sqlite(path) => Arc::new(SqliteStore::open(path, purpose, readers)?),
+        StoreUrl::Postgres(url) => Arc::new(PostgresStore::open(url, purpose, settings.connections)?),
+    })
 }
 
 /// What all upstreams share: what one caller may take is the same in front of each.

@@ -48,6 +48,12 @@ pub enum Command {
         #[command(subcommand)]
         what: ConfigCommand,
     },
+    /// Work on the stores themselves.
+    Store {
+        /// What to do with them.
+        #[command(subcommand)]
+        what: StoreCommand,
+    },
     /// Print a manual page, in roff.
     Man,
     /// Print a completion script for a shell.
@@ -110,6 +116,33 @@ impl Serve {
         sources.flag("--admin", "admin", self.admin.as_deref());
         sources
     }
+}
+
+/// `backref store`
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Copy what is in one store to another, and compare both.
+    ///
+    /// Nothing else may write to either meanwhile: stop `backref serve` first. Can be interrupted, and run again: it goes on where
+    /// it stopped.
+    Copy(CopyStore),
+}
+
+/// `backref store copy`
+#[derive(Debug, Args)]
+pub struct CopyStore {
+    /// What is copied: `sqlite:PATH` or `postgres://USER@HOST/DATABASE`.
+    #[arg(value_name = "FROM")]
+    pub from: String,
+    /// Where to; made if there is nothing.
+    #[arg(value_name = "TO")]
+    pub to: String,
+    /// A file with the database's password.
+    #[arg(long, value_name = "FILE", env = "BACKREF_STORE_PASSWORD_FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `backref config`

@@ -14,6 +14,7 @@ mod prune;
 mod repair;
 mod serve;
 mod status;
+mod store;
 mod tree;
 mod trial;
 mod verify;
@@ -38,6 +39,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Prune(args) => prune::run(&args),
         Command::Tree(args) => tree::run(&args),
         Command::Config { what } => config::run(&what),
+        Command::Store { what } => store::run(&what),
         Command::Man => man(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "backref", &mut std::io::stdout());

@@ -9,7 +9,11 @@ mod shown;
 mod sources;
 mod upstream;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use http::HeaderName;
 use ipnet::IpNet;
@@ -266,15 +270,28 @@ impl Config {
     }
 }
 
+/// How many connections to a database a process has, unless it is told.
+const CONNECTIONS: usize = 16;
+
 impl Store {
     fn read(s: &mut Sources) -> Self {
         use parse::{at_least_one, path, store};
-        let mut url = s.or("store.url", store, StoreUrl::Sqlite(PathBuf::from("backref.db")));
+        let url = s.or("store.url", store, StoreUrl::Sqlite(PathBuf::from("backref.db")));
         let password_file = s.optional("store.password_file", path);
-        if let StoreUrl::Postgres(url) = &mut url {
-            url.password_file = password_file;
+        Self { url, connections: s.or("store.connections", at_least_one, CONNECTIONS) }.with_password(password_file)
+    }
+
+    /// A store by its URL alone.
+    pub fn parse(url: &str, password_file: Option<&Path>) -> Result<Self, String> {
+        let url = parse::store(url)?;
+        Ok(Self { url, connections: CONNECTIONS }.with_password(password_file.map(Path::to_owned)))
+    }
+
+    fn with_password(mut self, file: Option<PathBuf>) -> Self {
+        if let StoreUrl::Postgres(url) = &mut self.url {
+            url.password_file = file;
         }
-        Self { url, connections: s.or("store.connections", at_least_one, 16) }
+        self
     }
 }
 

@@ -5,6 +5,7 @@ mod backfill;
 mod compare;
 mod compare_tag;
 mod connection;
+mod copy_store;
 mod difference;
 mod error;
 mod migrate;
@@ -19,6 +20,7 @@ mod trial;
 
 pub use backfill::Imported;
 pub use connection::{Connection, Greeting};
+pub use copy_store::{Copied, Sum, copy_table};
 pub use difference::{Difference, DifferenceKind};
 pub use error::OperatorError;
 pub use migrate::{MigrateOptions, Migrated};

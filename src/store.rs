@@ -15,6 +15,7 @@ mod relation_tags;
 mod relations;
 mod sqlite;
 mod time;
+mod transfer;
 mod upstreams;
 
 pub use aliases::Aliases;
@@ -28,10 +29,17 @@ pub use relation_tags::{RelationTags, TagSeen, TagVerdict};
 pub use relations::{Finding, QueryStart, Recorded, Relations, Row, RowSink, Verdict};
 pub use sqlite::SqliteStore;
 pub use time::StoreTime;
+pub use transfer::{Cell, Kind, RawRow, Table, Transfer};
 pub use upstreams::{Capability, Pending, Upstreams};
 
 /// What every store can do. Reads of the SQLite store are answered on the calling thread: a hop to another costs more than
 /// the read.
-pub trait Store: Aliases + Attempts + ReferrersTags + RelationTags + Relations + Upstreams + Send + Sync {}
+pub trait Store:
+    Aliases + Attempts + ReferrersTags + RelationTags + Relations + Transfer + Upstreams + Send + Sync
+{
+}
 
-impl<T: Aliases + Attempts + ReferrersTags + RelationTags + Relations + Upstreams + Send + Sync> Store for T {}
+impl<T: Aliases + Attempts + ReferrersTags + RelationTags + Relations + Transfer + Upstreams + Send + Sync> Store
+    for T
+{
+}

@@ -18,6 +18,7 @@ mod rounds;
 mod rows;
 mod schema;
 mod session;
+mod transfer;
 mod upstreams;
 
 pub use database::PostgresStore;

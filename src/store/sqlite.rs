@@ -16,6 +16,7 @@ mod relation_tags;
 mod relations;
 mod rows;
 mod schema;
+mod transfer;
 mod upstreams;
 mod writer;
 

@@ -118,6 +118,11 @@ fn replicas_lose_nothing_acknowledged_when_they_or_the_database_die() {
                 }
             }
         });
+        // After a database that was away each tries again within a second.
+        for replica in &replicas {
+            let ready = || http::get(&format!("{}/readyz", replica.admin_url()), &[]).status == 200;
+            until("all replicas to be ready", || ready().then_some(()));
+        }
         for (subject, outcomes) in subjects.iter().zip(&outcomes) {
             for replica in &replicas {
                 let listed = listed(replica, subject);

@@ -15,6 +15,7 @@ mod referrers_tags;
 mod relation_tags;
 mod relations;
 mod sets;
+mod transfer;
 mod upstreams;
 mod world;
 

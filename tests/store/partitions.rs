@@ -20,11 +20,12 @@ fn partitioned() -> String {
     for table in SPREAD {
         let begin = sql.find(&format!("CREATE TABLE {table} (")).expect("a table");
         let end = begin + sql[begin..].find("\n);").expect("its end");
-        let mut spread = "\n) PARTITION BY HASH (upstream, repository);".to_owned();
-        for part in 0..PARTITIONS {
+        let part = |part: usize| {
             let values = format!("FOR VALUES WITH (MODULUS {PARTITIONS}, REMAINDER {part})");
-            spread.push_str(&format!("\nCREATE TABLE {table}_p{part} PARTITION OF {table} {values};"));
-        }
+            format!("CREATE TABLE {table}_p{part} PARTITION OF {table} {values};")
+        };
+        let parts: Vec<String> = (0..PARTITIONS).map(part).collect();
+        let spread = format!("\n) PARTITION BY HASH (upstream, repository);\n{}", parts.join("\n"));
         sql.replace_range(end..end + 3, &spread);
     }
     format!("{sql}\nUPDATE backref_schema SET migrations = {};", MIGRATIONS.len())

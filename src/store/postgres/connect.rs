@@ -41,7 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long after one failure nobody tries again; it doubles with each.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Makes connections, for the pool.
 pub(super) struct Connect {

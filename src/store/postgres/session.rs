@@ -119,6 +119,11 @@ impl Session {
         self.client.batch_execute(sql).await
     }
 
+    /// The rows of a statement that is not kept.
+    pub(super) async fn query_any(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, Fault> {
+        self.within(async { self.query(self.client.prepare(sql).await?, values).await }).await
+    }
+
     /// The two columns of the one row of a statement without values.
     pub(super) async fn one<A, B>(&self, sql: &str) -> Result<(A, B), tokio_postgres::Error>
     where
