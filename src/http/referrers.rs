@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
-use http::Response;
+use http::{Response, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use super::exchange::Exchange;
@@ -16,7 +16,7 @@ use crate::{
     listing::{Answer, AskedPage},
     oci::{Digest, ErrorCode, Repository},
     referrers::{Cursor, ManifestKey, Query},
-    store::{Row, RowSink},
+    store::{Row, RowSink, StoreError},
     upstream::{Body, HeldBody, ReadPermit, Refusal, Registry},
 };
 
@@ -31,6 +31,28 @@ pub(super) async fn list(
     digest: Digest,
     dialect: Dialect,
 ) -> Result<Response<Body>, Error> {
+    match of_rows(app, &exchange, repository, digest, dialect).await {
+        Err(Error::Store(error)) if dialect == Dialect::Oci && exchange.upstream.asks_native() => {
+            of_upstream(exchange, error).await
+        }
+        answer => answer,
+    }
+}
+
+/// Without the database there is the upstream's own list, if it has one.
+async fn of_upstream(exchange: Exchange, error: StoreError) -> Result<Response<Body>, Error> {
+    let answer = exchange.forward_head().await?;
+    let is_word = answer.status().is_success() || answer.status() == StatusCode::UNAUTHORIZED;
+    if is_word { Ok(answer) } else { Err(error.into()) }
+}
+
+async fn of_rows(
+    app: &App,
+    exchange: &Exchange,
+    repository: Repository,
+    digest: Digest,
+    dialect: Dialect,
+) -> Result<Response<Body>, Error> {
     let head = &exchange.head;
     let mut query = parse(head.uri.query().unwrap_or_default(), digest, dialect, &exchange.upstream.referrers)?;
     let registry = exchange.registry();
@@ -38,7 +60,7 @@ pub(super) async fn list(
     let authorised = app.listing.authorise(&registry, &subject).await?;
     query.other_form = authorised.other_form;
     let version = authorised.version.filter(|_| authorised.permission.permit().is_ok());
-    let asked = version.map(|version| (version, asked(&exchange, subject, &query, dialect)));
+    let asked = version.map(|version| (version, asked(exchange, subject, &query, dialect)));
     if let Some((version, asked)) = &asked
         && let Some(known) = app.listing.pages.get(asked, *version)
         && let Ok(permit) = authorised.permission.permit()

@@ -304,3 +304,15 @@ fn native_list_is_not_asked_for_again_and_again_where_there_is_none() {
     let asked = stand.fake.seen().iter().filter(|seen| seen.head.target().contains("/referrers/")).count();
     assert_eq!(asked, 1);
 }
+
+#[test]
+fn native_list_is_what_there_is_while_the_database_can_not_be_read() {
+    let stand = up(WHOLE);
+    let pushed = stand.push("a");
+    stand.backref.sql("ALTER TABLE referrer RENAME TO elsewhere");
+    assert_eq!(stand.lists(), set([&pushed]));
+    // A registry that has no list has none for this either.
+    stand.becomes(|api| api.is_there = false);
+    let answer = http::get(&format!("{}/v2/{REPOSITORY}/referrers/{}", stand.backref.url(), stand.subject), &[]);
+    assert_eq!(answer.status, 503, "{answer:?}");
+}
