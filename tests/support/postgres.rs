@@ -3,6 +3,7 @@
 use std::{
     fs,
     net::TcpListener,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Output},
     sync::{
@@ -71,8 +72,37 @@ impl Postgres {
         &SHARED
     }
 
+    /// The same with a certificate.
+    pub(crate) fn start_with_tls(certificate: &str, key: &str) -> Self {
+        let mut postgres = Self::made(&["fsync=off", "ssl=on"]);
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = postgres.folder.path().join("data").join(name);
+            fs::write(&path, text).expect("written");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("changed");
+            if rustix::process::getuid().is_root() {
+                run(Command::new("chown").arg("postgres:").arg(&path));
+            }
+        }
+        postgres.resume();
+        postgres
+    }
+
+    /// From now on a role has to know its password.
+    pub(crate) fn ask_for_a_password_of(&self, role: &str) {
+        let path = self.folder.path().join("data/pg_hba.conf");
+        let others = fs::read_to_string(&path).expect("readable");
+        fs::write(&path, format!("host all {role} all scram-sha-256\n{others}")).expect("written");
+        self.psql("postgres", "SELECT pg_reload_conf()").expect("it reads it");
+    }
+
     /// Starts a new one, with these settings.
     pub(crate) fn start(settings: &[&str]) -> Self {
+        let mut postgres = Self::made(settings);
+        postgres.resume();
+        postgres
+    }
+
+    fn made(settings: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("postgres-").tempdir().expect("a folder");
         if rustix::process::getuid().is_root() {
             run(Command::new("chown").arg("postgres:").arg(folder.path()));
@@ -84,9 +114,7 @@ impl Postgres {
             .current_dir("/"));
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
         let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
-        let mut postgres = Self { folder, port, settings, server: None, databases: AtomicU32::new(0) };
-        postgres.resume();
-        postgres
+        Self { folder, port, settings, server: None, databases: AtomicU32::new(0) }
     }
 
     /// Starts it again after a stop.
