@@ -47,7 +47,7 @@ pub struct Relation {
     pub subject: Digest,
     /// How that is known.
     pub via: Via,
-    /// For filters; as "Listing Referrers" derives it.
+    /// For filters ([`as_filtered`]); as "Listing Referrers" derives it.
     pub artifact_type: Option<String>,
     /// The created annotation, in microseconds since 1970.
     pub created: Option<i64>,
@@ -105,6 +105,11 @@ pub struct Pushed {
     pub descriptor: String,
 }
 
+/// An artifact type as filters know it: not every database's texts hold what JSON's do, a NUL.
+pub fn as_filtered(artifact_type: &str) -> String {
+    artifact_type.replace('\0', "\u{fffd}")
+}
+
 /// What a manifest says that was not pushed yet. Small: the manifest itself is not needed any more.
 pub struct Claim(Relation);
 
@@ -115,7 +120,7 @@ impl Claim {
         Some(Self(Relation {
             subject: subject.digest.clone(),
             via: subject.via,
-            artifact_type: manifest.artifact_type.clone(),
+            artifact_type: manifest.artifact_type.as_deref().map(as_filtered),
             created: manifest.annotations.as_ref().and_then(Annotations::created),
             descriptor: raw.descriptor(&referrer.digest, manifest).render(),
             pushed: None,

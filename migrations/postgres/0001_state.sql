@@ -67,9 +67,11 @@ CREATE TABLE referrer (
 CREATE INDEX referrer_by_arrival ON referrer (upstream, repository, subject, arrival, digest) WHERE state = 'listed';
 CREATE INDEX referrer_by_created ON referrer (upstream, repository, subject, created, arrival, digest)
     WHERE state = 'listed';
-CREATE INDEX referrer_by_type ON referrer (upstream, repository, subject, artifact_type, arrival, digest)
+-- Nothing says how long a type may be, and a row of an index has room for 2,700 bytes: the rest of a type is compared in the table.
+CREATE INDEX referrer_by_type ON referrer (upstream, repository, subject, left(artifact_type, 128), arrival, digest)
     WHERE state = 'listed' AND artifact_type IS NOT NULL;
-CREATE INDEX referrer_by_type_created ON referrer (upstream, repository, subject, artifact_type, created, arrival, digest)
+CREATE INDEX referrer_by_type_created ON referrer
+    (upstream, repository, subject, left(artifact_type, 128), created, arrival, digest)
     WHERE state = 'listed' AND artifact_type IS NOT NULL;
 CREATE INDEX referrer_missing ON referrer (upstream, repository, subject, arrival, digest) WHERE state = 'missing';
 CREATE INDEX referrer_deleted ON referrer (changed_at) WHERE state = 'deleted';

@@ -15,7 +15,7 @@ use crate::{
     error::Error,
     listing::{Answer, AskedPage},
     oci::{Digest, ErrorCode, Repository},
-    referrers::{Cursor, ManifestKey, Query},
+    referrers::{Cursor, ManifestKey, Query, as_filtered},
     store::{Row, RowSink, StoreError},
     upstream::{Body, HeldBody, ReadPermit, Refusal, Registry},
 };
@@ -161,10 +161,10 @@ fn parse(text: &str, subject: Digest, dialect: Dialect, config: &Referrers) -> R
         match key {
             "artifactType" if !value.is_empty() => {
                 types += 1;
-                query.artifact_types.push(decoded(value));
+                query.artifact_types.push(as_filtered(&decoded(value)));
                 if value.contains('+') {
                     // Some clients write a space as `+`, some a `+` as it is: types have both.
-                    query.artifact_types.push(decoded(&value.replace('+', " ")));
+                    query.artifact_types.push(as_filtered(&decoded(&value.replace('+', " "))));
                 }
             }
             "n" => {

@@ -174,3 +174,49 @@ fn replicas_lose_nothing_acknowledged_when_they_or_the_database_die() {
         count(|outcomes| &outcomes.unknown),
     );
 }
+
+/// Two replicas and somebody who imports, all about one subject.
+#[test]
+fn replicas_push_while_somebody_imports() {
+    let registry = Registry::of(Kind::Distribution2).start();
+    let subject = subjects(&registry, 1).remove(0);
+    // A client that knows no API kept the list so far.
+    let old: Vec<Vec<u8>> = (0..40).map(|number| referrer(&subject, &format!("old-{number}"))).collect();
+    for manifest in &old {
+        put(&registry.url(), &sha256(manifest), manifest);
+    }
+    let list = crate::tagged::list(&old.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    put(&registry.url(), &subject.replace(':', "-"), &list);
+    let store = Postgres::shared().database();
+    let replicas: Vec<Backref> =
+        (0..2).map(|_| Backref::of(&registry.url()).config(SHORT).store(&store).start()).collect();
+    let importer = Backref::of(&registry.url()).config(SHORT).store(&store).start();
+    thread::scope(|scope| {
+        for (number, replica) in replicas.iter().enumerate() {
+            let subject = &subject;
+            scope.spawn(move || {
+                for at in 0..30 {
+                    let manifest = referrer(subject, &format!("new-{number}-{at}"));
+                    put(&replica.url(), &sha256(&manifest), &manifest);
+                }
+            });
+        }
+        scope.spawn(|| {
+            for _ in 0..3 {
+                let ran = importer.command("backfill").arg("app").output().expect("a command");
+                assert!(ran.status.success(), "{ran:?}");
+            }
+        });
+    });
+    let mut all: BTreeSet<_> = old.iter().map(|manifest| sha256(manifest)).collect();
+    for number in 0..2 {
+        all.extend((0..30).map(|at| sha256(&referrer(&subject, &format!("new-{number}-{at}")))));
+    }
+    for replica in replicas.iter().chain([&importer]) {
+        assert_eq!(listed(replica, &subject), all);
+    }
+    until("the referrers tag", || (metric(&replicas[0], "backref_referrers_tags_pending") == 0).then_some(()));
+    let tagged = tag(&registry, &subject).expect("a tag");
+    let tagged: BTreeSet<_> = tagged.iter().map(|one| one["digest"].as_str().expect("a digest").to_owned()).collect();
+    assert_eq!(tagged, all);
+}

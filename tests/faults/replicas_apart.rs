@@ -177,3 +177,25 @@ fn replicas_take_over_a_tag_whose_writer_died() {
     let tag = http::get(&url(&registry.url(), &subject.replace(':', "-")), &[("Accept", INDEX)]).json();
     assert_eq!(tag["manifests"].as_array().map(Vec::len), Some(3));
 }
+
+/// JSON says what a text of PostgreSQL's can't: a NUL. And nothing says how long a type may be.
+#[test]
+fn replicas_take_every_type_that_a_manifest_may_state() {
+    let registry = Registry::of(Kind::Distribution2).start();
+    let backref = Backref::of(&registry.url()).config(SHORT).store(&Postgres::shared().database()).start();
+    let subject = subject(&registry);
+    let long = (0..200).map(|number: u32| sha256(&number.to_be_bytes())).collect::<String>();
+    for (name, artifact_type) in [("nul", "a/\0b"), ("long", &*long)] {
+        let mut manifest: serde_json::Value = serde_json::from_slice(&referrer(&subject, name)).expect("JSON");
+        manifest["artifactType"] = artifact_type.into();
+        manifest["annotations"]["x\0y"] = "z\0".into();
+        let manifest = manifest.to_string().into_bytes();
+        assert_eq!(put_as(&backref.url(), &sha256(&manifest), &manifest).status, 201, "{name}");
+        let filter = artifact_type.replace('\0', "%00");
+        let url = format!("{}/v2/app/referrers/{subject}?artifactType={filter}", backref.url());
+        let list = http::get(&url, &[]).json();
+        assert_eq!(list["manifests"].as_array().map(Vec::len), Some(1), "{name}: {list}");
+        assert_eq!(list["manifests"][0]["digest"], sha256(&manifest), "{name}");
+        assert_eq!(list["manifests"][0]["artifactType"], artifact_type, "{name}: as it was stated");
+    }
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use backref::{
-    oci::{Digest, Via},
+    oci::{Algorithm, Digest, Via},
     referrers::{Cursor, Order, Query, Relation},
     store::{Store, Verdict},
 };
@@ -51,6 +51,27 @@ pub(crate) async fn store_lists_are_filtered_and_paged(store: Arc<dyn Store>) {
     let limited = Query { limit: 1, ..all };
     let greedy = page_of(&*store, &subject(), &limited, 9).await;
     assert_eq!(greedy.rows, 2, "one more than the limit, to know that there is more");
+}
+
+/// Nothing says how long one may be.
+pub(crate) async fn store_a_type_may_be_any_text(store: Arc<dyn Store>) {
+    // No two of its pieces are alike, so that it can't be made short.
+    let long: String = (0..400).map(|number: i32| sha256(&number.to_string())).collect();
+    let types = [long.clone(), format!("{long}+"), "%\u{fffd}'\u{1f40b}".to_owned()];
+    for (number, artifact_type) in types.iter().enumerate() {
+        let key = key(&number.to_string());
+        apply(&*store, &key.clone(), Verdict::Held(Arc::new(relation(key, artifact_type)))).await;
+    }
+    for (number, artifact_type) in types.iter().enumerate() {
+        for order in [Order::Arrival, Order::Newest] {
+            let query = Query { artifact_types: vec![artifact_type.clone()], order, ..query(&subject()) };
+            assert_eq!(page(&*store, &query).await.digests, names(&[&number.to_string()]), "{number}");
+        }
+    }
+}
+
+fn sha256(text: &str) -> String {
+    Digest::of(Algorithm::Sha256, text.as_bytes()).to_string()
 }
 
 pub(crate) async fn store_a_type_counts_once_however_often_it_is_asked_for(store: Arc<dyn Store>) {

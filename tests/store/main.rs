@@ -71,6 +71,7 @@ on_each_store! {
         store_what_is_recorded_is_read_in_pieces;
     lists:
         store_lists_are_filtered_and_paged,
+        store_a_type_may_be_any_text,
         store_a_type_counts_once_however_often_it_is_asked_for,
         store_newest_first_goes_by_creation_and_those_without_come_last,
         store_a_cursor_stays_right_while_rows_come_and_go,

@@ -137,3 +137,32 @@ fn postgres_store_forgets_what_was_deleted_long_ago() {
     server.psql(name_of(&url), &sql).expect("written");
     crate::support::until("it to be forgotten", || (count() == "1").then_some(()));
 }
+
+/// Engines that know no other isolation end one of two changes that meet; so does this one when it is told to.
+#[test]
+fn postgres_store_makes_a_change_again_that_a_serialisation_failure_ended() {
+    let server = Postgres::shared();
+    let url = server.database();
+    let sql = format!("ALTER DATABASE {} SET default_transaction_isolation = 'serializable'", name_of(&url));
+    server.psql("postgres", &sql).expect("changed");
+    let stores: Vec<_> = (0..3).map(|_| open(&url, OpenFor::Serving).expect("a store")).collect();
+    thread::scope(|scope| {
+        for (number, store) in stores.iter().enumerate() {
+            scope.spawn(move || {
+                crate::block_on(async {
+                    for at in 0..40 {
+                        crate::world::hold(store, &format!("r{number}-{at}")).await;
+                    }
+                });
+            });
+        }
+    });
+    for store in &stores {
+        assert_eq!(crate::block_on(crate::world::listed(store, &crate::world::subject())).len(), 120);
+    }
+    // Without the wish to meet there would be nothing to see.
+    let sql = format!("SELECT xact_rollback > 0 FROM pg_stat_database WHERE datname = '{}'", name_of(&url));
+    crate::support::until("failures to be counted", || {
+        (server.psql("postgres", &sql).as_deref() == Ok("t")).then_some(())
+    });
+}

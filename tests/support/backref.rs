@@ -206,7 +206,7 @@ impl Backref {
         }
     }
 
-    fn is_on_postgres(&self) -> bool {
+    pub(crate) fn is_on_postgres(&self) -> bool {
         self.store().starts_with("postgres")
     }
 

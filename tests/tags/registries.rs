@@ -266,7 +266,9 @@ fn referrers_tag_requests_that_the_registry_refuses_leave_no_rows() {
         assert_eq!(put_as(&stand.backref.url(), &tag, &list(&[&referrer(&stand.subject, "a")])).status, 401);
         assert_eq!(delete(&stand.backref.url(), &tag), 401);
     }
-    for table in ["subject", "attempt", "referrer"] {
+    // The last is the lock of a repository, which a file needs none of.
+    let tables = ["subject", "attempt", "referrer", "repository"];
+    for table in &tables[..if stand.backref.is_on_postgres() { 4 } else { 3 }] {
         assert_eq!(stand.backref.sql(&format!("SELECT count(*) FROM {table}")), "0", "{table}");
     }
     assert_eq!(stand.pending(), 0);

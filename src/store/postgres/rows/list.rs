@@ -7,6 +7,10 @@ use crate::{
     store::postgres::batch::{Value, values},
 };
 
+/// By the beginning of the type, as the index has it, and then by the type.
+const TYPED: &str = " AND left(artifact_type, 128) = left(wanted.artifact_type, 128)
+    AND artifact_type = wanted.artifact_type";
+
 /// Who refers to both forms, by a tag to one of them, stands in the list once: where it came first.
 const ONCE: &str = " AND NOT EXISTS (
     SELECT 1 FROM referrer AS other
@@ -36,7 +40,7 @@ pub(crate) fn sql(query: &Query, after: Option<&Cursor>) -> String {
         descriptor,
         " AS descriptor FROM referrer AS this
              WHERE upstream = $1 AND repository = $2 AND subject = form.subject AND state = 'listed'",
-        if typed { " AND artifact_type = wanted.artifact_type" } else { "" },
+        if typed { TYPED } else { "" },
         if after.is_some() { behind } else { "" },
         if query.without_subject { "" } else { " AND via = 'subject'" },
         once,
