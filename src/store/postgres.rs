@@ -10,6 +10,7 @@ mod change;
 mod connect;
 mod database;
 mod errors;
+mod lease;
 mod process;
 mod referrers_tags;
 mod relation_tags;

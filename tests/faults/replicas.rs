@@ -79,7 +79,7 @@ fn replicas_lose_nothing_acknowledged_when_they_or_the_database_die() {
     let mut seed = Seed::of_this_run();
     let registry = Registry::of(Kind::Distribution2).start();
     // One that loses what isn't on the disk.
-    let mut postgres = Postgres::start(&[]);
+    let postgres = Postgres::start(&[]);
     let store = postgres.database();
     let mut replicas = replicas(&registry, &store);
     let subjects = subjects(&registry, 3);

@@ -48,7 +48,7 @@ fn assert_only_referrers_stop(backref: &Backref, subject: &str) {
 #[test]
 fn replicas_go_on_without_the_database_and_use_it_again_when_it_is_back() {
     let registry = Registry::of(Kind::Distribution2).start();
-    let mut postgres = Postgres::start(&["fsync=off"]);
+    let postgres = Postgres::start(&["fsync=off"]);
     let backref = Backref::of(&registry.url()).config(SHORT).store(&postgres.database()).start();
     let subject = subject(&registry);
     assert_eq!(push(&backref, &subject, "before").status, 201);
@@ -65,13 +65,13 @@ fn replicas_go_on_without_the_database_and_use_it_again_when_it_is_back() {
 #[test]
 fn replicas_start_without_the_database() {
     let registry = Registry::of(Kind::Distribution2).start();
-    let mut postgres = Postgres::start(&["fsync=off"]);
+    let postgres = Postgres::start(&["fsync=off"]);
     let store = postgres.database();
     postgres.stop_immediately();
     let backref = Backref::of(&registry.url()).config(SHORT).store(&store).start();
     let subject = subject(&registry);
     assert_only_referrers_stop(&backref, &subject);
-    assert!(backref.log().contains("is away, and will be used once it is there"), "{}", backref.log());
+    assert!(backref.log().contains("can't be used yet, and will be once it can"), "{}", backref.log());
     // A command has nothing to do without it, and says why.
     let ran = backref.command("verify").output().expect("a command");
     let said = String::from_utf8_lossy(&ran.stderr);

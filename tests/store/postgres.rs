@@ -166,3 +166,29 @@ fn postgres_store_makes_a_change_again_that_a_serialisation_failure_ended() {
         (server.psql("postgres", &sql).as_deref() == Ok("t")).then_some(())
     });
 }
+
+/// Whoever leaves in the middle of a change holds nobody up.
+#[test]
+fn postgres_store_change_that_is_left_lets_go_of_its_repository() {
+    let server = Postgres::shared();
+    let url = server.database();
+    let (leaving, other) =
+        (open(&url, OpenFor::Serving).expect("a store"), open(&url, OpenFor::Serving).expect("it too"));
+    crate::block_on(crate::world::hold(&other, "first"));
+    let locked = "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'";
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let sql = "BEGIN; UPDATE repository SET writes = writes";
+            server.psql_all(name_of(&url), &[sql, "SELECT pg_sleep(1)", "COMMIT"]).expect("a lock for a second");
+        });
+        crate::support::until("the lock", || (server.psql("postgres", locked).as_deref() == Ok("t")).then_some(()));
+        let left = crate::block_on(async {
+            let hold = crate::world::hold(&leaving, "left");
+            tokio::time::timeout(std::time::Duration::from_millis(200), hold).await
+        });
+        assert!(left.is_err(), "it waits for the lock");
+    });
+    let begun = std::time::Instant::now();
+    crate::block_on(crate::world::hold(&other, "second"));
+    assert!(begun.elapsed() < std::time::Duration::from_millis(500), "{:?}", begun.elapsed());
+}

@@ -2,44 +2,46 @@
 
 use std::{
     fs,
+    io::{Read, Write},
     net::TcpListener,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Child, Command, Output, Stdio},
     sync::{
-        Arc, LazyLock,
+        LazyLock, Mutex,
         atomic::{AtomicU32, Ordering},
-        mpsc,
     },
-    thread,
 };
 
-use rustix::process::Signal;
-use tempfile::TempDir;
+use super::until;
 
-use super::{Process, until};
-
-/// A server. Dropped, it is stopped at once, with all its processes.
+/// A server. Dropped, it is stopped at once, with all its processes, and its files are gone.
 pub(crate) struct Postgres {
-    folder: TempDir,
+    folder: PathBuf,
     port: u16,
-    settings: Vec<String>,
-    server: Option<Process>,
+    /// Ends the server when the pipe to it closes, however this process ends, and removes the files.
+    keeper: Mutex<Child>,
     databases: AtomicU32,
 }
 
-/// The one on which whole suites have their databases. It lives on a thread of its own, since it ends with the thread that
-/// started it.
-static SHARED: LazyLock<Arc<Postgres>> = LazyLock::new(|| {
-    let (sender, started) = mpsc::channel();
-    thread::spawn(move || {
-        // What a crash of it leaves is another test's business.
-        let server = Arc::new(Postgres::start(&["fsync=off", "max_connections=1000"]));
-        sender.send(server.clone()).expect("somebody waits");
-        thread::park();
-    });
-    started.recv().expect("a server")
-});
+/// What keeps the server: each line on its input stops it as a power cut does, or starts it. It says when that is done.
+const KEEPER: &str = r#"
+folder=$1; shift
+trap '' INT HUP
+start() { "$@" 2>>"$folder/log" </dev/null >/dev/null & server=$!; }
+stop() { [ -z "$server" ] || { kill -QUIT "$server" && wait "$server"; server=; }; }
+while read -r what; do
+    case $what in start) start "$@" ;; stop) stop ;; esac
+    echo done
+done
+stop
+rm -rf "$folder"
+"#;
+
+/// The one on which whole suites have their databases.
+static SHARED: LazyLock<Postgres> =
+    // What a crash of it leaves is another test's business.
+    LazyLock::new(|| Postgres::start(&["fsync=off", "max_connections=1000"]));
 
 /// Where Debian has the newest server's programs.
 fn program(name: &str) -> PathBuf {
@@ -54,9 +56,8 @@ fn as_its_user(program: &Path) -> Command {
     if !rustix::process::getuid().is_root() {
         return Command::new(program);
     }
-    // When the test's process ends, however it does, so does the server.
     let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--pdeathsig=QUIT", "--"]).arg(program);
+    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]).arg(program);
     command
 }
 
@@ -74,9 +75,9 @@ impl Postgres {
 
     /// The same with a certificate.
     pub(crate) fn start_with_tls(certificate: &str, key: &str) -> Self {
-        let mut postgres = Self::made(&["fsync=off", "ssl=on"]);
+        let postgres = Self::made(&["fsync=off", "ssl=on"]);
         for (name, text) in [("server.crt", certificate), ("server.key", key)] {
-            let path = postgres.folder.path().join("data").join(name);
+            let path = postgres.folder.join("data").join(name);
             fs::write(&path, text).expect("written");
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("changed");
             if rustix::process::getuid().is_root() {
@@ -89,7 +90,7 @@ impl Postgres {
 
     /// From now on a role has to know its password.
     pub(crate) fn ask_for_a_password_of(&self, role: &str) {
-        let path = self.folder.path().join("data/pg_hba.conf");
+        let path = self.folder.join("data/pg_hba.conf");
         let others = fs::read_to_string(&path).expect("readable");
         fs::write(&path, format!("host all {role} all scram-sha-256\n{others}")).expect("written");
         self.psql("postgres", "SELECT pg_reload_conf()").expect("it reads it");
@@ -97,41 +98,51 @@ impl Postgres {
 
     /// Starts a new one, with these settings.
     pub(crate) fn start(settings: &[&str]) -> Self {
-        let mut postgres = Self::made(settings);
+        let postgres = Self::made(settings);
         postgres.resume();
         postgres
     }
 
     fn made(settings: &[&str]) -> Self {
-        let folder = tempfile::Builder::new().prefix("postgres-").tempdir().expect("a folder");
+        let folder = tempfile::Builder::new().prefix("postgres-").tempdir().expect("a folder").keep();
         if rustix::process::getuid().is_root() {
-            run(Command::new("chown").arg("postgres:").arg(folder.path()));
+            run(Command::new("chown").arg("postgres:").arg(&folder));
         }
-        let data = folder.path().join("data");
+        let data = folder.join("data");
         run(as_its_user(&program("initdb"))
             .args(["--no-sync", "--no-locale", "--encoding=UTF8", "--auth=trust", "--username=postgres", "--pgdata"])
             .arg(&data)
             .current_dir("/"));
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
-        let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
-        Self { folder, port, settings, server: None, databases: AtomicU32::new(0) }
+        let mut server = as_its_user(&program("postgres"));
+        server.arg("-D").arg(data).arg("-k").arg(&folder);
+        server.args(["-c", "listen_addresses=127.0.0.1", "-p", &port.to_string()]);
+        for setting in settings {
+            server.args(["-c", setting]);
+        }
+        let mut keeper = Command::new("sh");
+        keeper.args(["-c", KEEPER, "keeper"]).arg(&folder).arg(server.get_program()).args(server.get_args());
+        let keeper = keeper.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell");
+        Self { folder, port, keeper: Mutex::new(keeper), databases: AtomicU32::new(0) }
     }
 
     /// Starts it again after a stop.
-    pub(crate) fn resume(&mut self) {
-        let mut command = as_its_user(&program("postgres"));
-        command.arg("-D").arg(self.folder.path().join("data")).arg("-k").arg(self.folder.path());
-        command.args(["-c", "listen_addresses=127.0.0.1", "-p", &self.port.to_string()]);
-        for setting in &self.settings {
-            command.args(["-c", setting]);
-        }
-        self.server = Some(Process::start("postgres", &mut command, self.folder.path()));
+    pub(crate) fn resume(&self) {
+        self.tell("start");
         until("postgres answers", || self.psql("postgres", "SELECT 1").ok());
     }
 
     /// As a power cut: nothing is written that was not.
-    pub(crate) fn stop_immediately(&mut self) {
-        self.server.take().expect("it runs").end(Signal::QUIT);
+    pub(crate) fn stop_immediately(&self) {
+        self.tell("stop");
+    }
+
+    fn tell(&self, what: &str) {
+        let mut keeper = self.keeper.lock().expect("no one panicked with it");
+        writeln!(keeper.stdin.as_mut().expect("piped"), "{what}").expect("somebody reads");
+        let mut answer = [0; 5];
+        keeper.stdout.as_mut().expect("piped").read_exact(&mut answer).expect("an answer");
+        assert_eq!(&answer, b"done\n");
     }
 
     /// A new, empty database; gives its URL.
@@ -148,7 +159,7 @@ impl Postgres {
 
     /// What it has logged.
     pub(crate) fn log(&self) -> String {
-        self.server.as_ref().expect("it runs").stderr()
+        fs::read_to_string(self.folder.join("log")).expect("readable")
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -157,8 +168,16 @@ impl Postgres {
 
     /// What an operator's `psql` says.
     pub(crate) fn psql(&self, database: &str, sql: &str) -> Result<String, String> {
+        self.psql_all(database, &[sql])
+    }
+
+    /// The same of several statements, one after the other.
+    pub(crate) fn psql_all(&self, database: &str, statements: &[&str]) -> Result<String, String> {
         let mut command = Command::new(program("psql"));
-        command.args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-c", sql]).arg(self.url(database));
+        command.args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1"]).arg(self.url(database));
+        for sql in statements {
+            command.args(["-c", sql]);
+        }
         let output = command.output().expect("psql");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
@@ -167,8 +186,8 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        if let Some(mut server) = self.server.take() {
-            server.end(Signal::QUIT);
-        }
+        let keeper = self.keeper.get_mut().expect("no one panicked with it");
+        drop(keeper.stdin.take());
+        keeper.wait().expect("the child is ours");
     }
 }

@@ -3,14 +3,13 @@
 //! The lock is the repository's row. The first trip begins the transaction, takes the lock and reads; the last writes and
 //! commits. What needs no answer in between is one trip.
 
-use deadpool::managed::Object;
 use tokio_postgres::Row;
 
 use super::{
     batch::{Batch, now, values},
-    connect::Connect,
     database::PostgresStore,
     errors::Fault,
+    lease::Lease,
     rounds::retried,
     session::Session,
 };
@@ -32,7 +31,7 @@ pub(super) type Turn = Locked<(Box<str>, Repository)>;
 
 /// A change under way.
 pub(super) struct Change {
-    session: Object<Connect>,
+    session: Lease,
     _turn: Turn,
     /// When it began, by the database's clock.
     pub(super) now: StoreTime,

@@ -1,14 +1,17 @@
 //! A store in a PostgreSQL database: how it is opened, read, and let go.
 
 use std::{
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
     thread::JoinHandle,
     time::Duration,
 };
 
 use deadpool::{
     Runtime,
-    managed::{Object, Pool, PoolError, Timeouts},
+    managed::{Pool, PoolError, Timeouts},
 };
 use tokio::sync::oneshot;
 use tokio_postgres::Row;
@@ -18,9 +21,9 @@ use super::{
     batch::{Batch, Value},
     connect::{Connect, ConnectError},
     errors::Fault,
+    lease::Lease,
     process,
     rounds::retried,
-    session::Session,
 };
 use crate::{
     config::PostgresUrl,
@@ -32,6 +35,9 @@ use crate::{
 
 /// How long a connection is waited for while all are in use.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long `serve` waits for it at the start.
+const START: Duration = Duration::from_secs(1);
 
 /// A store in a PostgreSQL database.
 pub struct PostgresStore {
@@ -83,16 +89,20 @@ impl PostgresStore {
         let driver = driver.map_err(|error| refuse(error.to_string()))?;
         let store =
             Self { shared, turns: Locks::default(), aliased: Aliased::new(), stop: Some(stop), driver: Some(driver) };
-        match opened.recv() {
-            Ok(Ok(())) => Ok(store),
-            Ok(Err(ConnectError::Away(why))) if purpose == OpenFor::Serving => {
-                tracing::warn!("the database {url} is away, and will be used once it is there: {why}");
-                Ok(store)
-            }
-            Ok(Err(ConnectError::Away(why))) => Err(refuse(why)),
-            Ok(Err(ConnectError::Schema(error))) => Err(refuse(error.to_string())),
-            Err(_) => Err(refuse("its thread ended".to_owned())),
+        // `serve` passes on whatever needs no database, and doesn't wait for one that is slow to say no.
+        let patience = if purpose == OpenFor::Serving { START } else { Duration::MAX };
+        let why = match opened.recv_timeout(patience) {
+            Ok(Ok(())) => return Ok(store),
+            Ok(Err(ConnectError::Schema(error))) => return Err(refuse(error.to_string())),
+            Ok(Err(ConnectError::Away(why))) => why,
+            Err(RecvTimeoutError::Timeout) => "it doesn't answer".to_owned(),
+            Err(RecvTimeoutError::Disconnected) => return Err(refuse("its thread ended".to_owned())),
+        };
+        if purpose != OpenFor::Serving {
+            return Err(refuse(why));
         }
+        tracing::warn!("the database {url} can't be used yet, and will be once it can: {why}");
+        Ok(store)
     }
 
     /// How this process is named in attempts and leases.
@@ -101,7 +111,7 @@ impl PostgresStore {
     }
 
     /// A connection, for one caller.
-    pub(super) async fn session(&self) -> Result<Object<Connect>, StoreError> {
+    pub(super) async fn session(&self) -> Result<Lease, StoreError> {
         self.shared.connected().await.map_err(ConnectError::into_error)
     }
 
@@ -119,10 +129,10 @@ impl PostgresStore {
 }
 
 impl Shared {
-    async fn connected(&self) -> Result<Object<Connect>, ConnectError> {
+    async fn connected(&self) -> Result<Lease, ConnectError> {
         let away = |why: String| Err(ConnectError::Away(why));
         match self.pool.get().await {
-            Ok(session) => Ok(session),
+            Ok(session) => Ok(Lease::of(session)),
             Err(PoolError::Backend(error)) => Err(error),
             Err(PoolError::Timeout(_)) => {
                 away(format!("all {} connections to it are in use (store.connections)", self.pool.status().max_size))
@@ -148,10 +158,9 @@ impl Shared {
 
     /// Says that this process lives, and takes away what has expired.
     async fn beat(&self) -> Result<(), StoreError> {
-        let session: Object<Connect> = self.connected().await.map_err(ConnectError::into_error)?;
-        let session: &Session = &session;
-        process::live(session, &self.owner).await?;
-        while process::sweep(session).await? {}
+        let session = self.connected().await.map_err(ConnectError::into_error)?;
+        process::live(&session, &self.owner).await?;
+        while process::sweep(&session).await? {}
         Ok(())
     }
 
