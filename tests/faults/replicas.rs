@@ -204,10 +204,14 @@ fn replicas_push_while_somebody_imports() {
         scope.spawn(|| {
             for _ in 0..3 {
                 let ran = importer.command("backfill").arg("app").output().expect("a command");
-                assert!(ran.status.success(), "{ran:?}");
+                // distribution's own 500, once in a while: it reads a tag that it is writing.
+                let said = String::from_utf8_lossy(&ran.stdout);
+                assert!(ran.status.success() || said.contains("the registry answered 500"), "{ran:?}");
             }
         });
     });
+    let ran = importer.command("backfill").arg("app").output().expect("a command");
+    assert!(ran.status.success(), "nobody writes to it any more: {ran:?}");
     let mut all: BTreeSet<_> = old.iter().map(|manifest| sha256(manifest)).collect();
     for number in 0..2 {
         all.extend((0..30).map(|at| sha256(&referrer(&subject, &format!("new-{number}-{at}")))));
