@@ -32,7 +32,7 @@ pub async fn serve(
 
 /// How much is pending is what the store says now; where it can't be read, what it said last.
 async fn metrics(health: &health::Health) -> String {
-    health.look_at_upstreams().await;
+    health.look().await;
     let app = health.app();
     match pending(app).await {
         Ok((tags, writes)) => app.metrics.pending(tags, writes),

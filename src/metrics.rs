@@ -28,6 +28,7 @@ pub struct Metrics {
     /// Clients' connections that are open.
     pub connections: Gauge,
     upstream_up: Family<UpstreamLabels, Gauge>,
+    store_up: Gauge,
     referrers_tags_pending: Gauge,
     unresolved_writes: Gauge,
     detached_tasks: Gauge,
@@ -124,7 +125,8 @@ impl Default for Metrics {
         let permits = Family::default();
         let gates = Family::default();
         let cascade_deletes = Family::default();
-        let [connections, referrers_tags_pending, unresolved_writes, detached_tasks]: [Gauge; 4] = Default::default();
+        let [connections, referrers_tags_pending, unresolved_writes, detached_tasks, store_up]: [Gauge; 5] =
+            Default::default();
         let upstream_up = Family::default();
         let digest_tags = Family::default();
         registry.register("requests", "Requests answered, by upstream, route and status", requests.clone());
@@ -157,6 +159,7 @@ impl Default for Metrics {
             "1 if the upstream answered when it was last asked, else 0",
             upstream_up.clone(),
         );
+        registry.register("store_up", "1 if the database takes writes, else 0", store_up.clone());
         registry.register("connections", "Clients' connections that are open", connections.clone());
         Self {
             registry: Mutex::new(registry),
@@ -168,6 +171,7 @@ impl Default for Metrics {
             cascade_deletes,
             connections,
             upstream_up,
+            store_up,
             referrers_tags_pending,
             unresolved_writes,
             detached_tasks,
@@ -205,6 +209,11 @@ impl Metrics {
     /// Notes whether an upstream answers, by its name.
     pub fn upstream_up(&self, upstream: &Arc<str>, up: bool) {
         self.upstream_up.get_or_create(&UpstreamLabels { upstream: UpstreamName(upstream.clone()) }).set(i64::from(up));
+    }
+
+    /// Notes whether the store takes writes.
+    pub fn store_up(&self, up: bool) {
+        self.store_up.set(i64::from(up));
     }
 
     /// Notes how much is pending, just before it is rendered.

@@ -1,5 +1,5 @@
-//! Whether backref can do its work: it is not about to stop, and the store takes writes. Whether the upstream answers is
-//! told, and does not count: where it doesn't, clients are to hear that from backref, and not from a load balancer that
+//! Whether backref can do its work: it is not about to stop, and its own store takes writes. Whether the upstream answers, or
+//! a database that all replicas share, is told, and does not count: where it doesn't, clients are to hear that from backref, and not from a load balancer that
 //! has nobody left.
 
 use std::{
@@ -55,12 +55,15 @@ impl Health {
                 if self.upstreams.len() == 1 { "upstream".to_owned() } else { format!("upstream {}", upstream.name()) };
             text += &line(&part, &look.unwrap_or_else(not_known));
         }
-        (!leaving && store.is_ok(), text)
+        // What all replicas share makes none of them unready: there would be nobody left for what passes without it.
+        (!leaving && (store.is_ok() || self.app.store.is_shared()), text)
     }
 
-    /// Sees to it that what the metrics say of the upstreams is of now.
-    pub(super) async fn look_at_upstreams(&self) {
-        join_all(self.upstreams.iter().map(|upstream| upstream.look(PATIENCE))).await;
+    /// Sees to it that what the metrics say of the upstreams and the store is of now.
+    pub(super) async fn look(&self) {
+        let looks = join_all(self.upstreams.iter().map(|upstream| upstream.look(PATIENCE)));
+        // Noted on the way.
+        drop(tokio::join!(looks, self.store()));
     }
 
     async fn store(&self) -> Result<(), String> {
@@ -69,6 +72,7 @@ impl Health {
             return outcome.clone();
         }
         let outcome = self.app.store.check(&self.app.upstream.name).await.map_err(|error| error.to_string());
+        self.app.metrics.store_up(outcome.is_ok());
         *last = Some((Instant::now(), outcome.clone()));
         outcome
     }

@@ -32,6 +32,9 @@ pub trait Upstreams {
     /// How much is pending.
     async fn pending(&self, upstream: &str) -> Result<Pending, StoreError>;
 
+    /// Whether other processes may serve on it too, at the same time.
+    fn is_shared(&self) -> bool;
+
     /// Writes something small, the time of this check: an error says why a push with a subject would be refused now.
     async fn check(&self, upstream: &str) -> Result<(), StoreError>;
 }

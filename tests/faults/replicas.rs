@@ -120,8 +120,8 @@ fn replicas_lose_nothing_acknowledged_when_they_or_the_database_die() {
         });
         // After a database that was away each tries again within a second.
         for replica in &replicas {
-            let ready = || http::get(&format!("{}/readyz", replica.admin_url()), &[]).status == 200;
-            until("all replicas to be ready", || ready().then_some(()));
+            let ready = || http::get(&format!("{}/readyz", replica.admin_url()), &[]).text().contains("store: ready");
+            until("all replicas to have the database", || ready().then_some(()));
         }
         for (subject, outcomes) in subjects.iter().zip(&outcomes) {
             for replica in &replicas {

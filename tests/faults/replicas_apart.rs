@@ -31,6 +31,10 @@ fn readiness(backref: &Backref) -> (u16, String) {
     (answer.status, answer.text())
 }
 
+fn has_store(backref: &Backref) -> bool {
+    readiness(backref).1.contains("store: ready")
+}
+
 /// What must hold while there is no database.
 fn assert_only_referrers_stop(backref: &Backref, subject: &str) {
     let answer = push(backref, subject, "refused");
@@ -42,7 +46,13 @@ fn assert_only_referrers_stop(backref: &Backref, subject: &str) {
     assert_eq!(http::get(&url(&backref.url(), subject), &[("Accept", INDEX)]).status, 200);
     put(&backref.url(), "v1", &plain("image"));
     assert!(http::tags(backref.host(), "app").contains(&"v1".to_owned()));
-    until("backref to say that it is not ready", || (readiness(backref).0 == 503).then_some(()));
+    // All replicas have the same database: were they not ready for it, nobody would serve what passes.
+    let (status, text) = until("backref to say so", || {
+        let (status, text) = readiness(backref);
+        (!text.contains("store: ready")).then_some((status, text))
+    });
+    assert_eq!(status, 200, "{text}");
+    assert_eq!(metric(backref, "backref_store_up"), 0);
 }
 
 #[test]
@@ -55,7 +65,8 @@ fn replicas_go_on_without_the_database_and_use_it_again_when_it_is_back() {
     postgres.stop_immediately();
     assert_only_referrers_stop(&backref, &subject);
     postgres.resume();
-    until("backref to be ready again", || (readiness(&backref).0 == 200).then_some(()));
+    until("the database to be used again", || has_store(&backref).then_some(()));
+    assert_eq!(metric(&backref, "backref_store_up"), 1);
     assert_eq!(push(&backref, &subject, "after").status, 201);
     assert_eq!(listed(&backref, &subject).len(), 2);
     let log = backref.log();
@@ -77,7 +88,7 @@ fn replicas_start_without_the_database() {
     let said = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.code() == Some(2) && said.contains("cannot use the database postgres://"), "{ran:?}");
     postgres.resume();
-    until("backref to be ready", || (readiness(&backref).0 == 200).then_some(()));
+    until("the database to be used", || has_store(&backref).then_some(()));
     assert_eq!(push(&backref, &subject, "a").status, 201);
     assert_eq!(listed(&backref, &subject).len(), 1);
 }
@@ -100,7 +111,7 @@ fn replicas_stand_a_slow_a_cut_and_a_silent_link() {
     link.set(Weather::Cut);
     assert_only_referrers_stop(&far, &subject);
     link.set(Weather::Fine);
-    until("the far one to be ready again", || (readiness(&far).0 == 200).then_some(()));
+    until("the database to be used again", || has_store(&far).then_some(()));
     assert_eq!(push(&far, &subject, "after the cut").status, 201);
 
     // Whoever hangs holds nobody else up for longer than the server lets it.
@@ -114,7 +125,7 @@ fn replicas_stand_a_slow_a_cut_and_a_silent_link() {
         assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
     });
     link.set(Weather::Fine);
-    until("the far one to be ready again", || (readiness(&far).0 == 200).then_some(()));
+    until("the database to be used again", || has_store(&far).then_some(()));
     assert_eq!(push(&far, &subject, "at last").status, 201);
     assert_eq!(listed(&near, &subject), listed(&far, &subject));
     assert_eq!(listed(&near, &subject).len(), 5);

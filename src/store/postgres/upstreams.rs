@@ -62,6 +62,10 @@ impl Upstreams for PostgresStore {
         Ok(Pending { referrers_tags: get(row, 0)?, writes: get(row, 1)? })
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     async fn check(&self, upstream: &str) -> Result<(), StoreError> {
         self.read(upstreams::CHECK, values![upstream]).await.map(drop)
     }

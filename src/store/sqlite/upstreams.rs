@@ -42,6 +42,10 @@ impl Upstreams for SqliteStore {
         self.read(|db| upstreams::pending(db, upstream))
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     async fn check(&self, upstream: &str) -> Result<(), StoreError> {
         let upstream = upstream.to_owned();
         self.write(Durability::Process, move |db, now| upstreams::check(db, &upstream, now)).await
