@@ -42,6 +42,8 @@ pub enum Command {
     Prune(Prune),
     /// Show an image's referrers, and theirs, as a tree; of any registry.
     Tree(Tree),
+    /// Push, list and delete two small manifests somewhere: whether referrers work there.
+    Probe(Probe),
     /// Look at the settings.
     Config {
         /// What to do with them.
@@ -232,6 +234,20 @@ pub struct Migrate {
     /// Only say what would be done.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// `backref probe`
+#[derive(Debug, Args)]
+pub struct Probe {
+    /// HOST[:PORT]/NAME, a repository that you may push to; http for loopback addresses, https elsewhere, unless it begins with
+    /// http:// or https://.
+    pub repository: String,
+    /// Ask over http, wherever the registry is.
+    #[arg(long)]
+    pub plain_http: bool,
+    /// Trust the certificate authorities in this file (PEM) as well.
+    #[arg(long, value_name = "FILE", conflicts_with = "plain_http")]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// `backref tree`

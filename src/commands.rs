@@ -2,6 +2,7 @@
 
 mod backfill;
 mod config;
+mod connect;
 mod doctor;
 mod everywhere;
 mod greeting;
@@ -10,6 +11,7 @@ mod log;
 mod migrate;
 mod printable;
 mod printer;
+mod probe;
 mod prune;
 mod repair;
 mod serve;
@@ -38,6 +40,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Migrate(args) => migrate::run(&args),
         Command::Prune(args) => prune::run(&args),
         Command::Tree(args) => tree::run(&args),
+        Command::Probe(args) => probe::run(&args),
         Command::Config { what } => config::run(&what),
         Command::Store { what } => store::run(&what),
         Command::Man => man(),

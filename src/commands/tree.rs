@@ -6,31 +6,26 @@ mod show;
 mod view;
 mod walk;
 
-use std::{
-    io::{IsTerminal, Write},
-    net::IpAddr,
-    sync::Arc,
-};
+use std::io::{IsTerminal, Write};
 
-use super::{interrupt::Interrupt, printable::Printable, status::ExitStatus};
+use super::{
+    connect::{ConnectError, Way, connect},
+    interrupt::Interrupt,
+    printable::Printable,
+    status::ExitStatus,
+};
 use crate::{
-    app, cli,
-    config::{Config, Sources},
+    cli,
     oci::{Reference, Repository},
-    operator::{Connection, OperatorError, Tokens},
-    upstream::{LoginError, TlsError},
+    operator::{OperatorError, Tokens},
 };
 use view::View;
 use walk::Walk;
 
 #[derive(Debug, thiserror::Error)]
 enum TreeError {
-    #[error("{0}")]
-    Config(String),
     #[error(transparent)]
-    Tls(#[from] TlsError),
-    #[error(transparent)]
-    Login(#[from] LoginError),
+    Connect(#[from] ConnectError),
     #[error(transparent)]
     Runtime(#[from] std::io::Error),
     #[error(transparent)]
@@ -80,16 +75,8 @@ fn parse(text: &str) -> Option<Asked<'_>> {
 /// whatever ended it.
 fn ask(asked: Asked<'_>, args: &cli::Tree) -> Result<(), TreeError> {
     let Asked { scheme, host, repository, reference } = asked;
-    let is_plain = args.plain_http || (is_loopback(host) && args.ca_file.is_none());
-    let scheme = scheme.unwrap_or(if is_plain { "http" } else { "https" });
-    let mut sources = Sources::default();
-    sources.flag("HOST", "upstream.url", Some(&format!("{scheme}://{host}")));
-    let ca_file = args.ca_file.as_ref().map(|path| path.to_string_lossy());
-    sources.flag("--ca-file", "upstream.ca_file", ca_file.as_deref());
-    let config = Config::load(sources).map_err(|mistakes| {
-        TreeError::Config(mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-    })?;
-    let connection = Arc::new(Connection::new(Arc::new(app::upstream(&config)?), config.upstream.ca_file.as_deref())?);
+    let way = Way { scheme, host, plain_http: args.plain_http, ca_file: args.ca_file.as_deref() };
+    let connection = connect(&way)?;
     let tokens = Tokens::new(connection, vec![format!("repository:{repository}:pull")]);
     let mut walk = Walk::new(tokens, repository, usize::from(args.depth));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -115,11 +102,6 @@ fn print(args: &cli::Tree, walk: &Walk) {
     let text = if args.json { show::json(&view) + "\n" } else { show::draw(&args.reference, &view, for_people) };
     // Nobody may read it any more.
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
-}
-
-fn is_loopback(host: &str) -> bool {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
-    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

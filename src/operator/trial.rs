@@ -144,7 +144,7 @@ impl RepositorySession {
 }
 
 /// The status of an answer, and its `OCI-Subject`.
-async fn send(
+pub(super) async fn send(
     registry: &Registry,
     method: Method,
     uri: http::Uri,

@@ -18,6 +18,7 @@ mod generated;
 mod interrupted;
 mod native;
 mod pending;
+mod probe;
 mod prune;
 mod run;
 mod running;
