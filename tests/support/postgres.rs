@@ -57,7 +57,10 @@ fn as_its_user(program: &Path) -> Command {
         return Command::new(program);
     }
     let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]).arg(program);
+    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
+    // It may look at every path all the same: the root of a chroot may be root's alone.
+    command.args(["--securebits=+no_setuid_fixup", "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]);
+    command.arg("--").arg(program);
     command
 }
 

@@ -70,8 +70,8 @@ sqlite:/var/lib/backref/backref.db
 {{/* The settings file. */}}
 {{- define "backref.settings" -}}
 {{- $settings := deepCopy .Values.config -}}
-{{- $_ := set $settings "listen" (printf "[::]:%s" (include "backref.port" .)) -}}
-{{- $_ := set $settings "admin" (printf "[::]:%s" (include "backref.adminPort" .)) -}}
+{{- $_ := set $settings "listen" (printf "%s:%s" .Values.listenAddress (include "backref.port" .)) -}}
+{{- $_ := set $settings "admin" (printf "%s:%s" .Values.listenAddress (include "backref.adminPort" .)) -}}
 {{- if .Values.upstream.url -}}
 {{- $upstream := deepCopy (default dict $settings.upstream) -}}
 {{- $_ := set $upstream "url" .Values.upstream.url -}}

@@ -23,9 +23,9 @@ The pod's port is 5080 (`http-backref`), health and metrics are on 5081.
     - name: BACKREF_UPSTREAM
       value: {{ required "backref.sidecar: give it an upstream" .upstream | quote }}
     - name: BACKREF_LISTEN
-      value: "[::]:{{ include "backref.port" . }}"
+      value: "0.0.0.0:{{ include "backref.port" . }}"
     - name: BACKREF_ADMIN
-      value: "[::]:{{ include "backref.adminPort" . }}"
+      value: "0.0.0.0:{{ include "backref.adminPort" . }}"
     - name: BACKREF_STORE
       value: {{ default "sqlite:/var/lib/backref/backref.db" .store | quote }}
     - name: BACKREF_LOG_FORMAT
