@@ -1,6 +1,6 @@
 {{/*
 backref beside a registry, in the registry's pod: a native sidecar (an init container that goes on), which starts before the
-registry and ends after it. To be used by the registry's own chart, which has this one as a dependency:
+registry and ends after it. To be used by the registry's own chart, which has this one as a dependency with `gateway: false`:
 
   initContainers:
     {{- include "backref.sidecar" (dict "image" "backref:0.1.0" "upstream" "http://127.0.0.1:5000") | nindent 8 }}
