@@ -185,7 +185,7 @@ gives("settings: the upstream's name and authority", merged(UP, {"upstream": {"n
 gives("settings: sections of one's own", merged(UP, {"config": {"referrers": {"digest_tags": "write", "cosign_tags": True}, "upstream": {"answer_timeout": "10m"}, "limits": {"connections": 7}, "log": {"format": "text"}}}), lambda m: [
     (m.settings()["referrers"], {"digest_tags": "write", "cosign_tags": True}),
     (m.settings()["upstream"]["answer_timeout"], "10m"),
-    (m.settings()["limits"], {"connections": 7, "drain_delay": "10s", "drain_timeout": "60s"}),
+    (m.settings()["limits"], {"connections": 7, "drain_delay": "0s", "drain_timeout": "60s"}),
     (m.settings()["log"], {"format": "text"}),
 ])
 gives("settings: gates, a list of tables", merged(UP, {"config": {"gate": [{"repositories": ["prod/*"], "require": ["a/b"]}]}}), lambda m: [
@@ -198,9 +198,13 @@ gives("settings: a change replaces the pods", UP, lambda m: [
     (m.workload()["spec"]["template"]["metadata"]["annotations"]["checksum/settings"] ==
      Made(merged(UP, {"config": {"workers": 3}})).workload()["spec"]["template"]["metadata"]["annotations"]["checksum/settings"], False),
 ])
-gives("settings: drain", merged(UP, {"drain": {"delaySeconds": 3, "timeoutSeconds": 40}}), lambda m: [
+gives("settings: drain, with somebody else to go to", merged(UP, POSTGRES, {"drain": {"delaySeconds": 3, "timeoutSeconds": 40}}), lambda m: [
     (m.settings()["limits"], {"drain_delay": "3s", "drain_timeout": "40s"}),
     (m.pod()["terminationGracePeriodSeconds"], 53),
+])
+gives("settings: drain, with nobody else", merged(UP, {"drain": {"delaySeconds": 3, "timeoutSeconds": 40}}), lambda m: [
+    (m.settings()["limits"], {"drain_delay": "0s", "drain_timeout": "40s"}),
+    (m.pod()["terminationGracePeriodSeconds"], 50),
 ])
 
 # ---- the pod

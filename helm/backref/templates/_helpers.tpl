@@ -54,6 +54,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "backref.port" -}}5080{{- end -}}
 {{- define "backref.adminPort" -}}5081{{- end -}}
 
+{{/* For how long an ending pod takes connections: there is somebody else to go to with PostgreSQL alone. */}}
+{{- define "backref.drainDelay" -}}
+{{- ternary 0 (int .Values.drain.delaySeconds) (eq .Values.store.type "sqlite") -}}
+{{- end -}}
+
 {{/* The store's URL, as the settings have it. */}}
 {{- define "backref.storeUrl" -}}
 {{- if eq .Values.store.type "sqlite" -}}
@@ -90,7 +95,7 @@ sqlite:/var/lib/backref/backref.db
 {{- end -}}
 {{- $_ := set $settings "store" $store -}}
 {{- $limits := deepCopy (default dict $settings.limits) -}}
-{{- $_ := set $limits "drain_delay" (printf "%ds" (int .Values.drain.delaySeconds)) -}}
+{{- $_ := set $limits "drain_delay" (printf "%ss" (include "backref.drainDelay" .)) -}}
 {{- $_ := set $limits "drain_timeout" (printf "%ds" (int .Values.drain.timeoutSeconds)) -}}
 {{- $_ := set $settings "limits" $limits -}}
 {{- $log := deepCopy (default dict $settings.log) -}}

@@ -15,7 +15,7 @@ spec:
   serviceAccountName: {{ include "backref.serviceAccountName" . }}
   automountServiceAccountToken: false
   enableServiceLinks: false
-  terminationGracePeriodSeconds: {{ add .Values.drain.delaySeconds .Values.drain.timeoutSeconds 10 }}
+  terminationGracePeriodSeconds: {{ add (include "backref.drainDelay" . | int) .Values.drain.timeoutSeconds 10 }}
   {{- with .Values.imagePullSecrets }}
   imagePullSecrets:
     {{- toYaml . | nindent 4 }}
