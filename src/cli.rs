@@ -23,6 +23,8 @@ pub enum Command {
     ///
     /// Every setting can stand in a file (--config), in a BACKREF_* variable, or here; the later wins.
     Serve(Serve),
+    /// Ask the `serve` that has these settings whether it is ready; for containers without another client.
+    Healthcheck(Serve),
     /// Say what the upstream accepts and answers, what backref does about it, and what is pending.
     Doctor(Doctor),
     /// Fill the database from the upstream: referrers tags, digest tags, whatever else is reachable from a tag.

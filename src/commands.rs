@@ -6,6 +6,7 @@ mod connect;
 mod doctor;
 mod everywhere;
 mod greeting;
+mod healthcheck;
 mod interrupt;
 mod log;
 mod migrate;
@@ -33,6 +34,7 @@ use status::ExitStatus;
 pub fn run(cli: Cli) -> ExitCode {
     let status = match cli.command {
         Command::Serve(args) => serve::run(&args),
+        Command::Healthcheck(args) => healthcheck::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Backfill(args) => backfill::run(&args),
         Command::Verify(args) => verify::run(&args),

@@ -7,6 +7,7 @@ mod aliased;
 mod aliases;
 mod attempts;
 mod error;
+mod kept;
 mod knowledge;
 mod postgres;
 mod purpose;

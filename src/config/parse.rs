@@ -211,8 +211,7 @@ const MODULES: &[&str] = &[
 ];
 
 /// Crates that log and are part of it.
-const OTHERS: [&str; 9] =
-    ["hyper", "hyper_util", "mio", "reqwest", "rustls", "tokio", "tokio_postgres", "tower", "want"];
+const OTHERS: [&str; 8] = ["hyper", "hyper_util", "mio", "reqwest", "rustls", "tokio", "tower", "want"];
 
 fn logs(target: &str) -> bool {
     match target.split_once("::").map_or((target, None), |(name, rest)| (name, Some(rest))) {

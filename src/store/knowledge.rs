@@ -23,6 +23,13 @@ pub struct Basis {
     pub alone: bool,
 }
 
+impl Basis {
+    /// Whether what is known by now forbids to act on it.
+    pub(super) fn is_outdated(self, seen: Seen) -> bool {
+        seen.version != self.version || (self.alone && seen.contended)
+    }
+}
+
 /// What became of a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {
@@ -48,4 +55,11 @@ pub enum Close {
     /// Those whose time was over at that moment, which is before the upstream was asked: what may still land is not over
     /// with what it has done so far.
     Past(StoreTime),
+}
+
+impl Close {
+    /// The attempt that asked: it does not stand beside itself.
+    pub(super) fn asked(self) -> Option<AttemptId> {
+        if let Self::One(id) | Self::GiveUp(id) = self { Some(id) } else { None }
+    }
 }

@@ -84,6 +84,13 @@ pub enum Verdict {
     Absent,
 }
 
+impl Verdict {
+    /// Whether it tells of a manifest's second form.
+    pub(super) fn has_two_forms(&self) -> bool {
+        matches!(self, Self::Held(relation) if relation.pushed.is_some())
+    }
+}
+
 /// The upstream's word about one digest, and the knowledge on which it rests.
 #[derive(Clone, Debug)]
 pub struct Finding {

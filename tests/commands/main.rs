@@ -15,6 +15,7 @@ mod doctor;
 mod endless;
 mod endless_tree;
 mod generated;
+mod healthcheck;
 mod interrupted;
 mod native;
 mod pending;

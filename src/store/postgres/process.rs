@@ -12,7 +12,7 @@ use super::{
     errors::Fault,
     session::Session,
 };
-use crate::store::StoreError;
+use crate::store::{StoreError, kept};
 
 /// How often it is said, and for how long it counts.
 pub(super) const BEAT: Duration = Duration::from_secs(2);
@@ -25,10 +25,6 @@ const LIVE: &str = concat!(
 );
 
 const DIE: &str = "DELETE FROM process WHERE owner = $1";
-
-/// How long a deleted row stays, in microseconds, so that nothing slow brings it back: longer than
-/// `upstream.answer_timeout` can make any request.
-const KEEP_DELETED: i64 = 4 * 3600 * 1_000_000;
 
 /// How many rows are taken away at once: what others wait for takes no longer.
 const SOME: i64 = 500;
@@ -44,7 +40,7 @@ const EXPIRED: [(&str, i64); 5] = [
             now!(),
             " - $1 LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1"
         ),
-        KEEP_DELETED,
+        kept::DELETED,
     ),
     (
         concat!(
@@ -54,7 +50,7 @@ const EXPIRED: [(&str, i64); 5] = [
             now!(),
             " - $1 LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1"
         ),
-        KEEP_DELETED,
+        kept::DELETED,
     ),
     (
         concat!(
@@ -83,7 +79,7 @@ const EXPIRED: [(&str, i64); 5] = [
             now!(),
             " - $1 LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING 1"
         ),
-        KEEP_DELETED,
+        kept::DELETED,
     ),
 ];
 

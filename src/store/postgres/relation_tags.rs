@@ -45,10 +45,10 @@ impl PostgresStore {
         verdict: &TagVerdict,
         (basis, close): (Basis, Close),
     ) -> Result<Applied, Fault> {
-        let first = Batch::of(seen::LOOK_AT_TAG, seen::look_at_tag(of, &tag.tag, verdicts::own(close)));
+        let first = Batch::of(seen::LOOK_AT_TAG, seen::look_at_tag(of, &tag.tag, close.asked()));
         let (change, found) = self.begin_change(&of.upstream, &of.repository, &first).await?;
         let known = seen::tag_seen(only(&found[0])?)?;
-        if verdicts::is_outdated(basis, known.seen) {
+        if basis.is_outdated(known.seen) {
             change.commit(&Batch::default()).await?;
             return Ok(Applied::Outdated(known.seen));
         }

@@ -149,7 +149,7 @@ impl Relations for PostgresStore {
 
 impl PostgresStore {
     fn note_forms(&self, verdict: &Verdict) {
-        if matches!(verdict, Verdict::Held(relation) if relation.pushed.is_some()) {
+        if verdict.has_two_forms() {
             self.aliased.note();
         }
     }
@@ -162,11 +162,11 @@ impl PostgresStore {
         close: Close,
     ) -> Result<Applied, Fault> {
         let [upstream, repository, digest] = key(of);
-        let first = Batch::of(seen::LOOK, seen::look(of, verdicts::own(close)))
+        let first = Batch::of(seen::LOOK, seen::look(of, close.asked()))
             .and(referrers::ROWS, values![upstream, repository, digest]);
         let (change, found) = self.begin_change(&of.upstream, &of.repository, &first).await?;
         let seen = seen::seen(only(&found[0])?)?;
-        if verdicts::is_outdated(basis, seen) {
+        if basis.is_outdated(seen) {
             change.commit(&Batch::default()).await?;
             return Ok(Applied::Outdated(seen));
         }
@@ -201,7 +201,7 @@ impl PostgresStore {
         let (mut last, mut applied) = (Batch::default(), Vec::with_capacity(some.len()));
         for ((one, of), rows) in some.iter().zip(found.chunks(2)).zip(&rows) {
             let seen = seen::seen(only(&of[0])?)?;
-            if verdicts::is_outdated(one.basis, seen) {
+            if one.basis.is_outdated(seen) {
                 applied.push(Applied::Outdated(seen));
             } else {
                 verdicts::write(&mut last, &one.key, &one.verdict, rows, change.now);

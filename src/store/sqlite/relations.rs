@@ -35,7 +35,7 @@ impl Relations for SqliteStore {
         basis: Basis,
         close: Close,
     ) -> Result<Applied, StoreError> {
-        if has_two_forms(&verdict) {
+        if verdict.has_two_forms() {
             self.note_alias();
         }
         let key = key.clone();
@@ -43,7 +43,7 @@ impl Relations for SqliteStore {
     }
 
     async fn apply_all(&self, findings: Vec<Finding>) -> Result<Vec<Applied>, StoreError> {
-        if findings.iter().any(|one| has_two_forms(&one.verdict)) {
+        if findings.iter().any(|one| one.verdict.has_two_forms()) {
             self.note_alias();
         }
         self.write(Durability::Disk, move |db, now| {
@@ -108,8 +108,4 @@ impl Relations for SqliteStore {
     ) -> Result<Vec<Digest>, StoreError> {
         self.read(|db| recorded::recorded(db, (upstream, repository), which, after, limit, now()))
     }
-}
-
-fn has_two_forms(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Held(relation) if relation.pushed.is_some())
 }

@@ -5,13 +5,10 @@ use crate::{
     oci::Via,
     referrers::{ManifestKey, Relation},
     store::{
-        StoreTime,
+        StoreTime, kept,
         postgres::batch::{Batch, Value, values},
     },
 };
-
-/// How long a row stays missing before a second 404 drops it, in microseconds.
-const KEEP_MISSING: i64 = 24 * 3600 * 1_000_000;
 
 /// The row of a digest under a subject, as of the subject's version and last arrival. A repeated push keeps its arrival, one
 /// after a delete arrives anew.
@@ -151,5 +148,5 @@ pub(crate) fn change_state<'v>(
 /// A row that is missing for a day, and found so again, goes for good. The list doesn't change by it.
 pub(crate) fn drop_missing<'v>(batch: &mut Batch<'v>, of: &'v ManifestKey, now: StoreTime) {
     let [upstream, repository, digest] = key(of);
-    batch.add(DROP_MISSING, values![upstream, repository, digest, now.0 - KEEP_MISSING]);
+    batch.add(DROP_MISSING, values![upstream, repository, digest, now.0 - kept::MISSING]);
 }

@@ -3,7 +3,7 @@
 use super::{aliases, attempts, referrers, relation_tags};
 use crate::{
     referrers::{ManifestKey, Relation},
-    store::{AttemptId, Basis, Close, Seen, StoreTime, Verdict, postgres::batch::Batch},
+    store::{Close, StoreTime, Verdict, postgres::batch::Batch},
 };
 
 /// The subjects of a digest's rows, by state, as [`referrers::ROWS`] gives them.
@@ -64,13 +64,4 @@ pub(crate) fn close<'v>(batch: &mut Batch<'v>, of: &'v ManifestKey, close: Close
         Close::GiveUp(id) => attempts::release(batch, of, id),
         Close::Past(moment) => attempts::forget_past(batch, of, moment),
     }
-}
-
-/// The attempt that asked does not stand beside itself.
-pub(crate) fn own(close: Close) -> Option<AttemptId> {
-    if let Close::One(id) | Close::GiveUp(id) = close { Some(id) } else { None }
-}
-
-pub(crate) fn is_outdated(basis: Basis, seen: Seen) -> bool {
-    seen.version != basis.version || (basis.alone && seen.contended)
 }

@@ -3,11 +3,7 @@
 
 use rusqlite::{Connection, Result};
 
-use crate::store::StoreTime;
-
-/// How long a deleted row stays, in microseconds, so that nothing slow brings it back: longer than
-/// `upstream.answer_timeout` can make any request.
-const KEEP_DELETED: i64 = 4 * 3600 * 1_000_000;
+use crate::store::{StoreTime, kept};
 
 /// Each takes more rows than one change leaves behind, so that they get fewer.
 const DELETED: &str = "DELETE FROM referrer WHERE (upstream, repository, subject, arrival, digest) IN (
@@ -25,12 +21,12 @@ const DELETES: &str = "DELETE FROM attempt INDEXED BY attempt_without_subject WH
 
 /// Referrers that were deleted.
 pub(crate) fn drop_deleted(db: &Connection, now: StoreTime) -> Result<()> {
-    db.prepare_cached(DELETED)?.execute([now.0 - KEEP_DELETED]).map(drop)
+    db.prepare_cached(DELETED)?.execute([now.0 - kept::DELETED]).map(drop)
 }
 
 /// Tags that are on nothing: until then a request may have read their version.
 pub(crate) fn drop_off(db: &Connection, now: StoreTime) -> Result<()> {
-    db.prepare_cached(OFF)?.execute([now.0 - KEEP_DELETED]).map(drop)
+    db.prepare_cached(OFF)?.execute([now.0 - kept::DELETED]).map(drop)
 }
 
 /// What was learned of upstreams and is believed no more.
@@ -49,7 +45,7 @@ mod tests {
 
     use super::*;
 
-    const NOW: i64 = 2 * KEEP_DELETED;
+    const NOW: i64 = 2 * kept::DELETED;
 
     /// A subject with that many referrers, as many open attempts, tags and capabilities: and one of each that is due.
     fn store(many: i64) -> Connection {

@@ -10,11 +10,8 @@ use super::{
 use crate::{
     oci::Via,
     referrers::{ManifestKey, Relation},
-    store::StoreTime,
+    store::{StoreTime, kept},
 };
-
-/// How long a row stays missing before a second 404 drops it, in microseconds.
-const KEEP_MISSING: i64 = 24 * 3600 * 1_000_000;
 
 /// Lists a relation. A repeated push keeps its arrival, one after a delete arrives anew. `settles` what an earlier request
 /// left open: where the relation is listed already, the set doesn't change, and no tag is stale for it.
@@ -149,7 +146,7 @@ pub(crate) fn drop_missing(db: &Connection, of: &ManifestKey, now: StoreTime) ->
         "DELETE FROM referrer INDEXED BY referrer_by_digest WHERE upstream = ? AND repository = ? AND digest = ?
          AND state = 'missing' AND changed_at < ?",
     )?
-    .execute(params![upstream, repository, digest, now.0 - KEEP_MISSING])
+    .execute(params![upstream, repository, digest, now.0 - kept::MISSING])
     .map(drop)
 }
 

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Result};
 use super::{aliases, attempts, expiry, referrers, relation_tags, seen};
 use crate::{
     referrers::{ManifestKey, Relation, RelationTag},
-    store::{Applied, AttemptId, Basis, Close, Seen, StoreTime, TagVerdict, Verdict},
+    store::{Applied, Basis, Close, StoreTime, TagVerdict, Verdict},
 };
 
 /// Applies what was said about a digest.
@@ -17,8 +17,8 @@ pub(crate) fn apply(
     close: Close,
     now: StoreTime,
 ) -> Result<Applied> {
-    let seen = seen::look(db, of, own(close), now)?;
-    if is_outdated(basis, seen) {
+    let seen = seen::look(db, of, close.asked(), now)?;
+    if basis.is_outdated(seen) {
         return Ok(Applied::Outdated(seen));
     }
     match verdict {
@@ -53,8 +53,8 @@ pub(crate) fn apply_tag(
     (basis, close): (Basis, Close),
     now: StoreTime,
 ) -> Result<Applied> {
-    let known = seen::look_at_tag(db, of, &tag.tag, own(close), now)?;
-    if is_outdated(basis, known.seen) {
+    let known = seen::look_at_tag(db, of, &tag.tag, close.asked(), now)?;
+    if basis.is_outdated(known.seen) {
         return Ok(Applied::Outdated(known.seen));
     }
     let on = match verdict {
@@ -86,13 +86,4 @@ fn hold(db: &Connection, relation: &Relation, close: Close, now: StoreTime) -> R
         aliases::keep(db, &relation.referrer, pushed)?;
     }
     expiry::drop_deleted(db, now)
-}
-
-/// The attempt that asked does not stand beside itself.
-fn own(close: Close) -> Option<AttemptId> {
-    if let Close::One(id) | Close::GiveUp(id) = close { Some(id) } else { None }
-}
-
-fn is_outdated(basis: Basis, seen: Seen) -> bool {
-    seen.version != basis.version || (basis.alone && seen.contended)
 }
