@@ -21,13 +21,11 @@ pub(super) fn run(args: &Serve) -> ExitStatus {
         Err(mistakes) => return config::say(&mistakes),
     };
     match ask(admin) {
-        Ok((true, text)) => {
-            print!("{}", Printable(&text));
-            ExitStatus::Fine
-        }
-        Ok((false, text)) => {
-            print!("{}", Printable(&text));
-            ExitStatus::Finding
+        Ok((is_ready, text)) => {
+            for line in text.lines() {
+                println!("{}", Printable(line));
+            }
+            if is_ready { ExitStatus::Fine } else { ExitStatus::Finding }
         }
         Err(error) => {
             eprintln!("backref: http://{admin}/readyz: {error}");
