@@ -101,7 +101,7 @@ fn replicas_stand_a_slow_a_cut_and_a_silent_link() {
     let link = Link::to(&format!("127.0.0.1:{}", postgres.port()));
     let through = store.replace(&format!(":{}/", postgres.port()), &format!(":{}/", link.port()));
     let near = Backref::of(&registry.url()).config(SHORT).store(&store).start();
-    let far = Backref::of(&registry.url()).config(SHORT).store(&through).start();
+    let mut far = Backref::of(&registry.url()).config(SHORT).store(&through).start();
     let subject = subject(&registry);
     assert_eq!(push(&far, &subject, "fine").status, 201);
     link.set(Weather::Slow(Duration::from_millis(30)));
@@ -129,6 +129,12 @@ fn replicas_stand_a_slow_a_cut_and_a_silent_link() {
     assert_eq!(push(&far, &subject, "at last").status, 201);
     assert_eq!(listed(&near, &subject), listed(&far, &subject));
     assert_eq!(listed(&near, &subject).len(), 5);
+
+    // It ends in time all the same.
+    link.set(Weather::Silent);
+    let started = Instant::now();
+    assert_eq!(far.terminate().code(), Some(0));
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
 
 #[test]

@@ -36,6 +36,9 @@ use crate::{
 /// How long a connection is waited for while all are in use.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long it takes at most to say that this process ends.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// How long `serve` waits for it at the start.
 const START: Duration = Duration::from_secs(1);
 
@@ -166,11 +169,14 @@ impl Shared {
 
     async fn close(&self) {
         self.pool.manager().close();
-        // Where there is no connection, nobody is told.
-        if self.pool.status().size > 0
-            && let Ok(session) = self.connected().await
-        {
-            process::die(&session, &self.owner).await;
+        // Where there is no connection, or no answer, nobody is told, and finds out a little later.
+        let die = async {
+            if let Ok(session) = self.connected().await {
+                process::die(&session, &self.owner).await;
+            }
+        };
+        if self.pool.status().size > 0 {
+            drop(tokio::time::timeout(FAREWELL, die).await);
         }
         self.pool.close();
     }
