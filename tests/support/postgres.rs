@@ -71,7 +71,7 @@ fn run(command: &mut Command) -> Output {
 }
 
 impl Postgres {
-    /// The one that all of this process share. What it holds is nobody's else, but for the databases' names.
+    /// The one that all tests of this process share, each with databases of its own.
     pub(crate) fn shared() -> &'static Self {
         &SHARED
     }
