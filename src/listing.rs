@@ -7,7 +7,7 @@ mod pages;
 use std::{ops::ControlFlow, sync::Arc};
 
 use native::{Asked, NativeLists};
-pub use pages::{Answer, Asked as AskedPage, Pages};
+pub use pages::{Asked as AskedPage, Pages};
 
 use crate::{
     error::Error,

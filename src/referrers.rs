@@ -164,7 +164,7 @@ impl Claim {
 }
 
 /// What a list is asked by. Of which upstream and repository is for a permit to say: it stands nowhere in here.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Query {
     /// Whose referrers.
     pub subject: Digest,
@@ -184,8 +184,24 @@ pub struct Query {
     pub without_subject: bool,
 }
 
+impl Query {
+    /// By which a referrers tag's entries are found: all, by arrival, as the upstream holds them.
+    pub fn of_tag(subject: &Digest, other_form: Option<&Digest>, without_subject: bool) -> Self {
+        Self {
+            subject: subject.clone(),
+            other_form: other_form.cloned(),
+            artifact_types: Vec::new(),
+            after: None,
+            limit: usize::MAX,
+            order: Order::Arrival,
+            originals: false,
+            without_subject,
+        }
+    }
+}
+
 /// Which comes first in a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Order {
     /// What arrived first: cosign takes the last.
     Arrival,
@@ -194,7 +210,7 @@ pub enum Order {
 }
 
 /// A place in a list, by what never changes about its entry: it stays right while others come and go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cursor {
     /// Microseconds since 1970; [`i64::MIN`] without a created annotation. Counts for [`Order::Newest`].
     pub created: i64,

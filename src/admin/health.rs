@@ -1,6 +1,6 @@
 //! Whether backref can do its work: it is not about to stop, and its own store takes writes. Whether the upstream answers, or
-//! a database that all replicas share, is told, and does not count: where it doesn't, clients are to hear that from backref, and not from a load balancer that
-//! has nobody left.
+//! a database that all replicas share, is told, and does not count: where it doesn't, clients are to hear that from backref,
+//! and not from a load balancer that has nobody left.
 
 use std::{
     sync::Arc,

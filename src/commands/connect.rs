@@ -29,6 +29,17 @@ pub(super) struct Way<'a> {
     pub(super) ca_file: Option<&'a Path>,
 }
 
+/// The scheme where one is given, the host, and what stands behind it: `[http://]HOST[:PORT]/REST`.
+pub(super) fn split(text: &str) -> Option<(Option<&str>, &str, &str)> {
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme @ ("http" | "https"), rest)) => (Some(scheme), rest),
+        Some(_) => return None,
+        None => (None, text),
+    };
+    let (host, rest) = rest.split_once('/').filter(|(host, _)| !host.is_empty())?;
+    Some((scheme, host, rest))
+}
+
 /// Asks nothing yet.
 pub(super) fn connect(way: &Way<'_>) -> Result<Arc<Connection>, ConnectError> {
     let is_plain = way.plain_http || (is_loopback(way.host) && way.ca_file.is_none());

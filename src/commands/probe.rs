@@ -1,7 +1,7 @@
 //! `backref probe`: whether what refers to an image can be pushed somewhere, is listed there, and can be deleted.
 
 use super::{
-    connect::{ConnectError, Way, connect},
+    connect::{ConnectError, Way, connect, split},
     printable::Printable,
     status::ExitStatus,
 };
@@ -37,12 +37,7 @@ pub(super) fn run(args: &cli::Probe) -> ExitStatus {
 }
 
 fn parse(args: &cli::Probe) -> Option<(Way<'_>, Repository)> {
-    let (scheme, rest) = match args.repository.split_once("://") {
-        Some((scheme @ ("http" | "https"), rest)) => (Some(scheme), rest),
-        Some(_) => return None,
-        None => (None, &*args.repository),
-    };
-    let (host, name) = rest.split_once('/').filter(|(host, _)| !host.is_empty())?;
+    let (scheme, host, name) = split(&args.repository)?;
     let way = Way { scheme, host, plain_http: args.plain_http, ca_file: args.ca_file.as_deref() };
     Some((way, Repository::parse(name)?))
 }

@@ -9,7 +9,7 @@ mod walk;
 use std::io::{IsTerminal, Write};
 
 use super::{
-    connect::{ConnectError, Way, connect},
+    connect::{ConnectError, Way, connect, split},
     interrupt::Interrupt,
     printable::Printable,
     status::ExitStatus,
@@ -60,12 +60,7 @@ struct Asked<'a> {
 
 /// `HOST[:PORT]/NAME:TAG` or `HOST[:PORT]/NAME@DIGEST`, perhaps with a scheme before it.
 fn parse(text: &str) -> Option<Asked<'_>> {
-    let (scheme, text) = match text.split_once("://") {
-        Some((scheme @ ("http" | "https"), rest)) => (Some(scheme), rest),
-        Some(_) => return None,
-        None => (None, text),
-    };
-    let (host, rest) = text.split_once('/').filter(|(host, _)| !host.is_empty())?;
+    let (scheme, host, rest) = split(text)?;
     let (name, reference) = rest.split_once('@').or_else(|| rest.rsplit_once(':'))?;
     Reference::parse(reference).ok()??;
     Some(Asked { scheme, host, repository: Repository::parse(name)?, reference })

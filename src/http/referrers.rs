@@ -13,7 +13,7 @@ use crate::{
     config::{Form, Referrers},
     dialect::{Dialect, Page, PageWriter},
     error::Error,
-    listing::{Answer, AskedPage},
+    listing::AskedPage,
     oci::{Digest, ErrorCode, Repository},
     referrers::{Cursor, ManifestKey, Query, as_filtered},
     store::{Row, RowSink, StoreError},
@@ -59,52 +59,41 @@ async fn of_rows(
     let subject = exchange.upstream.key(repository, query.subject.clone());
     let authorised = app.listing.authorise(&registry, &subject).await?;
     query.other_form = authorised.other_form;
-    let version = authorised.version.filter(|_| authorised.permission.permit().is_ok());
-    let asked = version.map(|version| (version, asked(exchange, subject, &query, dialect)));
-    if let Some((version, asked)) = &asked
-        && let Some(known) = app.listing.pages.get(asked, *version)
-        && let Ok(permit) = authorised.permission.permit()
-    {
-        let mut answer = Response::new(Body::from(known.body));
-        *answer.headers_mut() = known.headers;
-        permit.cors().put(answer.headers_mut());
-        return Ok(answer);
-    }
-    let (page, reservation) = match authorised.permission.permit() {
-        Ok(permit) => read(app, &registry, permit, &query, dialect).await?,
-        Err(Refusal::Absent) => (PageWriter::new(dialect.opening(), query.limit, 0).finish(), None),
+    let path = exchange.head.uri.path();
+    let permit = match authorised.permission.permit() {
+        Ok(permit) => permit,
+        Err(Refusal::Absent) => {
+            let empty = PageWriter::new(dialect.opening(), query.limit, 0).finish();
+            return Ok(dialect.render(empty, &query, path).map(|body| Body::from(Bytes::from(body))));
+        }
         Err(refusal) => return Err(registry.to_client(refusal).into()),
     };
-    let answer = dialect.render(page, &query, exchange.head.uri.path());
-    let mut answer = match (&reservation, asked) {
-        (None, Some((version, asked))) => {
+    let ManifestKey { upstream, repository, .. } = subject;
+    let asked = AskedPage { upstream, repository, dialect, query };
+    let known = authorised.version.and_then(|version| app.listing.pages.get(&asked, version));
+    let mut answer = if let Some(known) = known {
+        known.map(Body::from)
+    } else {
+        let (page, reservation) = read(app, &registry, permit, &asked.query, dialect).await?;
+        let answer = dialect.render(page, &asked.query, path);
+        if let Some(reservation) = reservation {
+            answer.map(|body| held(body, reservation))
+        } else {
             let answer = answer.map(Bytes::from);
-            let (headers, body) = (answer.headers().clone(), answer.body().clone());
-            app.listing.pages.keep(asked, Answer { version, headers, body });
+            if let Some(version) = authorised.version {
+                app.listing.pages.keep(asked, version, &answer);
+            }
             answer.map(Body::from)
         }
-        _ => answer.map(|body| whole(body, reservation)),
     };
-    if let Ok(permit) = authorised.permission.permit() {
-        permit.cors().put(answer.headers_mut());
-    }
+    permit.cors().put(answer.headers_mut());
     Ok(answer)
 }
 
-fn asked(exchange: &Exchange, subject: ManifestKey, query: &Query, dialect: Dialect) -> AskedPage {
-    let text = exchange.head.uri.query().unwrap_or_default().to_owned();
-    AskedPage { subject, other_form: query.other_form.clone(), dialect, query: text }
-}
-
-fn whole(mut body: Vec<u8>, reservation: Option<Reservation>) -> Body {
-    match reservation {
-        Some(mut reservation) => {
-            body.shrink_to_fit();
-            reservation.shrink_to(body.len());
-            Body::Held(HeldBody::new(body, reservation))
-        }
-        None => Body::from(Bytes::from(body)),
-    }
+fn held(mut body: Vec<u8>, mut reservation: Reservation) -> Body {
+    body.shrink_to_fit();
+    reservation.shrink_to(body.len());
+    Body::Held(HeldBody::new(body, reservation))
 }
 
 /// Rows go into the page as they are read.

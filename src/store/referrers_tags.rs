@@ -1,6 +1,6 @@
 //! What is known about referrers tags (distribution-spec 1.1, "Referrers Tag Schema"), and which process writes each now.
 
-use std::time::Duration;
+use std::{ops::ControlFlow, time::Duration};
 
 use async_trait::async_trait;
 
@@ -64,6 +64,31 @@ pub trait ReferrersTags {
 
     /// The subject whose referrers tag was last known to resolve to `index`.
     async fn subject_of_index(&self, index: &ManifestKey) -> Result<Option<Digest>, StoreError>;
+}
+
+/// A tag's entries as they are read, until they are too many.
+pub(super) struct Entries {
+    taken: Vec<Listed>,
+    /// How many more bytes of descriptors there may be; `None`: there were more.
+    left: Option<usize>,
+}
+
+impl Entries {
+    pub(super) fn of_at_most(max_bytes: usize) -> Self {
+        Self { taken: Vec::new(), left: Some(max_bytes) }
+    }
+
+    /// Takes the next; `Break` once they are too many.
+    pub(super) fn take(&mut self, entry: Listed) -> ControlFlow<()> {
+        self.left = self.left.and_then(|left| left.checked_sub(entry.descriptor.len()));
+        self.taken.push(entry);
+        if self.left.is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+
+    /// All of them; `None` where they were too many.
+    pub(super) fn all(self) -> Option<Vec<Listed>> {
+        self.left.map(|_| self.taken)
+    }
 }
 
 /// What is known about the referrers tag of one subject; by default nothing.

@@ -48,3 +48,15 @@ pub enum TagVerdict {
     /// It is on nothing that refers by it, or gone.
     Off,
 }
+
+impl TagVerdict {
+    /// The relation of the manifest that it is on.
+    pub(super) fn relation(&self) -> Option<&Relation> {
+        if let Self::On(relation) = self { Some(relation) } else { None }
+    }
+
+    /// Whether it tells of a manifest's second form.
+    pub(super) fn has_two_forms(&self) -> bool {
+        self.relation().is_some_and(|relation| relation.pushed.is_some())
+    }
+}

@@ -155,9 +155,44 @@ impl Table {
         }
     }
 
-    /// Names of columns, with commas.
-    pub(super) fn names(self, count: usize) -> String {
-        let names: Vec<&str> = self.columns()[..count].iter().map(|(name, _)| *name).collect();
-        names.join(", ")
+    /// The names of its columns, with commas.
+    pub(super) fn names(self) -> String {
+        self.listed(self.columns().len(), |name, _| name.to_owned())
+    }
+
+    /// As many parameters as it has columns, with commas: `$1, $2`, which both kinds of store read.
+    pub(super) fn parameters(self) -> String {
+        self.listed(self.columns().len(), |_, at| format!("${at}"))
+    }
+
+    /// The names of the columns that tell its rows apart, with commas.
+    pub(super) fn key_names(self) -> String {
+        self.listed(self.key(), |name, _| name.to_owned())
+    }
+
+    /// Its rows in the order of their keys: those behind a key where one is given, which are the first parameters, and as many
+    /// as the last parameter says.
+    pub(super) fn select(self, behind: bool) -> String {
+        let (name, columns, key) = (self.name(), self.names(), self.key_names());
+        if behind {
+            let parameters = self.listed(self.key(), |_, at| format!("${at}"));
+            let limit = self.key() + 1;
+            return format!(
+                "SELECT {columns} FROM {name} WHERE ({key}) > ({parameters}) ORDER BY {key} LIMIT ${limit}"
+            );
+        }
+        format!("SELECT {columns} FROM {name} ORDER BY {key} LIMIT $1")
+    }
+
+    /// The last of them.
+    pub(super) fn select_last(self) -> String {
+        let order = self.listed(self.key(), |name, _| format!("{name} DESC"));
+        format!("SELECT {} FROM {} ORDER BY {order} LIMIT 1", self.names(), self.name())
+    }
+
+    /// Something for each of the first `count` columns, by its name and its place from 1 on, with commas.
+    fn listed(self, count: usize, one: impl Fn(&str, usize) -> String) -> String {
+        let all: Vec<String> = self.columns()[..count].iter().zip(1..).map(|((name, _), at)| one(name, at)).collect();
+        all.join(", ")
     }
 }

@@ -45,7 +45,7 @@ impl Attempts for PostgresStore {
 
     async fn orphans(&self, subjects: &[ManifestKey], most: usize) -> Result<Vec<Orphan>, StoreError> {
         let Some(beside) = subjects.first() else { return Ok(Vec::new()) };
-        let among: Value<'_> = subjects.iter().map(|subject| subject.digest.as_str()).collect();
+        let among: Value<'_> = subjects.iter().map(|subject| &subject.digest).collect();
         let values = values![&*beside.upstream, beside.repository.as_str(), among, limit(most)];
         self.read(attempts::ORPHANS, values).await?.iter().map(attempts::orphan).collect()
     }

@@ -1,25 +1,29 @@
 //! Statements that are sent together, in order, without waiting for the answers between them: one trip.
 
+use std::borrow::Cow;
+
 use bytes::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
+use crate::oci::Digest;
+
 /// Statements with their values.
 #[derive(Default)]
-pub(super) struct Batch<'v>(pub(super) Vec<(&'static str, Vec<Value<'v>>)>);
+pub(super) struct Batch<'v>(pub(super) Vec<(Cow<'static, str>, Vec<Value<'v>>)>);
 
 impl<'v> Batch<'v> {
     /// One statement.
-    pub(super) fn of(sql: &'static str, values: Vec<Value<'v>>) -> Self {
-        Self(vec![(sql, values)])
+    pub(super) fn of(sql: impl Into<Cow<'static, str>>, values: Vec<Value<'v>>) -> Self {
+        Self(vec![(sql.into(), values)])
     }
 
     /// And then another.
-    pub(super) fn add(&mut self, sql: &'static str, values: Vec<Value<'v>>) {
-        self.0.push((sql, values));
+    pub(super) fn add(&mut self, sql: impl Into<Cow<'static, str>>, values: Vec<Value<'v>>) {
+        self.0.push((sql.into(), values));
     }
 
     /// The same, in a chain.
-    pub(super) fn and(mut self, sql: &'static str, values: Vec<Value<'v>>) -> Self {
+    pub(super) fn and(mut self, sql: impl Into<Cow<'static, str>>, values: Vec<Value<'v>>) -> Self {
         self.add(sql, values);
         self
     }
@@ -101,9 +105,9 @@ impl<'v> From<Vec<Option<&'v str>>> for Value<'v> {
     }
 }
 
-impl<'v> FromIterator<&'v str> for Value<'v> {
-    fn from_iter<I: IntoIterator<Item = &'v str>>(texts: I) -> Self {
-        Self::Texts(texts.into_iter().map(Some).collect())
+impl<'v> FromIterator<&'v Digest> for Value<'v> {
+    fn from_iter<I: IntoIterator<Item = &'v Digest>>(digests: I) -> Self {
+        Self::Texts(digests.into_iter().map(|digest| Some(digest.as_str())).collect())
     }
 }
 

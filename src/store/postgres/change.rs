@@ -11,7 +11,7 @@ use super::{
     errors::Fault,
     lease::Lease,
     rounds::retried,
-    session::Session,
+    rows::columns::{get, only},
 };
 use crate::{
     locks::Locked,
@@ -48,9 +48,9 @@ impl PostgresStore {
         let turn = self.turn(upstream, repository).await;
         let session = self.session().await?;
         session.unsettled();
-        let mut rows = run(&session, &[&begin(upstream, repository), first]).await?;
+        let mut rows = session.ask(&[&begin(upstream, repository), first]).await?;
         let found = rows.split_off(2);
-        let now = moment(&rows[1])?;
+        let now = StoreTime(get(only(&rows[1])?, 0)?);
         Ok((Change { session, _turn: turn, now }, found))
     }
 
@@ -89,7 +89,7 @@ impl PostgresStore {
 impl Change {
     /// Another trip in between.
     pub(super) async fn run(&self, batch: &Batch<'_>) -> Result<Vec<Vec<Row>>, Fault> {
-        run(&self.session, &[batch]).await
+        self.session.ask(&[batch]).await
     }
 
     /// Sends the last statements, and commits.
@@ -108,17 +108,4 @@ fn begin<'v>(upstream: &'v str, repository: &'v Repository) -> Batch<'v> {
 
 fn commit() -> Batch<'static> {
     Batch::of("COMMIT", Vec::new())
-}
-
-/// A trip after which nothing is committed yet.
-async fn run(session: &Session, batches: &[&Batch<'_>]) -> Result<Vec<Vec<Row>>, Fault> {
-    session.run(batches).await.map_err(|fault| match fault {
-        Fault::Store(error) if session.is_lost() => Fault::Lost(error),
-        fault => fault,
-    })
-}
-
-fn moment(rows: &[Row]) -> Result<StoreTime, StoreError> {
-    let row = rows.first().ok_or_else(|| super::errors::malformed("no time"))?;
-    row.try_get(0).map(StoreTime).map_err(|error| super::errors::unusable(&error))
 }

@@ -1,6 +1,7 @@
 //! A store in a PostgreSQL database: how it is opened, read, and let go.
 
 use std::{
+    borrow::Cow,
     sync::{
         Arc,
         mpsc::{self, RecvTimeoutError},
@@ -119,15 +120,17 @@ impl PostgresStore {
     }
 
     /// The rows of one statement. A connection that turns out to be an old one is no failure: nothing was changed.
-    pub(super) async fn read(&self, sql: &'static str, values: Vec<Value<'_>>) -> Result<Vec<Row>, StoreError> {
+    pub(super) async fn read(
+        &self,
+        sql: impl Into<Cow<'static, str>>,
+        values: Vec<Value<'_>>,
+    ) -> Result<Vec<Row>, StoreError> {
         let batch = Batch::of(sql, values);
         Ok(retried!(self.read_once(&batch))?.into_iter().next().unwrap_or_default())
     }
 
     async fn read_once(&self, batch: &Batch<'_>) -> Result<Vec<Vec<Row>>, Fault> {
-        let session = self.session().await?;
-        let rows = session.run(&[batch]).await;
-        rows.map_err(|fault| if session.is_lost() { Fault::Lost(fault.into_error()) } else { fault })
+        self.session().await?.ask(&[batch]).await
     }
 }
 

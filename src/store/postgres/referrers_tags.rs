@@ -1,6 +1,6 @@
 //! [`ReferrersTags`] on PostgreSQL.
 
-use std::{ops::ControlFlow, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -18,8 +18,10 @@ use super::{
 };
 use crate::{
     oci::{Digest, Listed, Repository},
-    referrers::{ManifestKey, Order, Query},
-    store::{ReferrersTags, StoreError, TagIndex, TagLook, TagOutcome, TagState, TagWrite, Until},
+    referrers::{ManifestKey, Query},
+    store::{
+        ReferrersTags, StoreError, TagIndex, TagLook, TagOutcome, TagState, TagWrite, Until, referrers_tags::Entries,
+    },
 };
 
 #[async_trait]
@@ -35,7 +37,7 @@ impl ReferrersTags for PostgresStore {
             return Ok(Vec::new());
         }
         let [upstream, repository, _] = key(beside);
-        let forms: Value<'_> = subjects.iter().map(Digest::as_str).collect();
+        let forms: Value<'_> = subjects.iter().collect();
         let rows = self.read(referrers_tags::TAGS, values![upstream, repository, forms]).await?;
         rows.iter().map(referrers_tags::state).collect()
     }
@@ -94,25 +96,13 @@ impl ReferrersTags for PostgresStore {
         without_subject: bool,
         max_bytes: usize,
     ) -> Result<Option<Vec<Listed>>, StoreError> {
-        let query = Query {
-            subject: subject.digest.clone(),
-            other_form: other_form.cloned(),
-            artifact_types: Vec::new(),
-            after: None,
-            limit: usize::MAX,
-            order: Order::Arrival,
-            originals: false,
-            without_subject,
-        };
-        let (mut entries, mut left) = (Vec::new(), Some(max_bytes));
+        let query = Query::of_tag(&subject.digest, other_form, without_subject);
+        let mut entries = Entries::of_at_most(max_bytes);
         self.read_list((&subject.upstream, &subject.repository), &query, |row| {
-            let entry = Listed { digest: digest(row, 2)?, descriptor: get(row, 3)? };
-            left = left.and_then(|left| left.checked_sub(entry.descriptor.len()));
-            entries.push(entry);
-            Ok(if left.is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            Ok(entries.take(Listed { digest: digest(row, 2)?, descriptor: get(row, 3)? }))
         })
         .await?;
-        Ok(left.map(|_| entries))
+        Ok(entries.all())
     }
 
     async fn subject_of_index(&self, index: &ManifestKey) -> Result<Option<Digest>, StoreError> {

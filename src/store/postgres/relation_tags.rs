@@ -29,7 +29,7 @@ impl RelationTags for PostgresStore {
         basis: Basis,
         close: Close,
     ) -> Result<Applied, StoreError> {
-        if matches!(&verdict, TagVerdict::On(relation) if relation.pushed.is_some()) {
+        if verdict.has_two_forms() {
             self.aliased.note();
         }
         let verdict = &verdict;
@@ -52,17 +52,12 @@ impl PostgresStore {
             change.commit(&Batch::default()).await?;
             return Ok(Applied::Outdated(known.seen));
         }
-        let relation = if let TagVerdict::On(relation) = verdict { Some(relation) } else { None };
+        let relation = verdict.relation();
         let on = relation.map(|relation| &relation.referrer.digest);
         let mut last = Batch::default();
         relation_tags::put(&mut last, of, tag, on, change.now);
         if let Some(relation) = relation {
-            let settled = matches!(close, Close::Past(_))
-                && !change.run(&Batch::of(referrers::RENEW, referrers::renew(relation))).await?[0].is_empty();
-            if !settled {
-                referrers::hold(&mut last, relation, change.now);
-            }
-            verdicts::keep_forms(&mut last, relation);
+            verdicts::hold_or_renew(&change, &mut last, relation, close).await?;
         }
         let before = known.on.filter(|before| Some(before) != on).map(|before| of.sibling(before));
         if let Some(before) = &before {

@@ -13,8 +13,7 @@ use super::{
     rows::{
         attempts::micros,
         columns::{digest, get, key, limit, only},
-        forms, list, newest, recorded, referrers, seen,
-        verdicts::{self, Rows},
+        forms, list, newest, recorded, seen, verdicts,
     },
 };
 use crate::{
@@ -40,7 +39,8 @@ impl Relations for PostgresStore {
             return Ok(Vec::new());
         }
         let [upstream, repository, _] = key(beside);
-        let rows = self.read(seen::LOOK_AT_ALL, values![upstream, repository, texts(digests)]).await?;
+        let rows =
+            self.read(seen::LOOK_AT_ALL, values![upstream, repository, digests.iter().collect::<Value<'_>>()]).await?;
         rows.iter().map(seen::seen).collect()
     }
 
@@ -94,7 +94,7 @@ impl Relations for PostgresStore {
     async fn candidates(&self, subjects: &[ManifestKey], most: usize) -> Result<Vec<(Digest, Seen)>, StoreError> {
         let Some(beside) = subjects.first() else { return Ok(Vec::new()) };
         let [upstream, repository, _] = key(beside);
-        let forms: Value<'_> = subjects.iter().map(|subject| subject.digest.as_str()).collect();
+        let forms: Value<'_> = subjects.iter().map(|subject| &subject.digest).collect();
         let rows = self.read(newest::CANDIDATES, values![upstream, repository, forms, limit(most)]).await?;
         let mut found: Vec<(Digest, Seen)> = Vec::new();
         for row in &rows {
@@ -119,8 +119,10 @@ impl Relations for PostgresStore {
     async fn listed_among(&self, subjects: &[ManifestKey], among: &[Digest]) -> Result<HashSet<Digest>, StoreError> {
         let Some(beside) = subjects.first().filter(|_| !among.is_empty()) else { return Ok(HashSet::new()) };
         let [upstream, repository, _] = key(beside);
-        let forms: Value<'_> = subjects.iter().map(|subject| subject.digest.as_str()).collect();
-        let rows = self.read(recorded::LISTED_AMONG, values![upstream, repository, forms, texts(among)]).await?;
+        let forms: Value<'_> = subjects.iter().map(|subject| &subject.digest).collect();
+        let rows = self
+            .read(recorded::LISTED_AMONG, values![upstream, repository, forms, among.iter().collect::<Value<'_>>()])
+            .await?;
         rows.iter().map(|row| digest(row, 0)).collect()
     }
 
@@ -161,26 +163,17 @@ impl PostgresStore {
         basis: Basis,
         close: Close,
     ) -> Result<Applied, Fault> {
-        let [upstream, repository, digest] = key(of);
-        let first = Batch::of(seen::LOOK, seen::look(of, close.asked()))
-            .and(referrers::ROWS, values![upstream, repository, digest]);
+        let mut first = Batch::default();
+        verdicts::look(&mut first, of, verdict, close);
         let (change, found) = self.begin_change(&of.upstream, &of.repository, &first).await?;
-        let seen = seen::seen(only(&found[0])?)?;
+        let (seen, rows) = verdicts::looked(&mut found.into_iter(), verdict)?;
         if basis.is_outdated(seen) {
             change.commit(&Batch::default()).await?;
             return Ok(Applied::Outdated(seen));
         }
-        let rows = rows_of(&found[1])?;
         let mut last = Batch::default();
         match verdict {
-            // What settles an earlier request, and is listed already, changes no set.
-            Verdict::Held(relation) if matches!(close, Close::Past(_)) => {
-                let renewed = change.run(&Batch::of(referrers::RENEW, referrers::renew(relation))).await?;
-                if renewed[0].is_empty() {
-                    referrers::hold(&mut last, relation, change.now);
-                }
-                verdicts::keep_forms(&mut last, relation);
-            }
+            Verdict::Held(relation) => verdicts::hold_or_renew(&change, &mut last, relation, close).await?,
             _ => verdicts::write(&mut last, of, verdict, &rows, change.now),
         }
         verdicts::close(&mut last, of, close);
@@ -192,17 +185,16 @@ impl PostgresStore {
     async fn apply_together(&self, first: &Finding, some: &[Finding]) -> Result<Vec<Applied>, Fault> {
         let mut looks = Batch::default();
         for one in some {
-            let [upstream, repository, digest] = key(&one.key);
-            looks.add(seen::LOOK, seen::look(&one.key, None));
-            looks.add(referrers::ROWS, values![upstream, repository, digest]);
+            verdicts::look(&mut looks, &one.key, &one.verdict, Close::Nothing);
         }
         let (change, found) = self.begin_change(&first.key.upstream, &first.key.repository, &looks).await?;
-        let rows = found.chunks(2).map(|of| rows_of(&of[1])).collect::<Result<Vec<_>, _>>()?;
+        let mut found = found.into_iter();
+        let looked =
+            some.iter().map(|one| verdicts::looked(&mut found, &one.verdict)).collect::<Result<Vec<_>, _>>()?;
         let (mut last, mut applied) = (Batch::default(), Vec::with_capacity(some.len()));
-        for ((one, of), rows) in some.iter().zip(found.chunks(2)).zip(&rows) {
-            let seen = seen::seen(only(&of[0])?)?;
-            if one.basis.is_outdated(seen) {
-                applied.push(Applied::Outdated(seen));
+        for (one, (seen, rows)) in some.iter().zip(&looked) {
+            if one.basis.is_outdated(*seen) {
+                applied.push(Applied::Outdated(*seen));
             } else {
                 verdicts::write(&mut last, &one.key, &one.verdict, rows, change.now);
                 applied.push(Applied::Done);
@@ -258,25 +250,6 @@ fn how_many_together(findings: &[Finding]) -> usize {
     others.unwrap_or(findings.len())
 }
 
-fn texts(digests: &[Digest]) -> Value<'_> {
-    digests.iter().map(Digest::as_str).collect()
-}
-
 fn digests(rows: &[PgRow]) -> Result<Vec<Digest>, StoreError> {
     rows.iter().map(|row| digest(row, 0)).collect()
-}
-
-/// What [`referrers::ROWS`] gave.
-fn rows_of(found: &[PgRow]) -> Result<Rows, StoreError> {
-    let mut rows = Rows::default();
-    for row in found {
-        let subject: String = get(row, 0)?;
-        match get(row, 1)? {
-            "listed" => rows.listed.push(subject.clone()),
-            "missing" => rows.missing.push(subject.clone()),
-            _ => {}
-        }
-        rows.all.push(subject);
-    }
-    Ok(rows)
 }

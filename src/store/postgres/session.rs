@@ -43,11 +43,6 @@ impl Session {
         !self.client.is_closed() && !self.unclear.load(Ordering::Relaxed)
     }
 
-    /// Whether the server or the link has gone.
-    pub(super) fn is_lost(&self) -> bool {
-        self.client.is_closed()
-    }
-
     /// From now until it is [`Session::settled`], whoever leaves it leaves it unclear.
     pub(super) fn unsettled(&self) {
         self.unclear.store(true, Ordering::Relaxed);
@@ -68,6 +63,14 @@ impl Session {
             join_all(sent).await.into_iter().collect::<Result<_, _>>()
         })
         .await
+    }
+
+    /// The same of what commits nothing: it can be done again where the connection turns out to be lost.
+    pub(super) async fn ask(&self, batches: &[&Batch<'_>]) -> Result<Vec<Vec<Row>>, Fault> {
+        self.run(batches).await.map_err(|fault| match fault {
+            Fault::Store(error) if self.client.is_closed() => Fault::Lost(error),
+            fault => fault,
+        })
     }
 
     async fn query(&self, statement: Statement, values: &[Value<'_>]) -> Result<Vec<Row>, tokio_postgres::Error> {
@@ -117,11 +120,6 @@ impl Session {
 
     pub(super) async fn batch_execute(&self, sql: &str) -> Result<(), tokio_postgres::Error> {
         self.client.batch_execute(sql).await
-    }
-
-    /// The rows of a statement that is not kept.
-    pub(super) async fn query_any(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, Fault> {
-        self.within(async { self.query(self.client.prepare(sql).await?, values).await }).await
     }
 
     /// The two columns of the one row of a statement without values.

@@ -27,7 +27,7 @@ impl RelationTags for SqliteStore {
         basis: Basis,
         close: Close,
     ) -> Result<Applied, StoreError> {
-        if matches!(&verdict, TagVerdict::On(relation) if relation.pushed.is_some()) {
+        if verdict.has_two_forms() {
             self.note_alias();
         }
         let (key, tag) = (key.clone(), tag.clone());

@@ -17,21 +17,15 @@ impl Transfer for SqliteStore {
         after: Option<&RawRow>,
         most: usize,
     ) -> std::result::Result<Vec<RawRow>, StoreError> {
-        let (columns, key) = (of.names(of.columns().len()), of.names(of.key()));
-        let behind = if after.is_some() { format!("WHERE ({key}) > ({})", marks(of.key())) } else { String::new() };
-        let sql = format!("SELECT {columns} FROM {} {behind} ORDER BY {key} LIMIT ?", of.name());
         let most = limit(most);
         let mut values: Vec<&dyn ToSql> = Vec::new();
         values.extend(after.iter().flat_map(|row| &row.0[..of.key()]).map(|cell| cell as &dyn ToSql));
         values.push(&most);
-        self.read(|db| read(db, &sql, &values))
+        self.read(|db| read(db, &of.select(after.is_some()), &values))
     }
 
     async fn last_row(&self, of: Table) -> std::result::Result<Option<RawRow>, StoreError> {
-        let columns = of.names(of.columns().len());
-        let order = of.names(of.key()).replace(", ", " DESC, ");
-        let sql = format!("SELECT {columns} FROM {} ORDER BY {order} DESC LIMIT 1", of.name());
-        Ok(self.read(|db| read(db, &sql, &[]))?.pop())
+        Ok(self.read(|db| read(db, &of.select_last(), &[]))?.pop())
     }
 
     async fn put_rows(&self, of: Table, rows: Vec<RawRow>) -> std::result::Result<(), StoreError> {
@@ -39,17 +33,12 @@ impl Transfer for SqliteStore {
             self.note_alias();
         }
         self.write(Durability::Disk, move |db, _| {
-            let count = of.columns().len();
-            let sql = format!("INSERT OR REPLACE INTO {} ({}) VALUES ({})", of.name(), of.names(count), marks(count));
+            let sql = format!("INSERT OR REPLACE INTO {} ({}) VALUES ({})", of.name(), of.names(), of.parameters());
             let mut put = db.prepare_cached(&sql)?;
             rows.iter().try_for_each(|row| put.execute(rusqlite::params_from_iter(&row.0)).map(drop))
         })
         .await
     }
-}
-
-fn marks(count: usize) -> String {
-    vec!["?"; count].join(", ")
 }
 
 fn read(db: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<Vec<RawRow>> {

@@ -5,9 +5,9 @@ use tokio_postgres::Row;
 use super::columns::{digest, get, size};
 use crate::{referrers::Alias, store::StoreError};
 
-pub(crate) const ANY: &str = "SELECT EXISTS (SELECT 1 FROM alias LIMIT 1)";
+pub(crate) const ANY: &str = "SELECT 1 FROM alias LIMIT 1";
 
-pub(crate) const ANY_IN: &str = "SELECT EXISTS (SELECT 1 FROM alias WHERE upstream = $1 AND repository = $2)";
+pub(crate) const ANY_IN: &str = "SELECT 1 FROM alias WHERE upstream = $1 AND repository = $2 LIMIT 1";
 
 /// By either digest. Pushed under two digests, an original has one carrier: the first is as good as the other.
 pub(crate) const ALIAS: &str = "

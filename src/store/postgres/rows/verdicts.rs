@@ -1,18 +1,63 @@
 //! What the upstream said, written down.
 
-use super::{aliases, attempts, referrers, relation_tags};
+use tokio_postgres::Row;
+
+use super::{
+    aliases, attempts,
+    columns::{get, key, only},
+    referrers, relation_tags, seen,
+};
 use crate::{
     referrers::{ManifestKey, Relation},
-    store::{Close, StoreTime, Verdict, postgres::batch::Batch},
+    store::{
+        Close, Seen, StoreError, StoreTime, Verdict,
+        postgres::{
+            batch::{Batch, values},
+            change::Change,
+            errors::Fault,
+        },
+    },
 };
 
-/// The subjects of a digest's rows, by state, as [`referrers::ROWS`] gives them.
+/// The subjects of a digest's rows, by state.
 #[derive(Default)]
 pub(crate) struct Rows {
     /// Of all, and of pushes on their way.
-    pub(crate) all: Vec<String>,
-    pub(crate) listed: Vec<String>,
-    pub(crate) missing: Vec<String>,
+    all: Vec<String>,
+    listed: Vec<String>,
+    missing: Vec<String>,
+}
+
+/// Asks for what has to be known before a verdict is written down: its digest's version, and the digest's rows where they are
+/// to be changed.
+pub(crate) fn look<'v>(batch: &mut Batch<'v>, of: &'v ManifestKey, verdict: &Verdict, close: Close) {
+    batch.add(seen::LOOK, seen::look(of, close.asked()));
+    if has_rows(verdict) {
+        let [upstream, repository, digest] = key(of);
+        batch.add(referrers::ROWS, values![upstream, repository, digest]);
+    }
+}
+
+/// What [`look`] has found: the answers to its statements come next in `found`.
+pub(crate) fn looked(found: &mut std::vec::IntoIter<Vec<Row>>, verdict: &Verdict) -> Result<(Seen, Rows), StoreError> {
+    let seen = seen::seen(only(&found.next().unwrap_or_default())?)?;
+    let mut rows = Rows::default();
+    let answer = if has_rows(verdict) { found.next() } else { None };
+    for row in answer.unwrap_or_default() {
+        let subject: String = get(&row, 0)?;
+        match get(&row, 1)? {
+            "listed" => rows.listed.push(subject.clone()),
+            "missing" => rows.missing.push(subject.clone()),
+            _ => {}
+        }
+        rows.all.push(subject);
+    }
+    Ok((seen, rows))
+}
+
+/// One that lists a relation asks for no others.
+fn has_rows(verdict: &Verdict) -> bool {
+    !matches!(verdict, Verdict::Held(_))
 }
 
 /// Writes down what was said about a digest. `rows` are its own just now.
@@ -44,7 +89,25 @@ pub(crate) fn hold<'v>(batch: &mut Batch<'v>, relation: &'v Relation, now: Store
     keep_forms(batch, relation);
 }
 
-pub(crate) fn keep_forms<'v>(batch: &mut Batch<'v>, relation: &'v Relation) {
+/// The same; where it settles an earlier request, and the relation is listed as it is, the set doesn't change.
+pub(crate) async fn hold_or_renew<'v>(
+    change: &Change,
+    batch: &mut Batch<'v>,
+    relation: &'v Relation,
+    close: Close,
+) -> Result<(), Fault> {
+    let renewed = matches!(close, Close::Past(_))
+        && !change.run(&Batch::of(referrers::RENEW, referrers::renew(relation))).await?[0].is_empty();
+    if renewed {
+        attempts::find_deletes_by(batch, &relation.referrer, relation.subject.as_str());
+        keep_forms(batch, relation);
+    } else {
+        hold(batch, relation, change.now);
+    }
+    Ok(())
+}
+
+fn keep_forms<'v>(batch: &mut Batch<'v>, relation: &'v Relation) {
     if let Some(pushed) = &relation.pushed {
         aliases::keep(batch, &relation.referrer, pushed);
     }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     oci::{Digest, Listed, Repository},
     referrers::{ManifestKey, Order, Query},
-    store::{Row as Referrer, RowSink},
+    store::{Row as Referrer, RowSink, referrers_tags::Entries},
 };
 
 /// Gives rows to `sink` until it has enough, one more than the query's limit at most.
@@ -39,24 +39,12 @@ pub(crate) fn entries(
     without_subject: bool,
     max_bytes: usize,
 ) -> Result<Option<Vec<Listed>>> {
-    let query = Query {
-        subject: subject.digest.clone(),
-        other_form: other_form.cloned(),
-        artifact_types: Vec::new(),
-        after: None,
-        limit: usize::MAX,
-        order: Order::Arrival,
-        originals: false,
-        without_subject,
-    };
-    let (mut entries, mut left) = (Vec::new(), Some(max_bytes));
+    let query = Query::of_tag(&subject.digest, other_form, without_subject);
+    let mut entries = Entries::of_at_most(max_bytes);
     read(db, (&subject.upstream, &subject.repository), &query, |row| {
-        let entry = Listed { digest: digest(row, 2)?, descriptor: row.get(3)? };
-        left = left.and_then(|left| left.checked_sub(entry.descriptor.len()));
-        entries.push(entry);
-        Ok(if left.is_some() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        Ok(entries.take(Listed { digest: digest(row, 2)?, descriptor: row.get(3)? }))
     })?;
-    Ok(left.map(|_| entries))
+    Ok(entries.all())
 }
 
 fn read(
