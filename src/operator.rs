@@ -18,6 +18,7 @@ mod registry;
 mod repository;
 mod tokens;
 mod trial;
+mod trial_push;
 
 pub use backfill::Imported;
 pub use connection::{Connection, Greeting};
