@@ -45,7 +45,7 @@ async fn probe_as(registry: &Registry, repository: &Repository) -> Result<Probe,
     if !subject.status.is_success() {
         return Ok(Probe { image: subject.status, ..Probe::default() });
     }
-    let referrer = tried.push(MediaType::IMAGE, &referring(image.clone(), &image, &subject)).await?;
+    let referrer = tried.push(MediaType::IMAGE, &referring(image, &subject)).await?;
     let list = if referrer.status.is_success() { list_of(registry, &subject.key).await? } else { None };
     let mut left = Vec::new();
     for pushed in [&referrer, &subject] {

@@ -84,7 +84,7 @@ async fn try_each(tried: &Tried<'_>, trial: &mut Trial, pushed: &mut Vec<Digest>
     if !held.status.is_success() {
         return Ok(());
     }
-    let referrer = push(MediaType::IMAGE, &referring(image.clone(), &image, &held)).await?;
+    let referrer = push(MediaType::IMAGE, &referring(image, &held)).await?;
     trial.referrer = referrer.status;
     trial.says_listed = referrer.subject.as_deref() == Some(held.key.digest.as_str());
     let list = list_of(tried.registry, &held.key).await?;
@@ -93,10 +93,10 @@ async fn try_each(tried: &Tried<'_>, trial: &mut Trial, pushed: &mut Vec<Digest>
         "schemaVersion": 2, "mediaType": MediaType::INDEX, "artifactType": kind, "manifests": [],
         "annotations": annotations,
     });
-    trial.index = push(MediaType::INDEX, &referring(index, &image, &held)).await?.status;
+    trial.index = push(MediaType::INDEX, &referring(index, &held)).await?.status;
     let artifact = "application/vnd.oci.artifact.manifest.v1+json";
     let manifest = json!({"mediaType": artifact, "artifactType": kind, "blobs": [], "annotations": annotations});
-    trial.artifact = push(artifact, &referring(manifest, &image, &held)).await?.status;
+    trial.artifact = push(artifact, &referring(manifest, &held)).await?.status;
     let tag = ReferrersTag::from(&held.key.digest);
     for (number, status) in [&mut trial.tag, &mut trial.tag_again].into_iter().enumerate() {
         let index = json!({

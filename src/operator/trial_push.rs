@@ -18,9 +18,11 @@ pub(super) struct Tried<'a> {
     pub(super) repository: &'a Repository,
 }
 
-/// One that is pushed.
+/// A manifest that was pushed, and what was answered.
 pub(super) struct Pushed {
     pub(super) key: ManifestKey,
+    /// In bytes.
+    size: usize,
     pub(super) status: StatusCode,
     /// What the answer says that it was listed as a referrer of.
     pub(super) subject: Option<String>,
@@ -43,7 +45,7 @@ impl Tried<'_> {
         let text = manifest.to_string();
         let key = self.key(Digest::of(Algorithm::Sha256, text.as_bytes()));
         let (status, subject) = self.send(Method::PUT, manifest_uri(&key), Some(media_type), &text).await?;
-        Ok(Pushed { key, status, subject })
+        Ok(Pushed { key, size: text.len(), status, subject })
     }
 
     /// Deletes one. Whether it is gone, and the answer's status.
@@ -86,8 +88,8 @@ pub(super) fn image(artifact_type: &str, annotations: &Value) -> Value {
 }
 
 /// The same manifest, which refers to an `image` that was pushed.
-pub(super) fn referring(mut manifest: Value, image: &Value, pushed: &Pushed) -> Value {
-    let digest = pushed.key.digest.as_str();
-    manifest["subject"] = json!({"mediaType": MediaType::IMAGE, "digest": digest, "size": image.to_string().len()});
+pub(super) fn referring(mut manifest: Value, image: &Pushed) -> Value {
+    let digest = image.key.digest.as_str();
+    manifest["subject"] = json!({"mediaType": MediaType::IMAGE, "digest": digest, "size": image.size});
     manifest
 }
