@@ -16,6 +16,7 @@ mod probe;
 mod prune;
 mod registry;
 mod repository;
+mod retries;
 mod tokens;
 mod trial;
 mod trial_push;

@@ -203,6 +203,7 @@ const MODULES: &[&str] = &[
     "listing",
     "metrics",
     "policy",
+    "operator",
     "referrers_tag",
     "relations",
     "server",

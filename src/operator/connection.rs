@@ -5,10 +5,11 @@ use std::{path::Path, sync::Arc, time::Duration};
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use tokio::sync::OnceCell;
 
+use super::retries::{Retries, is_momentary};
 use crate::{
     error::Error,
     oci::header::media_type,
-    upstream::{Body, Caller, Grant, Login, LoginError, Registry, Upstream, token_client},
+    upstream::{Body, Caller, Grant, Login, LoginError, Refusal, Registry, Upstream, token_client},
 };
 
 /// A registry, and the operator's login to it.
@@ -17,6 +18,7 @@ pub struct Connection {
     login: Login,
     /// What the registry asks of whoever is not known to it, if anything.
     challenge: OnceCell<Option<HeaderMap>>,
+    pub(super) retries: Retries,
 }
 
 /// The answer to `GET /v2/` without credentials.
@@ -40,7 +42,7 @@ impl Connection {
         let url = &upstream.settings.url;
         let tls = url.scheme == http::uri::Scheme::HTTPS;
         let login = Login::new(url.authority.as_str(), tls, token_client(ca_file)?)?;
-        Ok(Self { upstream, login, challenge: OnceCell::new() })
+        Ok(Self { upstream, login, challenge: OnceCell::new(), retries: Retries::default() })
     }
 
     /// The registry, for requests with these headers.
@@ -73,6 +75,9 @@ impl Connection {
     pub(super) async fn challenge(&self) -> Result<Option<&HeaderMap>, Error> {
         let ask = || async {
             let (status, headers) = self.knock().await?;
+            if is_momentary(status) {
+                return Err(Refusal::of(status, &headers).into());
+            }
             Ok::<_, Error>((status == StatusCode::UNAUTHORIZED).then_some(headers))
         };
         Ok(self.challenge.get_or_try_init(ask).await?.as_ref())
@@ -88,6 +93,7 @@ impl Connection {
         let mut scopes = scopes.iter().peekable();
         while let Some(scope) = scopes.next() {
             match self.login.log_in(challenge, Some(scope)).await {
+                Err(LoginError::Status { status, .. }) if !is_momentary(status) && scopes.peek().is_some() => {}
                 Err(LoginError::Token { .. }) if scopes.peek().is_some() => {}
                 done => return done,
             }

@@ -31,9 +31,14 @@ impl Tokens {
         Self { connection, scopes, now: Mutex::new(None) }
     }
 
-    /// Does something in the operator's name. Refused for want of a login, it is done again after one: a token may have
-    /// ended sooner than it said, and some registries ask for one only where it matters.
+    /// Does something in the operator's name, again where the registry can't answer for the moment.
     pub async fn with<T>(&self, work: impl AsyncFn(&Registry) -> Result<T, Error>) -> Result<T, OperatorError> {
+        self.connection.retries.run(async || self.logged_in(&work).await).await
+    }
+
+    /// Refused for want of a login, it is done again after one: a token may have ended sooner than it said, and some
+    /// registries ask for one only where it matters.
+    async fn logged_in<T>(&self, work: impl AsyncFn(&Registry) -> Result<T, Error>) -> Result<T, OperatorError> {
         let headers = self.headers().await?;
         let challenge = match work(&self.connection.registry(&headers)).await {
             Err(Error::Refused(Refusal::Denied(StatusCode::UNAUTHORIZED, challenge))) => challenge,

@@ -1,5 +1,8 @@
 //! `backref backfill`: the database is made from what the registry holds.
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
 use serde_json::json;
 
 use crate::run::{in_database, run};
@@ -142,6 +145,43 @@ fn registry_with(
     let mut backref = options(Backref::of(&fake.url())).start();
     backref.terminate();
     (fake, backref)
+}
+
+/// As distribution 2.8 answers for a tag that is being written, and others when they are asked too much.
+#[test]
+fn backfill_asks_again_what_the_registry_could_not_answer_once() {
+    let (holdings, refused) = (Holdings::default(), Arc::new(Mutex::new(HashSet::new())));
+    let subject = plain("subject");
+    let one = referrer(&sha256(&subject), "a");
+    for manifest in [&subject, &one] {
+        holdings.hold("app", INDEX, manifest);
+    }
+    let tag = sha256(&subject).replace(':', "-");
+    let tag_path = format!("/v2/app/manifests/{tag}");
+    holdings.hold_at(&tag_path, INDEX, &list(&[&one]));
+    let all = json!({"name": "app", "tags": [tag]}).to_string();
+    let (first, fails) = (refused.clone(), ["/v2/", "/v2/_catalog", "/v2/app/tags/list", &tag_path].map(str::to_owned));
+    let fake = holdings.upstream(move |_, visit| {
+        let path = visit.head.target().split('?').next().unwrap_or_default().to_owned();
+        if fails.contains(&path) && first.lock().expect("no one panicked").insert(path.clone()) {
+            visit.answer("500 Internal Server Error", &[], "");
+            return true;
+        }
+        match path.as_str() {
+            "/v2/_catalog" => visit.answer("200 OK", &[], r#"{"repositories":["app"]}"#),
+            "/v2/app/tags/list" => visit.answer("200 OK", &[], &all),
+            _ => return false,
+        }
+        true
+    });
+    let mut backref = Backref::of(&fake.url()).start();
+    backref.terminate();
+    refused.lock().expect("no one panicked").clear();
+    let ran = run(&backref, "backfill --no-write --json");
+    assert_eq!((ran.code, ran.kinds()), (Some(0), vec![]), "{ran:?}");
+    assert_eq!(refused.lock().expect("no one panicked").len(), 4);
+    let done = ran.lines().pop().expect("a last line");
+    assert_eq!(done["lists"], 1, "{ran:?}");
 }
 
 #[test]

@@ -82,7 +82,7 @@ impl Login {
                     }
                     request = request.basic_auth(&credentials.user, Some(&credentials.secret));
                 }
-                let (token, lifetime) = token(request).await.map_err(|reason| LoginError::Token { realm, reason })?;
+                let (token, lifetime) = token(request, realm).await?;
                 Ok(Some(Grant { authorization: format!("Bearer {token}"), lifetime: Some(lifetime) }))
             }
             None => Err(LoginError::Challenge { registry: self.registry.clone() }),
@@ -102,14 +102,23 @@ fn is_tls(realm: &str) -> bool {
 }
 
 /// Asks a token server (distribution's "Token Authentication Specification").
-async fn token(request: RequestBuilder) -> Result<(String, Duration), String> {
+async fn token(request: RequestBuilder, realm: String) -> Result<(String, Duration), LoginError> {
+    let answer = match request.send().await {
+        Ok(answer) if answer.status().is_success() => answer,
+        Ok(answer) => return Err(LoginError::Status { realm, status: answer.status() }),
+        Err(error) => return Err(LoginError::Token { realm, reason: error.to_string() }),
+    };
+    token_in(answer).await.map_err(|reason| LoginError::Token { realm, reason })
+}
+
+/// The token in what a token server said, and for how long it is good.
+async fn token_in(answer: Response) -> Result<(String, Duration), String> {
     #[derive(serde::Deserialize)]
     struct Answer {
         token: Option<String>,
         access_token: Option<String>,
         expires_in: Option<u64>,
     }
-    let answer = request.send().await.and_then(Response::error_for_status).map_err(|error| error.to_string())?;
     let body =
         Limited::new(reqwest::Body::from(answer), MAX_TOKEN).collect().await.map_err(|error| error.to_string())?;
     let body = body.to_bytes();

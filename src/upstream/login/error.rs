@@ -1,5 +1,7 @@
 //! Why a command can't log in to a registry.
 
+use http::StatusCode;
+
 /// Why a command can't log in to a registry.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
@@ -12,6 +14,8 @@ pub enum LoginError {
     Challenge { registry: String },
     #[error("no token from {realm}: {reason}")]
     Token { realm: String, reason: String },
+    #[error("no token from {realm}: it answered {status}")]
+    Status { realm: String, status: StatusCode },
     #[error("the HTTP client cannot be set up: {0}")]
     Client(String),
 }
