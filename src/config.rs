@@ -7,6 +7,7 @@ mod parse;
 mod postgres_url;
 mod shown;
 mod sources;
+mod tls;
 mod upstream;
 
 use std::{
@@ -23,6 +24,7 @@ pub use gate::Gate;
 pub use parse::{Origin, StoreUrl};
 pub use postgres_url::PostgresUrl;
 pub use sources::{Mistake, Shown, Sources};
+pub use tls::Tls;
 pub use upstream::Upstream;
 
 /// Everything that can be set.
@@ -34,6 +36,7 @@ pub struct Config {
     pub public_url: Option<Origin>,
     pub trusted_proxies: Vec<IpNet>,
     pub workers: usize,
+    pub tls: Option<Tls>,
     pub upstream: Upstream,
     /// Where several are fronted.
     pub others: Vec<Upstream>,
@@ -206,12 +209,15 @@ impl Config {
         };
         let minute = Duration::from_mins(1);
         let (upstream, others) = Upstream::read_all(s);
+        let ignore_headers = s.or("permit.ignore_headers", header_names, Vec::new());
+        let tls = Tls::read(s, &ignore_headers);
         Self {
             listen: s.or("listen", address, SocketAddr::from(([127, 0, 0, 1], 5080))),
             admin: s.or("admin", address, SocketAddr::from(([127, 0, 0, 1], 5081))),
             public_url: s.optional("public_url", origin),
             trusted_proxies: s.or("trusted_proxies", networks, Vec::new()),
             workers: s.or("workers", count, 0),
+            tls,
             upstream,
             others,
             store: Store::read(s),
@@ -227,7 +233,7 @@ impl Config {
             permit: Permit {
                 ttl: s.or("permit.ttl", at_most(minute), minute),
                 entries: s.or("permit.entries", count, 100_000) as u64,
-                ignore_headers: s.or("permit.ignore_headers", header_names, Vec::new()),
+                ignore_headers,
             },
             referrers: Referrers::read(s),
             rewrite: Rewrite {

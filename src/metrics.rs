@@ -2,7 +2,7 @@
 
 use std::{
     fmt::{self, Write},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -211,6 +211,16 @@ impl Metrics {
         self.upstream_up.get_or_create(&UpstreamLabels { upstream: UpstreamName(upstream.clone()) }).set(i64::from(up));
     }
 
+    /// The gauge of when the certificate ends that clients are shown; it is there from then on.
+    pub fn certificate_end(&self) -> Gauge {
+        let gauge = Gauge::default();
+        let help = "When the certificate that clients are shown ends, in seconds since 1970";
+        // Nothing that holds it can panic half-way.
+        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        registry.register("certificate_expiry_timestamp_seconds", help, gauge.clone());
+        gauge
+    }
+
     /// Notes whether the store takes writes.
     pub fn store_up(&self, up: bool) {
         self.store_up.set(i64::from(up));
@@ -239,7 +249,7 @@ impl Metrics {
 
     /// All of it as text.
     pub fn render(&self) -> String {
-        let registry = self.registry.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         let mut page = String::new();
         if text::encode(&mut page, &registry).is_err() {
             tracing::error!("metrics could not be rendered");

@@ -4,9 +4,12 @@ mod accept;
 mod connection;
 mod descriptors;
 mod http1;
+mod http2;
 mod options;
+mod refusal;
 mod service;
 mod serving;
+mod tls;
 mod transport;
 mod worker;
 
@@ -18,8 +21,10 @@ use tokio_util::sync::CancellationToken;
 pub use accept::{AcceptFailures, Acceptor};
 pub use descriptors::{Descriptors, raise_descriptor_limit};
 pub use options::Options;
-pub use service::{Refusal, Service};
-pub use transport::{ConnectionInfo, Opened, PlainTcp, Protocol, Transport};
+pub use refusal::Refusal;
+pub use service::Service;
+pub use tls::TlsTcp;
+pub use transport::{ConnectionInfo, NotOpened, Opened, PlainTcp, Protocol, Transport};
 use worker::Worker;
 
 /// The worker threads, serving.

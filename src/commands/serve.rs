@@ -20,9 +20,10 @@ use crate::{
     admin,
     app::App,
     cli::Serve,
-    config::Config,
-    server::{self, AcceptFailures, Acceptor, Options, PlainTcp, Server, raise_descriptor_limit},
+    config::{Config, Tls},
+    server::{self, AcceptFailures, Acceptor, Options, PlainTcp, Server, TlsTcp, raise_descriptor_limit},
     store::OpenFor,
+    tls::{CertificateError, CertificateFiles, Certificates},
 };
 use notified::notified;
 use service::RegistryService;
@@ -61,13 +62,21 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let failures = AcceptFailures::default();
     let options = options(&app, &failures, &leaving);
     let (notifications, looking) = notified(&app)?.unzip();
-    let server = Server::start(&options, &listener, &PlainTcp, || RegistryService::new(app.clone()))?;
+    let service = || RegistryService::new(app.clone());
+    let certificates = certificates(&app)?;
+    let server = match &certificates {
+        Some((_, transport)) => Server::start(&options, &listener, transport, service)?,
+        None => Server::start(&options, &listener, &PlainTcp, service)?,
+    };
     runtime.block_on(async {
         let mut end = EndSignals::listen()?;
         announce(&app, &listener, &admin)?;
         // The socket closes with its last holder: the workers, when they stop.
         drop(listener);
         let admin = Acceptor::new("admin", tokio::net::TcpListener::from_std(admin)?, failures);
+        if let Some((certificates, _)) = certificates {
+            tokio::spawn(certificates.keep_up());
+        }
         tokio::spawn(admin::serve(admin, app.clone(), leaving.clone(), notifications));
         let looking = async {
             match looking {
@@ -90,6 +99,15 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         }
         Ok(())
     })
+}
+
+/// The certificate that clients are shown, and how connections are opened with it. `None`: clients come in the clear.
+fn certificates(app: &App) -> Result<Option<(Certificates, TlsTcp)>, CertificateError> {
+    let Some(Tls { certificate, key, client_ca, subject_header }) = app.config.tls.clone() else { return Ok(None) };
+    let files = CertificateFiles { certificate, key, client_ca };
+    let certificates = Certificates::load(files, app.metrics.certificate_end())?;
+    let transport = TlsTcp { config: certificates.shown(), names_clients: subject_header.is_some() };
+    Ok(Some((certificates, transport)))
 }
 
 fn options(app: &Arc<App>, failures: &AcceptFailures, leaving: &CancellationToken) -> Options {
@@ -137,8 +155,9 @@ fn announce(app: &App, listener: &TcpListener, admin: &TcpListener) -> std::io::
     let upstreams: Vec<String> = app.upstreams.iter().map(|one| one.settings.url.to_string()).collect();
     writeln!(
         out,
-        "backref {} listens on http://{} (admin http://{}), upstream {}, store {}",
+        "backref {} listens on {}://{} (admin http://{}), upstream {}, store {}",
         env!("CARGO_PKG_VERSION"),
+        if app.config.tls.is_some() { "https" } else { "http" },
         listener.local_addr()?,
         admin.local_addr()?,
         upstreams.join(" "),

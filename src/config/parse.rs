@@ -208,6 +208,7 @@ const MODULES: &[&str] = &[
     "relations",
     "server",
     "store",
+    "tls",
     "upstream",
 ];
 
@@ -222,10 +223,14 @@ fn logs(target: &str) -> bool {
     }
 }
 
+/// The name of a header.
+pub(super) fn header_name(text: &str) -> Parsed<HeaderName> {
+    text.trim().parse().map_err(|_| format!("{:?} is no name of a header", text.trim()))
+}
+
 /// Names of headers, with commas between them.
 pub(super) fn header_names(text: &str) -> Parsed<Vec<HeaderName>> {
-    let name = |text: &str| text.trim().parse().map_err(|_| format!("{:?} is no name of a header", text.trim()));
-    text.split(',').filter(|text| !text.trim().is_empty()).map(name).collect()
+    text.split(',').filter(|text| !text.trim().is_empty()).map(header_name).collect()
 }
 
 /// Addresses and networks, with commas between them.

@@ -33,8 +33,12 @@ impl Config {
 
 /// Each setting of the example with its default; what has none is shown by an example there.
 fn defaults() -> impl Iterator<Item = (String, Option<String>)> {
-    const WITHOUT: [&str; 7] = [
+    const WITHOUT: [&str; 11] = [
         "public_url",
+        "tls.certificate",
+        "tls.key",
+        "tls.client_ca",
+        "tls.subject_header",
         "upstream.url",
         "upstream.name",
         "upstream.ca_file",

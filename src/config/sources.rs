@@ -377,6 +377,7 @@ mod tests {
         let mut defaults = Config::load(ask).unwrap();
         let given = Config::load(sources).unwrap();
         defaults.public_url.clone_from(&given.public_url);
+        defaults.tls.clone_from(&given.tls);
         defaults.upstream.ca_file.clone_from(&given.upstream.ca_file);
         defaults.rewrite.config_type.clone_from(&given.rewrite.config_type);
         defaults.gates.clone_from(&given.gates);

@@ -31,6 +31,13 @@ impl Exchange {
         // Each side of a proxy speaks its own version (RFC 9110, 2.5).
         head.version = Version::HTTP_11;
         to_upstream(&mut head.headers, &upstream.host, &upstream.via, &side);
+        if let Some(name) = app.config.tls.as_ref().and_then(|tls| tls.subject_header.as_ref()) {
+            // Beside all other headers it counts for who asks.
+            match &side.subject {
+                Some(subject) => drop(head.headers.insert(name, subject.clone())),
+                None => drop(head.headers.remove(name)),
+            }
+        }
         if head.uri.authority().is_some() {
             // The absolute form: the upstream gets path and query, as from everybody else.
             head.uri = head.uri.path_and_query().cloned().map_or_else(Uri::default, Uri::from);

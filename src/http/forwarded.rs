@@ -15,7 +15,8 @@ const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// How the client sees backref, and backref the client. `connection`: the same of the connection's two ends.
 pub(super) fn side(app: &App, head: &request::Parts, connection: &Side) -> Side {
     let host = head.headers.get(header::HOST).unwrap_or(&connection.host).clone();
-    let mut side = Side { scheme: connection.scheme.clone(), host, peer: connection.peer.clone() };
+    let Side { scheme, peer, subject, .. } = connection;
+    let mut side = Side { scheme: scheme.clone(), host, peer: peer.clone(), subject: subject.clone() };
     if is_trusted(app, &connection.peer) {
         believe(app, &head.headers, &mut side);
     } else if app.public_side.is_none() && last(&head.headers, &PROTO) == Some("https") {

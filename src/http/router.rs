@@ -130,7 +130,7 @@ fn admit(request: &Request<Incoming>) -> Result<(), Error> {
             refuse("the Host header and the request line name different hosts")
         }
         (_, Some(_), _) => refuse("there is more than one Host header"),
-        (None, ..) if request.version() == Version::HTTP_11 => refuse("the Host header is missing"),
+        (None, ..) if request.version() >= Version::HTTP_11 => refuse("the Host header is missing"),
         _ => Ok(()),
     }
 }

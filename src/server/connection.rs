@@ -5,11 +5,11 @@ use std::{net::SocketAddr, sync::Arc};
 use tokio::{net::TcpStream, time::timeout};
 
 use super::{
-    http1,
+    http1, http2,
     options::Options,
     service::Service,
     serving::Serving,
-    transport::{Opened, Protocol, Transport},
+    transport::{NotOpened, Opened, Protocol, Transport},
 };
 
 /// Serves requests until the client leaves or, once `options.stop` is cancelled, until the current one is answered.
@@ -29,8 +29,13 @@ pub(super) async fn serve<S: Service, T: Transport>(
     match opened {
         Ok(Ok(Opened { io, protocol, info })) => match protocol {
             Protocol::Http1 => http1::serve(io, info, serving).await,
+            // In a box: it has more to keep, and is one for many requests.
+            Protocol::Http2 => Box::pin(http2::serve(io, info, serving)).await,
         },
-        Ok(Err(error)) => tracing::debug!(%error, %peer, "a connection could not be opened"),
+        Ok(Err(NotOpened::Refused(stream, refusal))) => {
+            Box::pin(http1::answer_and_close(stream, serving.service.refuse(refusal))).await;
+        }
+        Ok(Err(NotOpened::Failed(error))) => tracing::debug!(%error, %peer, "a connection could not be opened"),
         Err(_) => tracing::debug!(%peer, "a connection was not opened in time"),
     }
 }

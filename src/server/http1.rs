@@ -19,6 +19,7 @@ use tokio::{
 
 use super::{options::Options, service::Service, serving::Serving, transport::ConnectionInfo};
 use exchanges::Ended;
+pub(super) use linger::answer_and_close;
 use shared::Shared;
 
 /// Serves requests until the client leaves or, once `options.stop` is cancelled, until the current one is answered.
@@ -48,7 +49,7 @@ pub(super) async fn serve<S: Service>(
             Ended::Idle(io) => io,
             Ended::Refused(io, refusal) => {
                 let answer = shared.serving.service.refuse(refusal);
-                return Box::pin(linger::answer_and_close(io, answer)).await;
+                return Box::pin(answer_and_close(io, answer)).await;
             }
         };
         timer.as_mut().reset(shared.progress.since() + limits.head_timeout);

@@ -1,12 +1,12 @@
 //! Who answers requests.
 
-use std::{error::Error, time::Duration};
+use std::error::Error;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-use super::transport::ConnectionInfo;
+use super::{refusal::Refusal, transport::ConnectionInfo};
 
 /// Who answers the requests of one worker's connections.
 pub trait Service: Send + Sync + 'static {
@@ -28,18 +28,4 @@ pub trait Service: Send + Sync + 'static {
 
     /// Answers what is refused before it is a request for the service.
     fn refuse(&self, refusal: Refusal) -> Response<Self::Body>;
-}
-
-/// Why the server refuses a request, or what should have become one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// The body is framed in two ways, by a length and by chunks (RFC 9112, 6.3): one server reads the one, the next the
-    /// other.
-    FramedTwice,
-    /// The request is chunked and came right behind another request's body, so that its head was not seen whole.
-    HeadUnseen,
-    /// The request line and the headers take more bytes than this limit, or more than a hundred lines.
-    HeadTooLarge(usize),
-    /// The head was begun, but was not complete within this time.
-    HeadTimeout(Duration),
 }

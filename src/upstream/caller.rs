@@ -24,7 +24,8 @@ impl Caller {
 
     /// The operator of a command: what is answered ends here. `host`: the upstream's own.
     pub fn operator(headers: &HeaderMap, host: HeaderValue) -> Self {
-        let side = Side { scheme: HeaderValue::from_static("http"), host, peer: HeaderValue::from_static("127.0.0.1") };
+        let (scheme, peer) = (HeaderValue::from_static("http"), HeaderValue::from_static("127.0.0.1"));
+        let side = Side { scheme, host, peer, subject: None };
         Self::new(headers, side)
     }
 

@@ -64,7 +64,7 @@ mod tests {
 
     fn side() -> Side {
         let value = HeaderValue::from_static;
-        Side { scheme: value("http"), host: value("proxy:5080"), peer: value("10.0.0.1") }
+        Side { scheme: value("http"), host: value("proxy:5080"), peer: value("10.0.0.1"), subject: None }
     }
 
     #[test]

@@ -253,7 +253,8 @@ impl Backref {
 fn addresses(stdout: &str) -> Option<(String, String)> {
     // A line that has no end yet may be cut anywhere.
     let (line, _) = stdout.split_once('\n')?;
-    let (_, rest) = line.split_once(" listens on http://").expect("the first line says where it listens");
+    let (_, rest) = line.split_once(" listens on http").expect("the first line says where it listens");
+    let (_, rest) = rest.split_once("://").expect("and over what");
     let (listen, rest) = rest.split_once(" (admin http://").expect("and where its admin listener is");
     let (admin, _) = rest.split_once(')').expect("in parentheses");
     Some((listen.to_owned(), admin.to_owned()))

@@ -4,6 +4,7 @@
 //! - [`TokenServer`]: who may do what, for a registry that asks for tokens.
 //! - [`Fake`]: an upstream that does as a test says.
 //! - [`Chaos`]: what may happen to a request between backref and a registry.
+//! - [`Authority`]: who issues certificates.
 //! - [`Backref`]: the binary under test, in front of a registry.
 //! - [`Postgres`]: a database server.
 //! - [`Home`]: where a client runs, with credentials and files of its own.
@@ -15,6 +16,7 @@
 // Each suite is a crate of its own and uses its own part of this.
 #![allow(dead_code, unused_imports)]
 
+mod authority;
 mod backref;
 mod chaos;
 mod fake;
@@ -31,6 +33,7 @@ mod token_server;
 mod tools;
 mod wait;
 
+pub(crate) use authority::{Authority, tls_config};
 pub(crate) use backref::{Backref, BackrefOptions};
 pub(crate) use chaos::{Chaos, Mishap};
 pub(crate) use fake::{Fake, Gate, Head, Holdings, Reply, Seen, Visit, sha256, sha512};

@@ -11,6 +11,7 @@ use crate::{
     http::Router,
     oci::ErrorCode,
     server::{ConnectionInfo, Refusal, Service},
+    shares::Exhausted,
     upstream::{Body, headers::Side},
 };
 
@@ -36,6 +37,7 @@ impl Service for RegistryService {
             scheme: value(connection.scheme.to_string()),
             host: value(connection.local.map_or_else(String::new, |address| address.to_string())),
             peer: value(connection.peer.to_string()),
+            subject: connection.subject.clone().map(value),
         }
     }
 
@@ -58,6 +60,8 @@ impl Service for RegistryService {
             Refusal::HeadTimeout(limit) => {
                 refused(StatusCode::REQUEST_TIMEOUT, format!("the request's head was not complete within {limit:?}"))
             }
+            Refusal::NotTls => unsupported("TLS is spoken here: ask for the same address with https://"),
+            Refusal::NoPlace => Error::Busy(Exhausted),
         };
         error.answer()
     }

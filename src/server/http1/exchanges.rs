@@ -21,7 +21,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    server::service::{Refusal, Service},
+    server::{refusal::Refusal, service::Service},
     stall::WriteBound,
     upstream::{BUFFER, OnEnd},
 };

@@ -12,7 +12,10 @@ const TIME: Duration = Duration::from_secs(2);
 const BYTES: usize = 1 << 20;
 
 /// Sends `answer`, reads on for a while, and closes.
-pub(super) async fn answer_and_close<B: Body>(mut io: impl AsyncRead + AsyncWrite + Unpin, answer: Response<B>) {
+pub(in crate::server) async fn answer_and_close<B: Body>(
+    mut io: impl AsyncRead + AsyncWrite + Unpin,
+    answer: Response<B>,
+) {
     let closing = async {
         let (head, body) = answer.into_parts();
         let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();

@@ -7,7 +7,7 @@ use http::{Request, header};
 use tokio::time::Instant;
 
 use super::scan::HeadScan;
-use crate::server::service::Refusal;
+use crate::server::refusal::Refusal;
 
 /// What the guard of a connection, its requests and its timer know of its progress.
 pub(super) struct Progress {

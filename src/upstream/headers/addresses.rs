@@ -20,6 +20,8 @@ pub struct Side {
     pub host: HeaderValue,
     /// The client's address.
     pub peer: HeaderValue,
+    /// Whom the client's certificate names (RFC 4514), where the upstream is to be told.
+    pub subject: Option<HeaderValue>,
 }
 
 /// Turns addresses of the upstream into addresses of backref's.
@@ -165,7 +167,7 @@ mod tests {
     fn side(origin: &Origin) -> Side {
         let value = |text: &str| HeaderValue::from_str(text).unwrap();
         let peer = value("10.0.0.1");
-        Side { scheme: value(origin.scheme.as_str()), host: value(origin.authority.as_str()), peer }
+        Side { scheme: value(origin.scheme.as_str()), host: value(origin.authority.as_str()), peer, subject: None }
     }
 
     /// What a client that knows backref as `client` gets of a header of the registry at `upstream`.
