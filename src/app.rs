@@ -16,7 +16,7 @@ use crate::{
     referrers_tag::ReferrersTags,
     store::{OpenError, OpenFor, PostgresStore, SqliteStore, Store},
     tasks::Tasks,
-    upstream::{Capabilities, Client, Connector, Permits, TlsError, Upstream, Upstreams},
+    upstream::{Capabilities, Client, Connector, ConnectorError, Permits, Upstream, Upstreams},
 };
 
 /// What all requests share.
@@ -55,7 +55,7 @@ pub enum BuildError {
     Store(#[from] OpenError),
     /// TLS to the upstream.
     #[error(transparent)]
-    Tls(#[from] TlsError),
+    Tls(#[from] ConnectorError),
 }
 
 impl App {
@@ -121,7 +121,7 @@ impl Shared {
         }
     }
 
-    fn upstream(&self, config: &Config, settings: &config::Upstream) -> Result<Upstream, TlsError> {
+    fn upstream(&self, config: &Config, settings: &config::Upstream) -> Result<Upstream, ConnectorError> {
         let client = Client::new(Connector::new(settings)?, settings, &config.limits);
         Ok(Upstream {
             name: settings.name.clone(),
@@ -143,7 +143,7 @@ impl Shared {
 }
 
 /// The registry that the settings name; nothing is asked of it yet.
-pub fn upstream(config: &Config) -> Result<Upstream, TlsError> {
+pub fn upstream(config: &Config) -> Result<Upstream, ConnectorError> {
     Shared::new(config).upstream(config, &config.upstream)
 }
 

@@ -3,7 +3,8 @@
 mod certificates;
 mod client;
 mod subject;
+mod unverified;
 
 pub(crate) use certificates::{CertificateError, CertificateFiles, Certificates};
-pub(crate) use client::{ClientError, client};
+pub(crate) use client::{Trust, client};
 pub(crate) use subject::subject;

@@ -1,6 +1,7 @@
 //! The upstream: one [`Upstream`] for each registry that is fronted, and [`Registry`], which is that registry as one caller
 //! may use it.
 
+mod absolute;
 mod blobs;
 mod body;
 mod caller;
@@ -31,7 +32,7 @@ pub use caller::Caller;
 pub use capabilities::Capabilities;
 pub use client::{Client, Replayed};
 pub use collect::{CollectError, short_answer, short_body};
-pub use connection::{BUFFER, Connector, NoConnection, TlsError};
+pub use connection::{BUFFER, Connector, ConnectorError, NoConnection};
 pub use error::{BodyError, UpstreamError};
 pub use fronted::Upstream;
 pub use held::HeldBody;

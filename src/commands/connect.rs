@@ -6,7 +6,7 @@ use crate::{
     app,
     config::{Config, Sources},
     operator::Connection,
-    upstream::{LoginError, TlsError},
+    upstream::{ConnectorError, LoginError},
 };
 
 /// Why there is none.
@@ -15,7 +15,7 @@ pub(super) enum ConnectError {
     #[error("{0}")]
     Config(String),
     #[error(transparent)]
-    Tls(#[from] TlsError),
+    Tls(#[from] ConnectorError),
     #[error(transparent)]
     Login(#[from] LoginError),
 }
@@ -51,7 +51,7 @@ pub(super) fn connect(way: &Way<'_>) -> Result<Arc<Connection>, ConnectError> {
     let config = Config::load(sources).map_err(|mistakes| {
         ConnectError::Config(mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
     })?;
-    Ok(Arc::new(Connection::new(Arc::new(app::upstream(&config)?), config.upstream.ca_file.as_deref())?))
+    Ok(Arc::new(Connection::new(Arc::new(app::upstream(&config)?))?))
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -33,7 +33,7 @@ impl Config {
 
 /// Each setting of the example with its default; what has none is shown by an example there.
 fn defaults() -> impl Iterator<Item = (String, Option<String>)> {
-    const WITHOUT: [&str; 11] = [
+    const WITHOUT: [&str; 13] = [
         "public_url",
         "tls.certificate",
         "tls.key",
@@ -42,6 +42,8 @@ fn defaults() -> impl Iterator<Item = (String, Option<String>)> {
         "upstream.url",
         "upstream.name",
         "upstream.ca_file",
+        "upstream.certificate",
+        "upstream.key",
         "store.password_file",
         "rewrite.config_type",
         "notifications.token_file",

@@ -379,6 +379,8 @@ mod tests {
         defaults.public_url.clone_from(&given.public_url);
         defaults.tls.clone_from(&given.tls);
         defaults.upstream.ca_file.clone_from(&given.upstream.ca_file);
+        defaults.upstream.certificate.clone_from(&given.upstream.certificate);
+        defaults.upstream.key.clone_from(&given.upstream.key);
         defaults.rewrite.config_type.clone_from(&given.rewrite.config_type);
         defaults.gates.clone_from(&given.gates);
         defaults.notifications.clone_from(&given.notifications);

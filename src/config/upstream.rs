@@ -1,6 +1,11 @@
 //! `[upstream]`, or several as `[[upstream]]`.
 
-use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     parse::{Origin, at_least_one, count, duration, flag, hosts, origin, path, patience, text},
@@ -18,6 +23,9 @@ pub struct Upstream {
     /// Names without a slash are of its `library/`, as Docker Hub's.
     pub library: bool,
     pub ca_file: Option<PathBuf>,
+    pub insecure_skip_verify: bool,
+    pub certificate: Option<PathBuf>,
+    pub key: Option<PathBuf>,
     pub rewrite_realm: bool,
     pub connect_timeout: Duration,
     pub answer_timeout: Duration,
@@ -27,6 +35,11 @@ pub struct Upstream {
 }
 
 impl Upstream {
+    /// The certificate that is shown to it, and its key.
+    pub fn shown(&self) -> Option<(&Path, &Path)> {
+        self.certificate.as_deref().zip(self.key.as_deref())
+    }
+
     /// The one that is fronted, or the first of several, and the others. With `upstream.url` given beside several, it names
     /// the one that is meant: by its name or address.
     pub(super) fn read_all(s: &mut Sources) -> (Self, Vec<Self>) {
@@ -79,6 +92,12 @@ impl Upstream {
                 url
             }
         };
+        let certificate = s.in_table(table, "upstream.certificate", path);
+        let key = s.in_table(table, "upstream.key", path);
+        if certificate.is_some() != key.is_some() {
+            let missing = if key.is_none() { "upstream.key" } else { "upstream.certificate" };
+            s.mistake(place, format!("{missing} is missing: a certificate and its key are shown together"));
+        }
         let name = s.in_table(table, "upstream.name", text);
         let name = name.unwrap_or_else(|| url.as_ref().map_or_else(String::new, |url| url.authority.to_string()));
         Self {
@@ -87,6 +106,9 @@ impl Upstream {
             hosts: s.in_table(table, "upstream.hosts", hosts).unwrap_or_default(),
             library: s.in_table(table, "upstream.library", flag).unwrap_or_default(),
             ca_file: s.in_table(table, "upstream.ca_file", path),
+            insecure_skip_verify: s.in_table(table, "upstream.insecure_skip_verify", flag).unwrap_or_default(),
+            certificate,
+            key,
             rewrite_realm: s.in_table(table, "upstream.rewrite_realm", flag).unwrap_or(true),
             connect_timeout: s.in_table(table, "upstream.connect_timeout", patience).unwrap_or(Duration::from_secs(5)),
             answer_timeout: s.in_table(table, "upstream.answer_timeout", patience).unwrap_or(5 * minute),

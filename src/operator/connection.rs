@@ -1,6 +1,6 @@
 //! A registry, and what the operator is known by there.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use tokio::sync::OnceCell;
@@ -37,11 +37,11 @@ pub struct Greeting {
 const PATIENCE: Duration = Duration::from_mins(1);
 
 impl Connection {
-    /// Reads the credentials; asks nothing yet. `ca_file`: certificate authorities to trust beside the system's.
-    pub fn new(upstream: Arc<Upstream>, ca_file: Option<&Path>) -> Result<Self, LoginError> {
+    /// Reads the credentials; asks nothing yet.
+    pub fn new(upstream: Arc<Upstream>) -> Result<Self, LoginError> {
         let url = &upstream.settings.url;
         let tls = url.scheme == http::uri::Scheme::HTTPS;
-        let login = Login::new(url.authority.as_str(), tls, token_client(ca_file)?)?;
+        let login = Login::new(url.authority.as_str(), tls, token_client(&upstream.settings)?)?;
         Ok(Self { upstream, login, challenge: OnceCell::new(), retries: Retries::default() })
     }
 

@@ -34,7 +34,7 @@ const READ: u64 = 100_000;
 impl Operator {
     /// Reads the credentials; asks nothing yet.
     pub fn new(app: Arc<App>) -> Result<Self, LoginError> {
-        let connection = Connection::new(app.upstream.clone(), app.config.upstream.ca_file.as_deref())?;
+        let connection = Connection::new(app.upstream.clone())?;
         Ok(Self { app, connection: Arc::new(connection), read: Arc::new(Cache::new(READ)) })
     }
 

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, h
 use hyper::{body::Incoming, client::conn::TrySendError};
 
 use super::{
+    absolute::Absolute,
     body::{Body, UpstreamBody},
     connection::{Connections, Connector, InUse, Link, Pool},
     error::UpstreamError,
@@ -18,6 +19,7 @@ use crate::config;
 /// The way of all requests of the process to one upstream. Each thread uses the connections that it opened.
 pub struct Client {
     connections: Connections<Body>,
+    absolute: Option<Absolute>,
     answer_timeout: Duration,
     stall_timeout: Duration,
 }
@@ -31,6 +33,7 @@ impl Client {
     /// A client with connections of its own.
     pub fn new(connector: Connector, upstream: &config::Upstream, limits: &config::Limits) -> Self {
         Self {
+            absolute: Absolute::of(&connector, &upstream.url),
             connections: Connections::new(connector, upstream, limits),
             answer_timeout: upstream.answer_timeout,
             stall_timeout: limits.stall_timeout,
@@ -55,6 +58,9 @@ impl Client {
                     upload.accept();
                 }
             });
+        }
+        if let Some(absolute) = &self.absolute {
+            absolute.apply(&mut request);
         }
         let pool = self.connections.pool();
         let mut exchange = pin!(self.exchange(request, pool));

@@ -4,10 +4,11 @@ mod connect;
 mod open;
 mod places;
 mod pool;
+mod proxy;
 mod race;
 mod received;
 
-pub use connect::{Connector, TlsError};
+pub use connect::{Connector, ConnectorError};
 pub(super) use open::Connections;
 pub use open::{BUFFER, NoConnection};
 pub(super) use pool::{InUse, Link, Pool};

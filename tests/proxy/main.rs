@@ -45,3 +45,4 @@ mod tags_written;
 mod tls;
 mod unavailable;
 mod upstream_connections;
+mod upstream_tls;

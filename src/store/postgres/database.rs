@@ -65,7 +65,8 @@ impl PostgresStore {
     /// `serve` begins without it.
     pub fn open(url: &PostgresUrl, purpose: OpenFor, connections: usize) -> Result<Self, OpenError> {
         let refuse = |reason: String| OpenError::Database { url: url.to_string(), reason };
-        let tls = url.is_encrypted().then(|| tls::client(url.ca_file.as_deref())).transpose();
+        let tls =
+            url.is_encrypted().then(|| tls::client(tls::Trust::Authorities(url.ca_file.as_deref()), None)).transpose();
         let tls = tls.map_err(|error| refuse(error.to_string()))?.map(MakeRustlsConnect::new);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| refuse(error.to_string()))?;

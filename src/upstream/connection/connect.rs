@@ -1,13 +1,17 @@
 //! Opening a connection to the upstream.
 
-use std::{io, path::Path, sync::Arc};
+use std::{io, sync::Arc};
 
+use http::uri::Scheme;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
-use super::race;
-use crate::{config, tls};
+use super::{proxy::Proxy, race};
+use crate::{
+    config,
+    tls::{self, Trust},
+};
 
 /// Opens connections: where to, and by which TLS.
 #[derive(Clone)]
@@ -15,18 +19,19 @@ pub struct Connector {
     host: String,
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
+    proxy: Option<Proxy>,
 }
 
-/// Why TLS to the upstream can't be set up.
+/// Why the upstream can't be connected to, whatever it says.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
-pub enum TlsError {
-    #[error("upstream.ca_file {path}: {reason}")]
-    CaFile { path: String, reason: String },
+pub enum ConnectorError {
+    #[error("upstream.{0}")]
+    Tls(String),
     #[error("upstream.url: {0:?} is no name that a certificate can have")]
     Name(String),
-    #[error("TLS cannot be set up: {0}")]
-    Rustls(#[from] rustls::Error),
+    #[error("the environment names a proxy for {upstream} that speaks {scheme}: http:// is what is understood")]
+    Proxy { upstream: String, scheme: String },
 }
 
 /// A byte stream, encrypted or not.
@@ -34,22 +39,36 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 impl Connector {
-    /// Reads the certificate authorities; opens nothing yet.
-    pub fn new(config: &config::Upstream) -> Result<Self, TlsError> {
+    /// Reads the certificates; opens nothing yet.
+    pub fn new(config: &config::Upstream) -> Result<Self, ConnectorError> {
         let host = config.url.authority.host();
         let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let tls = (config.url.scheme == http::uri::Scheme::HTTPS).then(|| connector(&bare, config.ca_file.as_deref()));
-        Ok(Self { tls: tls.transpose()?, port: config.url.port(), host: bare })
+        let tls = (config.url.scheme == Scheme::HTTPS).then(|| connector(&bare, config)).transpose()?;
+        let unspoken = |scheme| ConnectorError::Proxy { upstream: config.url.to_string(), scheme };
+        let proxy = Proxy::from_environment(&config.url).map_err(unspoken)?;
+        if let Some(proxy) = &proxy {
+            tracing::info!("requests to {} go through the proxy {}", config.url, proxy.address());
+        }
+        Ok(Self { tls, proxy, port: config.url.port(), host: bare })
     }
 
     /// A connection, without a bound on the time.
     pub(super) async fn connect(&self) -> io::Result<Box<dyn Stream>> {
-        let tcp = race::connect(&self.host, self.port).await?;
+        let tcp = match (&self.proxy, &self.tls) {
+            (None, _) => race::connect(&self.host, self.port).await?,
+            (Some(proxy), Some(_)) => proxy.tunnel(&self.host, self.port).await?,
+            (Some(proxy), None) => proxy.connect().await?,
+        };
         tcp.set_nodelay(true)?;
         Ok(match &self.tls {
             Some((connector, name)) => Box::new(connector.connect(name.clone(), tcp).await.map_err(in_words)?),
             None => Box::new(tcp),
         })
+    }
+
+    /// A proxy that has to be told in each request where it is for (RFC 9112, 3.2.2): in TLS, it sees none.
+    pub(in crate::upstream) fn forwarder(&self) -> Option<&Proxy> {
+        self.proxy.as_ref().filter(|_| self.tls.is_none())
     }
 }
 
@@ -72,12 +91,18 @@ fn in_words(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), words)
 }
 
-fn connector(host: &str, ca_file: Option<&Path>) -> Result<(TlsConnector, ServerName<'static>), TlsError> {
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsError::Name(host.to_owned()))?;
-    let mut config = tls::client(ca_file).map_err(|error| match error {
-        tls::ClientError::CaFile { path, reason } => TlsError::CaFile { path, reason },
-        tls::ClientError::Rustls(error) => TlsError::Rustls(error),
-    })?;
+fn connector(host: &str, config: &config::Upstream) -> Result<(TlsConnector, ServerName<'static>), ConnectorError> {
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| ConnectorError::Name(host.to_owned()))?;
+    let trust = if config.insecure_skip_verify {
+        tracing::warn!(
+            "upstream.insecure_skip_verify: whoever answers as {} is believed to be it, and is given clients' credentials",
+            config.url
+        );
+        Trust::Anybody
+    } else {
+        Trust::Authorities(config.ca_file.as_deref())
+    };
+    let mut config = tls::client(trust, config.shown()).map_err(|error| ConnectorError::Tls(error.to_string()))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok((TlsConnector::from(Arc::new(config)), name))
 }

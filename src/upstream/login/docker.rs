@@ -153,7 +153,8 @@ mod tests {
 
     #[tokio::test]
     async fn credentials_are_never_sent_unencrypted_where_the_registry_is_asked_over_tls() {
-        let client = crate::upstream::token_client(None).unwrap();
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let client = Client::new();
         let credentials = Some(Credentials { user: "u".into(), secret: "s".into() });
         let login = Login { client, registry: "r".into(), tls: true, credentials };
         let challenge = header::HeaderValue::from_static("Bearer realm=\"http://127.0.0.1:9/token\"");

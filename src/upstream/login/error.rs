@@ -8,8 +8,8 @@ use http::StatusCode;
 pub enum LoginError {
     #[error("Docker's credentials for {registry} cannot be read: {reason}")]
     Credentials { registry: String, reason: String },
-    #[error("upstream.ca_file {path}: {reason}")]
-    CaFile { path: String, reason: String },
+    #[error("{path}: {reason}")]
+    File { path: String, reason: String },
     #[error("{registry} asks for a login that is neither Basic nor Bearer")]
     Challenge { registry: String },
     #[error("no token from {realm}: {reason}")]

@@ -1,0 +1,115 @@
+//! The proxy on the way to the upstream, as the environment names it: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, but for the hosts
+//! of `NO_PROXY`, in either case. Never to this machine itself.
+
+use std::{future::ready, io, net::IpAddr};
+
+use http::{HeaderValue, Uri, uri::Scheme};
+use hyper_util::{
+    client::{legacy::connect::proxy::Tunnel, proxy::matcher::Matcher},
+    rt::TokioIo,
+};
+use tokio::net::TcpStream;
+use tower::{ServiceExt, service_fn};
+
+use super::race;
+use crate::config::Origin;
+
+/// A proxy that speaks HTTP/1.1 in the clear.
+#[derive(Clone)]
+pub(in crate::upstream) struct Proxy {
+    host: String,
+    port: u16,
+    /// `Proxy-Authorization`
+    authorization: Option<HeaderValue>,
+}
+
+impl Proxy {
+    /// The one for that upstream, if any. `Err`: its scheme, which isn't spoken.
+    pub(super) fn from_environment(upstream: &Origin) -> Result<Option<Self>, String> {
+        Self::by(&Matcher::from_env(), upstream)
+    }
+
+    fn by(matcher: &Matcher, upstream: &Origin) -> Result<Option<Self>, String> {
+        if is_here(upstream.authority.host()) {
+            return Ok(None);
+        }
+        // Invariant: an origin with a path is a URI.
+        let Ok(uri) = Uri::try_from(format!("{upstream}/")) else { return Ok(None) };
+        let Some(found) = matcher.intercept(&uri) else { return Ok(None) };
+        let proxy = found.uri();
+        if proxy.scheme() != Some(&Scheme::HTTP) {
+            return Err(proxy.scheme_str().unwrap_or_default().to_owned());
+        }
+        let host = proxy.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        Ok(Some(Self { host, port: proxy.port_u16().unwrap_or(80), authorization: found.basic_auth().cloned() }))
+    }
+
+    /// What it is told of who asks.
+    pub(in crate::upstream) fn authorization(&self) -> Option<&HeaderValue> {
+        self.authorization.as_ref()
+    }
+
+    /// `host:port`, for the log.
+    pub(super) fn address(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+
+    /// A connection to it.
+    pub(super) async fn connect(&self) -> io::Result<TcpStream> {
+        let connected = race::connect(&self.host, self.port).await;
+        connected.map_err(|error| io::Error::new(error.kind(), format!("the proxy {}: {error}", self.address())))
+    }
+
+    /// A connection through it to another host, to speak TLS over (RFC 9110, 9.3.6).
+    pub(super) async fn tunnel(&self, host: &str, port: u16) -> io::Result<TcpStream> {
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let uri = |text: String| Uri::try_from(text).map_err(io::Error::other);
+        let (proxy, target) = (uri(format!("http://{}", self.address()))?, uri(format!("https://{host}:{port}"))?);
+        let mut connection = Some(TokioIo::new(self.connect().await?));
+        let connect = service_fn(move |_| ready(connection.take().ok_or(io::Error::from(io::ErrorKind::NotConnected))));
+        let mut tunnel = Tunnel::new(proxy, connect);
+        if let Some(authorization) = &self.authorization {
+            tunnel = tunnel.with_auth(authorization.clone());
+        }
+        let opened = tunnel.oneshot(target).await;
+        let failed =
+            |error| io::Error::other(format!("the proxy {} opens no way to {host}:{port}: {error}", self.address()));
+        opened.map(TokioIo::into_inner).map_err(failed)
+    }
+}
+
+/// This machine, by a name or address of its own.
+fn is_here(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxy(matcher: &Matcher, upstream: &str) -> Result<Option<String>, String> {
+        let uri: Uri = upstream.parse().unwrap();
+        let parts = uri.into_parts();
+        let origin = Origin { scheme: parts.scheme.unwrap(), authority: parts.authority.unwrap() };
+        Proxy::by(matcher, &origin).map(|proxy| proxy.map(|proxy| proxy.address()))
+    }
+
+    #[test]
+    fn proxy_is_that_of_the_scheme_but_for_hosts_that_are_left_out_and_this_machine() {
+        let all = Matcher::builder().http("http://p:1").https("http://u:s@q").no("in.test,10.0.0.0/8").build();
+        assert_eq!(proxy(&all, "http://registry.test:5000"), Ok(Some("p:1".to_owned())));
+        assert_eq!(proxy(&all, "https://registry.test"), Ok(Some("q:80".to_owned())));
+        for direct in
+            ["https://a.in.test", "http://10.1.2.3", "http://127.0.0.1:5000", "https://localhost", "http://[::1]"]
+        {
+            assert_eq!(proxy(&all, direct), Ok(None), "{direct}");
+        }
+        let socks = Matcher::builder().all("socks5://p:1080").build();
+        assert_eq!(proxy(&socks, "https://registry.test"), Err("socks5".to_owned()));
+    }
+}
