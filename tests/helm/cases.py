@@ -315,7 +315,8 @@ gives("metrics: probes, monitor and policy agree on one port", WATCHED, lambda m
 ])
 gives("metrics: labels by which Prometheus finds them", WATCHED, lambda m: [(m.one(kind)["metadata"]["labels"]["p"], "q") for kind in ("ServiceMonitor", "PrometheusRule")])
 ALERTS = {"upstreamDown": "BackrefUpstreamDown", "storeDown": "BackrefStoreDown", "errors": "BackrefErrors",
-          "referrersTagsPending": "BackrefReferrersTagsPending", "unresolvedWrites": "BackrefUnresolvedWrites", "slowQueries": "BackrefSlowQueries"}
+          "referrersTagsPending": "BackrefReferrersTagsPending", "unresolvedWrites": "BackrefUnresolvedWrites", "slowQueries": "BackrefSlowQueries",
+          "certificateExpiry": "BackrefCertificateExpires"}
 gives("alerts: all of them", WATCHED, lambda m: [([r["alert"] for r in m.one("PrometheusRule")["spec"]["groups"][0]["rules"]], list(ALERTS.values()))])
 for switch, alert in ALERTS.items():
     gives(f"alerts: all but {alert}", merged(WATCHED, nested(f"metrics.prometheusRule.alerts.{switch}", False)), lambda m, alert=alert: [
@@ -335,6 +336,44 @@ def metrics_exist():
 case("alerts: every metric in them exists", metrics_exist)
 for name in ("Ingress", "HTTPRoute", "NetworkPolicy", "ServiceMonitor", "PrometheusRule", "HorizontalPodAutoscaler"):
     gives(f"by itself there is no {name}", UP, lambda m, name=name: [(name in m.kinds(), False)])
+
+# ---- TLS
+
+TLS = merged(UP, {"tls": {"existingSecret": "cert"}})
+tests = lambda m: next(one for one in m.all if one["kind"] == "Pod")["spec"]
+gives("tls: none by itself", UP, lambda m: [("tls" in m.settings(), False), ("appProtocol" in m.one("Service")["spec"]["ports"][0], False)])
+gives("tls: the certificate of a Secret", TLS, lambda m: [
+    (m.settings()["tls"], {"certificate": "/etc/backref/tls/tls.crt", "key": "/etc/backref/tls/tls.key"}),
+    ([v for v in m.pod()["volumes"] if v["name"] == "tls"][0]["secret"], {"secretName": "cert", "defaultMode": 0o440}),
+    ([v for v in m.container()["volumeMounts"] if v["name"] == "tls"][0]["mountPath"], "/etc/backref/tls"),
+])
+gives("tls: a folder, not a file of it, so that a renewed one comes in", TLS, lambda m: [("subPath" in json.dumps(m.workload()), False)])
+gives("tls: Service, pod and Ingress say https", merged(TLS, {"ingress": {"enabled": True, "hosts": ["a"]}}), lambda m: [
+    (m.one("Service")["spec"]["ports"], [{"name": "https", "port": PORT, "targetPort": "https", "appProtocol": "https"}]),
+    ({port["name"]: port["containerPort"] for port in m.container()["ports"]}, {"https": PORT, "admin": ADMIN}),
+    (m.one("Ingress")["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]["port"], {"name": "https"}),
+])
+gives("tls: probes stay at the admin listener, in the clear", TLS, lambda m: [
+    ({m.container()[probe]["httpGet"]["port"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")}, {"admin"}),
+    ("scheme" in json.dumps(m.container()["livenessProbe"]), False),
+])
+gives("tls: certificates of clients", merged(TLS, {"tls": {"clientCaSecret": {"name": "ca", "key": "x.pem"}}, "config": {"tls": {"subject_header": "X-Client"}}}), lambda m: [
+    (m.settings()["tls"]["client_ca"], "/etc/backref/client-ca/x.pem"), (m.settings()["tls"]["subject_header"], "X-Client"),
+    ([v for v in m.pod()["volumes"] if v["name"] == "client-ca"][0]["secret"]["secretName"], "ca"),
+    (any(one["kind"] == "Pod" for one in m.all), False),
+])
+gives("tls: the test asks by https", merged(TLS, {"tests": {"host": "refs.example", "caSecret": {"name": "cert"}}}), lambda m: [
+    (tests(m)["containers"][0]["args"], ["probe", "--ca-file=/etc/ca/ca.crt", f"https://refs.example:{PORT}/backref-test"]),
+    (tests(m)["volumes"], [{"name": "ca", "secret": {"secretName": "cert", "items": [{"key": "ca.crt", "path": "ca.crt"}]}}]),
+])
+gives("tls: the test by the Service's name and the system's authorities", TLS, lambda m: [
+    (tests(m)["containers"][0]["args"], ["probe", f"https://r-backref:{PORT}/backref-test"]), ("volumes" in tests(m), False),
+])
+gives("upstream: a certificate to show", merged(UP, {"upstream": {"certificateSecret": "own"}}), lambda m: [
+    (m.settings()["upstream"]["certificate"], "/etc/backref/upstream-certificate/tls.crt"),
+    (m.settings()["upstream"]["key"], "/etc/backref/upstream-certificate/tls.key"),
+    ([v for v in m.pod()["volumes"] if v["name"] == "upstream-certificate"][0]["secret"]["secretName"], "own"),
+])
 
 # ---- names
 
@@ -375,10 +414,14 @@ refuses("a password among its options", merged(UP, POSTGRES, nested("store.postg
 refuses("two authorities", merged(UP, POSTGRES, nested("store.postgres", {"url": "postgres://me@db/refs?sslrootcert=/x", "caSecret": {"name": "ca"}})), "store.postgres.caSecret")
 for setting, word in (("listen", "listenAddress"), ("admin", "fixed"), ("store", "store.type")):
     refuses(f"config.{setting}", merged(UP, {"config": {setting: "x"}}), f"config.{setting}", word)
-for setting, word in (("url", "upstream.url"), ("name", "upstream.name"), ("ca_file", "upstream.caSecret")):
+for setting, word in (("url", "upstream.url"), ("name", "upstream.name"), ("ca_file", "upstream.caSecret"), ("certificate", "upstream.certificateSecret"), ("key", "upstream.certificateSecret")):
     refuses(f"config.upstream.{setting}", merged(UP, nested(f"config.upstream.{setting}", "x")), f"config.upstream.{setting}", word)
 for setting, word in (("drain_delay", "drain.delaySeconds"), ("drain_timeout", "drain.timeoutSeconds")):
     refuses(f"config.limits.{setting}", merged(UP, nested(f"config.limits.{setting}", "1s")), f"config.limits.{setting}", word)
+for setting, word in (("certificate", "tls.existingSecret"), ("key", "tls.existingSecret"), ("client_ca", "tls.clientCaSecret")):
+    refuses(f"config.tls.{setting}", merged(UP, nested(f"config.tls.{setting}", "x")), f"config.tls.{setting}", word)
+refuses("certificates of clients without TLS", merged(UP, nested("tls.clientCaSecret.name", "ca")), "tls.clientCaSecret", "tls.existingSecret")
+refuses("one certificate for several registries", {"upstream": {"certificateSecret": "c"}, "config": {"upstream": [{"url": "http://b"}]}}, "upstream.certificateSecret")
 refuses("a node's port of a ClusterIP", merged(UP, nested("service.nodePort", 30500)), "service.nodePort", "service.type")
 refuses("a traffic policy of a ClusterIP", merged(UP, nested("service.externalTrafficPolicy", "Local")), "service.externalTrafficPolicy", "service.type")
 refuses("source ranges of a ClusterIP", merged(UP, nested("service.loadBalancerSourceRanges", ["10.0.0.0/8"])), "service.loadBalancerSourceRanges")
@@ -396,7 +439,7 @@ for path, value in (
 
 # ---- the chart as a whole
 
-EVERYTHING = merged(WATCHED, POSTGRES, {"replicaCount": 3, "ingress": {"enabled": True, "hosts": ["a"]}, "httpRoute": {"enabled": True, "parentRefs": [{"name": "g"}]}})
+EVERYTHING = merged(WATCHED, POSTGRES, {"tls": {"existingSecret": "cert"}, "upstream": {"certificateSecret": "own"}, "replicaCount": 3, "ingress": {"enabled": True, "hosts": ["a"]}, "httpRoute": {"enabled": True, "parentRefs": [{"name": "g"}]}})
 
 
 def twice_the_same():

@@ -54,6 +54,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "backref.port" -}}5080{{- end -}}
 {{- define "backref.adminPort" -}}5081{{- end -}}
 
+{{/* What is spoken there. */}}
+{{- define "backref.scheme" -}}{{ ternary "https" "http" (ne .Values.tls.existingSecret "") }}{{- end -}}
+
 {{/* For how long an ending pod takes connections: there is somebody else to go to with PostgreSQL alone. */}}
 {{- define "backref.drainDelay" -}}
 {{- ternary 0 (int .Values.drain.delaySeconds) (eq .Values.store.type "sqlite") -}}
@@ -84,7 +87,20 @@ sqlite:/var/lib/backref/backref.db
 {{- if .Values.upstream.caSecret.name -}}
 {{- $_ := set $upstream "ca_file" (printf "/etc/backref/upstream-ca/%s" .Values.upstream.caSecret.key) -}}
 {{- end -}}
+{{- if .Values.upstream.certificateSecret -}}
+{{- $_ := set $upstream "certificate" "/etc/backref/upstream-certificate/tls.crt" -}}
+{{- $_ := set $upstream "key" "/etc/backref/upstream-certificate/tls.key" -}}
+{{- end -}}
 {{- $_ := set $settings "upstream" $upstream -}}
+{{- end -}}
+{{- if .Values.tls.existingSecret -}}
+{{- $tls := deepCopy (default dict $settings.tls) -}}
+{{- $_ := set $tls "certificate" "/etc/backref/tls/tls.crt" -}}
+{{- $_ := set $tls "key" "/etc/backref/tls/tls.key" -}}
+{{- if .Values.tls.clientCaSecret.name -}}
+{{- $_ := set $tls "client_ca" (printf "/etc/backref/client-ca/%s" .Values.tls.clientCaSecret.key) -}}
+{{- end -}}
+{{- $_ := set $settings "tls" $tls -}}
 {{- end -}}
 {{- $store := dict "url" (include "backref.storeUrl" .) -}}
 {{- if eq .Values.store.type "postgres" -}}

@@ -44,7 +44,7 @@ spec:
         {{- toYaml . | nindent 8 }}
         {{- end }}
       ports:
-        - name: http
+        - name: {{ include "backref.scheme" . }}
           containerPort: {{ include "backref.port" . }}
         - name: admin
           containerPort: {{ include "backref.adminPort" . }}
@@ -75,6 +75,21 @@ spec:
         {{- if .Values.upstream.caSecret.name }}
         - name: upstream-ca
           mountPath: /etc/backref/upstream-ca
+          readOnly: true
+        {{- end }}
+        {{- if .Values.upstream.certificateSecret }}
+        - name: upstream-certificate
+          mountPath: /etc/backref/upstream-certificate
+          readOnly: true
+        {{- end }}
+        {{- if .Values.tls.existingSecret }}
+        - name: tls
+          mountPath: /etc/backref/tls
+          readOnly: true
+        {{- end }}
+        {{- if .Values.tls.clientCaSecret.name }}
+        - name: client-ca
+          mountPath: /etc/backref/client-ca
           readOnly: true
         {{- end }}
         {{- if eq .Values.store.type "postgres" }}
@@ -111,6 +126,23 @@ spec:
     {{- end }}
     {{- with .Values.upstream.caSecret.name }}
     - name: upstream-ca
+      secret:
+        secretName: {{ . }}
+    {{- end }}
+    {{- with .Values.upstream.certificateSecret }}
+    - name: upstream-certificate
+      secret:
+        secretName: {{ . }}
+        defaultMode: 0440
+    {{- end }}
+    {{- with .Values.tls.existingSecret }}
+    - name: tls
+      secret:
+        secretName: {{ . }}
+        defaultMode: 0440
+    {{- end }}
+    {{- with .Values.tls.clientCaSecret.name }}
+    - name: client-ca
       secret:
         secretName: {{ . }}
     {{- end }}
