@@ -4,15 +4,11 @@ mod notified;
 mod own_address;
 mod service;
 mod signals;
+mod sockets;
 
-use std::{
-    io::Write,
-    net::{SocketAddr, TcpListener},
-    process,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io::Write, net::TcpListener, process, sync::Arc, time::Duration};
 
+use sd_notify::NotifyState;
 use tokio_util::sync::CancellationToken;
 
 use super::{config, log::log_to_stderr, status::ExitStatus};
@@ -28,6 +24,7 @@ use crate::{
 use notified::notified;
 use service::RegistryService;
 use signals::{EndSignals, outlive_others};
+use sockets::Sockets;
 
 pub(super) fn run(args: &Serve) -> ExitStatus {
     let config = match Config::load(args.sources()) {
@@ -49,8 +46,7 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     // Tasks and sockets are the runtime's from here on.
     let _entered = runtime.enter();
     outlive_others()?;
-    let listener = bind("listen", config.listen)?;
-    let admin = bind("admin", config.admin)?;
+    let Sockets { clients: listener, admin } = Sockets::open(config.listen, config.admin)?;
     let here = listener.local_addr()?;
     if let Some(own) = config.upstreams().map(|one| &one.url).find(|url| own_address::leads_to(url, here)) {
         return Err(format!("upstream.url: {own} is where backref itself listens: name the registry behind it").into());
@@ -71,6 +67,7 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     runtime.block_on(async {
         let mut end = EndSignals::listen()?;
         announce(&app, &listener, &admin)?;
+        tell_manager(NotifyState::Ready);
         // The socket closes with its last holder: the workers, when they stop.
         drop(listener);
         let admin = Acceptor::new("admin", tokio::net::TcpListener::from_std(admin)?, failures);
@@ -88,6 +85,7 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
             () = end.next() => {}
             () = looking => {}
         }
+        tell_manager(NotifyState::Stopping);
         // Not ready first, so that load balancers send no more; then nothing new is taken.
         leaving.cancel();
         wait_for_load_balancers(app.config.limits.drain_delay, &mut end).await;
@@ -108,6 +106,13 @@ fn certificates(app: &App) -> Result<Option<(Certificates, TlsTcp)>, Certificate
     let certificates = Certificates::load(files, app.metrics.certificate_end())?;
     let transport = TlsTcp { config: certificates.shown(), names_clients: subject_header.is_some() };
     Ok(Some((certificates, transport)))
+}
+
+/// What a service manager may want to know (`sd_notify(3)`); it does without where it can't be told.
+fn tell_manager(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::debug!(%error, "the service manager could not be told");
+    }
 }
 
 fn options(app: &Arc<App>, failures: &AcceptFailures, leaving: &CancellationToken) -> Options {
@@ -138,15 +143,6 @@ async fn wait_for_load_balancers(delay: Duration, end: &mut EndSignals) {
         () = tokio::time::sleep(delay) => {}
         () = end.next() => process::exit(1),
     }
-}
-
-fn bind(setting: &str, address: SocketAddr) -> Result<TcpListener, String> {
-    let listen = || {
-        let listener = TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        Ok(listener)
-    };
-    listen().map_err(|error: std::io::Error| format!("{setting}: cannot listen on {address}: {error}"))
 }
 
 /// The one line on standard output: where it listens, what it fronts, which store.

@@ -30,6 +30,7 @@ mod readiness;
 mod real;
 mod replicas;
 mod replicas_apart;
+mod service_manager;
 mod signals;
 mod startup;
 mod steps;
