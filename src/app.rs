@@ -14,6 +14,7 @@ use crate::{
     policy::Policies,
     random,
     referrers_tag::ReferrersTags,
+    repeats::Repeats,
     store::{OpenError, OpenFor, PostgresStore, SqliteStore, Store},
     tasks::Tasks,
     upstream::{Capabilities, Client, Connector, ConnectorError, Permits, Upstream, Upstreams},
@@ -43,6 +44,8 @@ pub struct App {
     pub policies: Policies,
     /// That somebody who isn't trusted speaks for clients that use https is said once.
     pub untrusted_https: std::sync::Once,
+    /// Lines that would come again and again.
+    pub repeats: Arc<Repeats>,
     /// Scheme and host by which clients know backref, where they are configured.
     pub public_side: Option<(HeaderValue, HeaderValue)>,
 }
@@ -77,7 +80,7 @@ impl App {
         let (gates, subject) = (config.gates.clone(), config.subject.clone());
         let policies = Policies::new(gates, subject, store.clone(), listing.clone(), metrics.clone());
         let public_side = public_side(config.public_url.as_ref());
-        let untrusted_https = std::sync::Once::new();
+        let (untrusted_https, repeats) = (std::sync::Once::new(), Arc::default());
         Ok(Arc::new(Self {
             config,
             upstream,
@@ -90,6 +93,7 @@ impl App {
             changes,
             policies,
             untrusted_https,
+            repeats,
             public_side,
         }))
     }

@@ -178,11 +178,14 @@ pub enum OnDelete {
 pub struct Log {
     pub filter: String,
     pub format: LogFormat,
+    pub access: f64,
 }
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
+    /// For people on a terminal, for machines elsewhere.
+    Auto,
     /// For people.
     Text,
     /// For machines, one object a line.
@@ -205,7 +208,7 @@ impl Config {
     fn read(s: &mut Sources) -> Self {
         use parse::{
             address, at_least_one, at_most, buffer_size, count, duration, flag, head_size, header_names, log_filter,
-            networks, one_of, origin, path, text,
+            networks, one_of, origin, path, share, text,
         };
         let minute = Duration::from_mins(1);
         let (upstream, others) = Upstream::read_all(s);
@@ -268,9 +271,10 @@ impl Config {
                 filter: s.or("log.filter", log_filter, "info".into()),
                 format: s.or(
                     "log.format",
-                    one_of(&[("text", LogFormat::Text), ("json", LogFormat::Json)]),
-                    LogFormat::Text,
+                    one_of(&[("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)]),
+                    LogFormat::Auto,
                 ),
+                access: s.or("log.access", share, 0.0),
             },
         }
     }

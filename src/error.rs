@@ -112,8 +112,8 @@ impl Error {
         Self::Request(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message)
     }
 
-    /// The answer to the client. What only the operator should know is logged, not said.
-    pub fn answer(self) -> Response<Body> {
+    /// The answer to the client, without what only the operator should know. `request_id`: the name of its request.
+    pub fn answer(self, request_id: Option<&HeaderValue>) -> Response<Body> {
         let mut headers = HeaderMap::new();
         let (status, code, message) = match self {
             Self::Request(status, code, message) => (status, code, message),
@@ -145,9 +145,8 @@ impl Error {
             }
             // A caller that turns it into an empty list comes first; to no other does it say more.
             Self::Refused(Refusal::Absent) => (StatusCode::NOT_FOUND, ErrorCode::Unknown, "not found".to_owned()),
-            Self::Refused(Refusal::NoRecord) => return Self::Store(StoreError::Closed).answer(),
-            Self::Store(error) => {
-                tracing::error!(%error, "database error");
+            Self::Refused(Refusal::NoRecord) => return Self::Store(StoreError::Closed).answer(request_id),
+            Self::Store(_) => {
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER);
                 let message = "backref's database cannot be read or written now; try again later";
                 (StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message.to_owned())
@@ -169,7 +168,7 @@ impl Error {
             }
             Self::Bug => (StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Unknown, Self::Bug.to_string()),
         };
-        let mut answer = Response::new(Body::from(body(code, &message)));
+        let mut answer = Response::new(Body::from(body(code, &message, request_id)));
         *answer.status_mut() = status;
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         *answer.headers_mut() = headers;
@@ -177,9 +176,13 @@ impl Error {
     }
 }
 
-/// An error body.
-pub fn body(code: ErrorCode, message: &str) -> Bytes {
-    json!({"errors": [{"code": code.as_str(), "message": message}]}).to_string().into()
+/// An error body. With the name of a request, operators find it in their logs.
+pub fn body(code: ErrorCode, message: &str, request_id: Option<&HeaderValue>) -> Bytes {
+    let mut error = json!({"code": code.as_str(), "message": message});
+    if let Some(id) = request_id.and_then(|id| id.to_str().ok()) {
+        error["detail"] = json!({"request_id": id});
+    }
+    json!({"errors": [error]}).to_string().into()
 }
 
 fn of_upstream(error: &UpstreamError) -> (StatusCode, ErrorCode, String) {
@@ -205,15 +208,11 @@ fn of_upstream(error: &UpstreamError) -> (StatusCode, ErrorCode, String) {
             (StatusCode::BAD_GATEWAY, ErrorCode::Unavailable, message.to_owned())
         }
     };
-    if status.is_server_error() {
-        tracing::warn!(%error, "no answer from the upstream");
-    }
     (status, code, message)
 }
 
 /// The upstream neither said yes nor no: what it said, where clients know what to do about it, else 502.
 fn unclear(status: StatusCode) -> (StatusCode, ErrorCode, String) {
-    tracing::warn!(%status, "the upstream could not say whether the caller may read");
     let (status, code) = match status {
         StatusCode::TOO_MANY_REQUESTS => (status, ErrorCode::TooManyRequests),
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => (status, ErrorCode::Unavailable),

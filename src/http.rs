@@ -1,8 +1,10 @@
 //! Requests of clients, from a parsed [`route`](Route) to an answer: one file for each kind, read from top to bottom.
 
 mod accept;
+mod access;
 mod discover;
 mod exchange;
+mod failure;
 mod forwarded;
 mod host;
 mod manifest_delete;
@@ -12,9 +14,11 @@ mod original;
 mod passthrough;
 mod referrers;
 mod registries;
+mod request_id;
 mod route;
 mod router;
 mod tags_list;
 
+pub use access::AnswerBody;
 pub use route::Route;
 pub use router::Router;

@@ -38,6 +38,7 @@ pub mod random;
 pub mod referrers;
 pub mod referrers_tag;
 pub mod relations;
+mod repeats;
 pub mod server;
 pub mod shares;
 mod stall;

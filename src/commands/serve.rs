@@ -9,9 +9,14 @@ mod sockets;
 use std::{io::Write, net::TcpListener, process, sync::Arc, time::Duration};
 
 use sd_notify::NotifyState;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{config, log::log_to_stderr, status::ExitStatus};
+use super::{
+    config,
+    log::{is_json, log_to_stderr},
+    status::ExitStatus,
+};
 use crate::{
     admin,
     app::App,
@@ -127,6 +132,7 @@ fn options(app: &Arc<App>, failures: &AcceptFailures, leaving: &CancellationToke
         limits: limits.clone(),
         open: app.metrics.connections.clone(),
         failures: failures.clone(),
+        repeats: app.repeats.clone(),
         tasks: app.tasks.clone(),
         leaving: leaving.clone(),
         stop: CancellationToken::new(),
@@ -148,16 +154,22 @@ async fn wait_for_load_balancers(delay: Duration, end: &mut EndSignals) {
 /// The one line on standard output: where it listens, what it fronts, which store.
 fn announce(app: &App, listener: &TcpListener, admin: &TcpListener) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
+    let scheme = if app.config.tls.is_some() { "https" } else { "http" };
+    let (listen, admin) = (format!("{scheme}://{}", listener.local_addr()?), format!("http://{}", admin.local_addr()?));
     let upstreams: Vec<String> = app.upstreams.iter().map(|one| one.settings.url.to_string()).collect();
-    writeln!(
-        out,
-        "backref {} listens on {}://{} (admin http://{}), upstream {}, store {}",
-        env!("CARGO_PKG_VERSION"),
-        if app.config.tls.is_some() { "https" } else { "http" },
-        listener.local_addr()?,
-        admin.local_addr()?,
-        upstreams.join(" "),
-        app.config.store.url
-    )?;
+    let (version, store) = (env!("CARGO_PKG_VERSION"), app.config.store.url.to_string());
+    let message = format!(
+        "backref {version} listens on {listen} (admin {admin}), upstream {}, store {store}",
+        upstreams.join(" ")
+    );
+    if is_json(app.config.log.format) {
+        let line = json!({
+            "timestamp": jiff::Timestamp::now().to_string(), "level": "INFO", "message": message, "version": version,
+            "listen": listen, "admin": admin, "upstreams": upstreams, "store": store,
+        });
+        writeln!(out, "{line}")?;
+    } else {
+        writeln!(out, "{message}")?;
+    }
     out.flush()
 }

@@ -17,7 +17,7 @@ use crate::{
 
 pub(super) fn run(command: &StoreCommand) -> ExitStatus {
     let StoreCommand::Copy(args) = command;
-    log_to_stderr(&Log { filter: "warn".to_owned(), format: LogFormat::Text });
+    log_to_stderr(&Log { filter: "warn".to_owned(), format: LogFormat::Text, access: 0.0 });
     match copy(args) {
         Ok(status) => status,
         Err(error) => {

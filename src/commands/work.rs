@@ -16,7 +16,7 @@ use super::{
 use crate::{
     app::App,
     cli,
-    config::{Config, Log, StoreUrl},
+    config::{Config, Log, LogFormat, StoreUrl},
     oci::{Digest, Repository},
     operator::{Operator, OperatorError, RepositorySession},
     store::{OpenFor, Recorded},
@@ -60,7 +60,7 @@ pub(super) fn run(
         );
         return ExitStatus::Usage;
     }
-    let log = Log { filter: quiet(&config.log.filter), ..config.log.clone() };
+    let log = Log { filter: quiet(&config.log.filter), format: for_people(config.log.format), access: 0.0 };
     log_to_stderr(&log);
     let mut named = Vec::new();
     for name in &args.repositories {
@@ -90,6 +90,11 @@ pub(super) fn run(
 /// Commands say by themselves what `serve` logs.
 fn quiet(filter: &str) -> String {
     if filter == "info" { "warn".to_owned() } else { filter.to_owned() }
+}
+
+/// What a command says goes to standard output, for machines with `--json`; what it logs beside is read by people.
+fn for_people(format: LogFormat) -> LogFormat {
+    if format == LogFormat::Auto { LogFormat::Text } else { format }
 }
 
 fn at_work(

@@ -78,6 +78,12 @@ pub(super) fn flag(text: &str) -> Parsed<bool> {
     text.parse().map_err(|_| format!("{text:?} is neither true nor false"))
 }
 
+/// A part of all, from 0 to 1.
+pub(super) fn share(text: &str) -> Parsed<f64> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| format!("{text:?} is no number from 0 (none) to 1 (all)"))
+}
+
 #[allow(clippy::unnecessary_wraps, reason = "one shape for all parsers")]
 pub(super) fn text(text: &str) -> Parsed<String> {
     Ok(text.to_owned())

@@ -110,6 +110,7 @@ impl Sources {
             }
             DeValue::String(text) => text.to_string(),
             DeValue::Integer(number) => number.to_string(),
+            DeValue::Float(number) => number.to_string(),
             DeValue::Boolean(flag) => flag.to_string(),
             other => return self.mistake(&place_of_value, format!("{key} cannot be {}", other.type_str())),
         };

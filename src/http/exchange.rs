@@ -27,7 +27,7 @@ pub(super) struct Exchange {
 impl Exchange {
     pub(super) fn new(app: &App, request: Request<Incoming>, side: &Side, upstream: Arc<Upstream>) -> Self {
         let (mut head, body) = request.into_parts();
-        let side = forwarded::side(app, &head, side);
+        let side = forwarded::side(app, &head.headers, side);
         // Each side of a proxy speaks its own version (RFC 9110, 2.5).
         head.version = Version::HTTP_11;
         to_upstream(&mut head.headers, &upstream.host, &upstream.via, &side);

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderName, HeaderValue, header, request};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::host::is_host;
 use crate::{app::App, upstream::headers::Side};
@@ -13,13 +13,13 @@ const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// How the client sees backref, and backref the client. `connection`: the same of the connection's two ends.
-pub(super) fn side(app: &App, head: &request::Parts, connection: &Side) -> Side {
-    let host = head.headers.get(header::HOST).unwrap_or(&connection.host).clone();
+pub(super) fn side(app: &App, headers: &HeaderMap, connection: &Side) -> Side {
+    let host = headers.get(header::HOST).unwrap_or(&connection.host).clone();
     let Side { scheme, peer, subject, .. } = connection;
     let mut side = Side { scheme: scheme.clone(), host, peer: peer.clone(), subject: subject.clone() };
     if is_trusted(app, &connection.peer) {
-        believe(app, &head.headers, &mut side);
-    } else if app.public_side.is_none() && last(&head.headers, &PROTO) == Some("https") {
+        believe(app, headers, &mut side);
+    } else if app.public_side.is_none() && last(headers, &PROTO) == Some("https") {
         app.untrusted_https.call_once(|| {
             tracing::warn!(
                 "a proxy at {} says that its clients use https, and is not in trusted_proxies: uploads may be sent to http \

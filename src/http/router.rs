@@ -2,31 +2,39 @@
 
 use std::{sync::Arc, time::Instant};
 
-use http::{Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::{Body as _, Incoming};
 
 use super::{
-    discover, exchange::Exchange, host::is_host, manifest_delete, manifest_get, manifest_put, passthrough, referrers,
-    registries, route::Route, tags_list,
+    access::{AnswerBody, Answered, Record},
+    discover,
+    exchange::Exchange,
+    failure, forwarded,
+    host::is_host,
+    manifest_delete, manifest_get, manifest_put, passthrough, referrers, registries,
+    request_id::{RequestIds, X_REQUEST_ID},
+    route::Route,
+    tags_list,
 };
 use crate::{
     app::App,
     error::Error,
     oci::ErrorCode,
     policy,
-    upstream::{Body, Upstream, headers::Side},
+    upstream::{Body, Upstream, headers::Side, waited},
 };
 
 /// Answers requests. Cheap to clone.
 #[derive(Clone)]
 pub struct Router {
     app: Arc<App>,
+    ids: Arc<RequestIds>,
 }
 
 impl Router {
     /// A router over what all requests share.
     pub fn new(app: Arc<App>) -> Self {
-        Self { app }
+        Self { app, ids: Arc::new(RequestIds::new()) }
     }
 
     /// What all requests share.
@@ -35,10 +43,33 @@ impl Router {
     }
 
     /// Answers one request. `side` is how its connection's two ends see each other.
-    pub async fn answer(&self, mut request: Request<Incoming>, side: &Side) -> Response<Body> {
+    pub async fn answer(&self, mut request: Request<Incoming>, side: &Side) -> Response<AnswerBody> {
         let start = Instant::now();
-        let line = tracing::enabled!(target: "backref::access", tracing::Level::DEBUG)
-            .then(|| format!("{} {}", request.method(), request.uri().path()));
+        let id = self.ids.of(request.headers().get(X_REQUEST_ID));
+        request.headers_mut().insert(X_REQUEST_ID, id.clone());
+        let access = self.app.config.log.access;
+        if access == 0.0 {
+            let (_, _, answer) = self.respond(request, side, start, &id).await;
+            return answer.map(AnswerBody::unlogged);
+        }
+        let record = Record::of(&mut request, start);
+        let client = Some(forwarded::side(&self.app, request.headers(), side).peer);
+        // In a box: whoever has no access log has no room for it.
+        let ((upstream, route, answer), waited) = Box::pin(waited(self.respond(request, side, start, &id))).await;
+        let is_drawn = access >= 1.0 || self.ids.draw() < access;
+        let answered = Answered { upstream, route, status: answer.status(), client, waited, is_drawn };
+        answer.map(|body| AnswerBody::logged(body, record, answered))
+    }
+
+    /// The answer, from which upstream, and which file gave it.
+    async fn respond(
+        &self,
+        mut request: Request<Incoming>,
+        side: &Side,
+        start: Instant,
+        id: &HeaderValue,
+    ) -> (Arc<str>, &'static str, Response<Body>) {
+        let uri = request.uri().clone();
         let admitted = admit(&request).and_then(|()| self.no_loop(&request));
         let asked = admitted.and_then(|()| {
             let upstream = registries::asked_for(&self.app, &mut request, side)?;
@@ -51,13 +82,12 @@ impl Router {
             }
             Err(error) => (Arc::default(), "refused", Err(error)),
         };
-        let answer = answer.unwrap_or_else(Error::answer);
-        self.app.metrics.request(name, route, answer.status(), start.elapsed());
-        if let Some(line) = line {
-            let (status, elapsed, peer) = (answer.status().as_u16(), start.elapsed(), &side.peer);
-            tracing::debug!(target: "backref::access", route, status, ?elapsed, ?peer, "{line}");
-        }
-        answer
+        let answer = answer.unwrap_or_else(|error| {
+            failure::log(&self.app.repeats, &error, &name, &uri, side, id);
+            error.answer(Some(id))
+        });
+        self.app.metrics.request(name.clone(), route, answer.status(), start.elapsed());
+        (name, route, answer)
     }
 
     /// Refuses what this process has sent to its upstream itself: each turn would make more of it.

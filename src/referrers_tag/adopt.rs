@@ -64,8 +64,7 @@ impl ReferrersTags {
             Ok(Some(replaced)) => replaced.finish(self, registry).await,
             Ok(None) => {}
             Err(error) => {
-                let (repository, subject) = (&subject.repository, &subject.digest);
-                tracing::info!(%error, %repository, %subject, "a referrers tag is stale");
+                self.say_stale(subject, &error);
             }
         }
         Ok(answer)

@@ -59,8 +59,7 @@ impl ReferrersTags {
                     match tags.flush_version(&registry, subject, *version, true).await {
                         Ok(index) => replaced.extend(index),
                         Err(error) => {
-                            let (repository, subject) = (&subject.repository, &subject.digest);
-                            tracing::info!(%error, %repository, %subject, "a referrers tag is stale");
+                            tags.say_stale(subject, &error);
                         }
                     }
                 }

@@ -11,6 +11,7 @@ use crate::{
     oci::{Digest, ReferrersTag, Repository},
     referrers::ManifestKey,
     relations::holds,
+    repeats::Repeats,
     store::{Store, TagState, TagWrite},
     tasks::Tasks,
     upstream::{CallerKey, Registry, reference_uri},
@@ -35,6 +36,7 @@ pub struct ReferrersTags {
     pub(super) may_not_write: Cache<(CallerKey, Arc<str>, Repository), ()>,
     /// Repositories whose replaced indexes could not be deleted not long ago.
     pub(super) keep_replaced: Cache<(Arc<str>, Repository), ()>,
+    repeats: Repeats,
 }
 
 /// How many subjects are remembered, of each kind, and for how long what a tag resolved to.
@@ -65,9 +67,20 @@ impl ReferrersTags {
             checked: cache(recheck),
             indexes: cache(KEPT),
             taking_out: Locks::default(),
+            repeats: Repeats::default(),
             may_not_write: cache(REFUSED),
             keep_replaced: cache(KEPT),
         }
+    }
+
+    /// A tag in the registry lacks what is on record, and whoever pushed could not write it.
+    pub(super) fn say_stale(&self, subject: &ManifestKey, error: &Error) {
+        let Some(left_out) = self.repeats.due("stale") else { return };
+        let ManifestKey { upstream, repository, digest } = subject;
+        tracing::warn!(
+            %upstream, %repository, subject = %digest, left_out,
+            "a referrers tag is not written: {error}. The next push of somebody who may writes it, or `backref repair`"
+        );
     }
 
     /// Whether a subject's tag was looked at not long ago.

@@ -17,8 +17,11 @@ use tokio::{
     time::sleep_until,
 };
 
-use super::{options::Options, service::Service, serving::Serving, transport::ConnectionInfo};
+use super::{
+    options::Options, refusal::Refusal, service::Service, serving::Serving, tls::HANDSHAKE, transport::ConnectionInfo,
+};
 use exchanges::Ended;
+use http::uri::Scheme;
 pub(super) use linger::answer_and_close;
 use shared::Shared;
 
@@ -32,7 +35,8 @@ pub(super) async fn serve<S: Service>(
     serving: Arc<Serving<S>>,
 ) {
     let shared = Arc::new(Shared::new(serving, &info));
-    drop(info);
+    let ConnectionInfo { scheme, peer, .. } = info;
+    let is_plain = scheme == Scheme::HTTP;
     let Options { limits, stop, .. } = &shared.serving.options;
     let mut timer = pin!(sleep_until(shared.progress.since() + limits.head_timeout));
     loop {
@@ -43,6 +47,16 @@ pub(super) async fn serve<S: Service>(
             () = timer.as_mut() => return,
         };
         let Ok(first) = read else { return };
+        if first == HANDSHAKE && is_plain {
+            if let Some(left_out) = shared.serving.options.repeats.due("tls") {
+                tracing::warn!(
+                    client = %peer, left_out,
+                    "a client speaks TLS where HTTP is spoken in the clear: it should ask for http://, or set [tls]"
+                );
+            }
+            let answer = shared.serving.service.refuse(Refusal::NotPlain);
+            return Box::pin(answer_and_close(io, answer)).await;
+        }
         // In boxes, so that a waiting connection has no room for them.
         io = match Box::pin(exchanges::run(io, first, shared.clone(), timer.as_mut())).await {
             Ended::Closed => return,

@@ -1,10 +1,12 @@
 //! What the workers have in common.
 
+use std::sync::Arc;
+
 use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::sync::CancellationToken;
 
 use super::accept::AcceptFailures;
-use crate::{config::Limits, tasks::Tasks};
+use crate::{config::Limits, repeats::Repeats, tasks::Tasks};
 
 /// What the workers have in common.
 #[derive(Clone)]
@@ -19,6 +21,8 @@ pub struct Options {
     pub open: Gauge,
     /// Logs connections that could not be accepted.
     pub failures: AcceptFailures,
+    /// Lines that would come again and again.
+    pub repeats: Arc<Repeats>,
     /// Work that outlives its request. The drain waits for it.
     pub tasks: Tasks,
     /// Cancelled when the process is about to stop: from then on each answer ends its connection, so that clients open

@@ -14,6 +14,8 @@ pub enum Refusal {
     HeadTooLarge(usize),
     /// The head was begun, but was not complete within this time.
     HeadTimeout(Duration),
+    /// The client speaks TLS where HTTP is spoken in the clear.
+    NotPlain,
     /// The client speaks plain HTTP where TLS is spoken.
     NotTls,
     /// As many requests are under way as clients may have connections.

@@ -23,7 +23,7 @@ pub struct TlsTcp {
 }
 
 /// The first byte of a TLS connection: a record that carries a handshake (RFC 8446, 5.1).
-const HANDSHAKE: u8 = 22;
+pub(super) const HANDSHAKE: u8 = 22;
 
 impl Transport for TlsTcp {
     type Io = TlsStream<TcpStream>;

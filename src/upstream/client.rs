@@ -12,7 +12,9 @@ use super::{
     connection::{Connections, Connector, InUse, Link, Pool},
     error::UpstreamError,
     framing,
+    outage::Outage,
     repeat::Again,
+    waited::Waiting,
 };
 use crate::config;
 
@@ -20,6 +22,7 @@ use crate::config;
 pub struct Client {
     connections: Connections<Body>,
     absolute: Option<Absolute>,
+    outage: Outage,
     answer_timeout: Duration,
     stall_timeout: Duration,
 }
@@ -34,6 +37,7 @@ impl Client {
     pub fn new(connector: Connector, upstream: &config::Upstream, limits: &config::Limits) -> Self {
         Self {
             absolute: Absolute::of(&connector, &upstream.url),
+            outage: Outage::new(upstream.url.to_string()),
             connections: Connections::new(connector, upstream, limits),
             answer_timeout: upstream.answer_timeout,
             stall_timeout: limits.stall_timeout,
@@ -64,21 +68,27 @@ impl Client {
         }
         let pool = self.connections.pool();
         let mut exchange = pin!(self.exchange(request, pool));
-        let (mut answer, link, replayed) = loop {
+        let waiting = Waiting::begin();
+        let exchanged = loop {
             let sending = upload.as_ref().is_some_and(|upload| upload.is_under_way());
             match tokio::time::timeout(self.answer_timeout, &mut exchange).await {
-                Ok(done) => break done?,
+                Ok(done) => break done,
                 // The time for an answer starts when all was asked; while bodies move, that they do is bounded.
                 Err(_) if sending => {}
-                Err(_) => return Err(UpstreamError::Timeout(self.answer_timeout)),
+                Err(_) => break Err(UpstreamError::Timeout(self.answer_timeout)),
             }
         };
+        drop(waiting);
+        let (mut answer, link, replayed) = exchanged.inspect_err(|error| self.outage.failed(error))?;
         if let Some(fault) = framing::fault(&answer) {
             if let Some(upload) = upload {
                 upload.close();
             }
-            return Err(UpstreamError::Malformed(fault.to_owned()));
+            let error = UpstreamError::Malformed(fault.to_owned());
+            self.outage.failed(&error);
+            return Err(error);
         }
+        self.outage.answered();
         if replayed {
             answer.extensions_mut().insert(Replayed);
         }

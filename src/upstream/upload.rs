@@ -2,7 +2,10 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, Waker, ready},
     time::Duration,
 };
@@ -24,6 +27,7 @@ pub struct ClientBody {
     /// Polling the client's body is what tells it `100 Continue`: not before the upstream said so.
     waiting: Option<Pin<Box<Sleep>>>,
     on_end: Option<OnEnd>,
+    received: Option<Received>,
 }
 
 /// What to do when the last of a request's body was read; travels in the request's extensions.
@@ -37,6 +41,10 @@ impl OnEnd {
     }
 }
 
+/// How many bytes of a request's body have come, for whoever counts them; travels in the request's extensions.
+#[derive(Clone)]
+pub struct Received(pub Arc<AtomicU64>);
+
 /// How long the upstream's `100 Continue` is waited for before the body is sent all the same (RFC 9110, 10.1.1).
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -46,8 +54,8 @@ impl ClientBody {
         let waiting = expects_continue.then(|| Box::pin(tokio::time::sleep(PATIENCE)));
         let progress = if expects_continue { Progress::Waiting(None) } else { Progress::Sending };
         let upload = Arc::new(Upload(Mutex::new(progress)));
-        let on_end = extensions.get().cloned();
-        Self { incoming, stall: Stall::new(stall_timeout), upload, waiting, on_end }
+        let (on_end, received) = (extensions.get().cloned(), extensions.get().cloned());
+        Self { incoming, stall: Stall::new(stall_timeout), upload, waiting, on_end, received }
     }
 
     /// Follows the body from elsewhere.
@@ -66,6 +74,11 @@ impl ClientBody {
             self.waiting = None;
         }
         let frame = ready!(self.stall.poll(cx, |cx| Pin::new(&mut self.incoming).poll_frame(cx)))?;
+        if let Some(Received(received)) = &self.received
+            && let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref())
+        {
+            received.fetch_add(data.len() as u64, Ordering::Relaxed);
+        }
         if frame.is_none() || self.incoming.is_end_stream() {
             self.upload.set(Progress::Sent);
             if let Some(OnEnd(then)) = self.on_end.take() {

@@ -44,7 +44,9 @@ const DIRECTION: Direction = Direction {
         &["config", "metrics", "referrers"],
         &["oci"],
     ],
-    leaves: &["budget", "locks", "min_rate", "tasks", "throttle", "random", "shares", "stall", "step", "tls"],
+    leaves: &[
+        "budget", "locks", "min_rate", "tasks", "throttle", "random", "repeats", "shares", "stall", "step", "tls",
+    ],
     names_only: &[("store", "upstream", &["ReadPermit"])],
 };
 

@@ -271,7 +271,7 @@ fn gate_tells_nothing_to_a_caller_to_whom_the_registry_shows_nothing() {
         let list = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}).to_string();
         let said = || {
             [("v1", image.as_slice()), (&tag, list.as_bytes())].map(|(reference, manifest)| {
-                let answer = push_by(&stand, &[], reference, manifest);
+                let answer = push_by(&stand, &[("X-Request-Id", "same")], reference, manifest);
                 (answer.status, answer.header("WWW-Authenticate").to_owned(), answer.text())
             })
         };

@@ -24,6 +24,7 @@ mod idle;
 mod learned;
 mod limits;
 mod list;
+mod logs;
 mod loops;
 mod malformed;
 mod manifests_passed;

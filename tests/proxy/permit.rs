@@ -88,9 +88,10 @@ fn permit_of_one_caller_shows_nothing_to_the_next() {
 #[test]
 fn permit_refusal_is_the_same_whether_there_are_referrers_or_not() {
     let stand = up(decide);
-    let without = stand.ask(&[WRONG]);
+    let same = ("X-Request-Id", "same");
+    let without = stand.ask(&[WRONG, same]);
     stand.push("a");
-    let with = stand.ask(&[WRONG]);
+    let with = stand.ask(&[WRONG, same]);
     assert_eq!((without.status, without.text()), (with.status, with.text()));
 }
 

@@ -94,7 +94,10 @@ fn passthrough_drops_hop_by_hop_headers_of_a_request() {
     let head = fake.seen()[0].head.clone();
     let mut names: Vec<_> = head.names().iter().map(|name| name.to_ascii_lowercase()).collect();
     names.sort();
-    assert_eq!(names, ["host", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-stays"]);
+    assert_eq!(
+        names,
+        ["host", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id", "x-stays"]
+    );
 }
 
 #[test]

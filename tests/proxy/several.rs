@@ -1,7 +1,5 @@
 //! Several registries behind one backref, told apart by the host that clients ask for.
 
-use serde_json::json;
-
 use crate::manifests::{INDEX, plain, referrer};
 use crate::support::http::{self, Answer};
 use crate::support::{Backref, Fake, Holdings, sha256};
@@ -97,8 +95,7 @@ fn upstreams_that_nobody_knows_are_not_to_be_had() {
     assert_eq!(stand.ask("rest.test:80", "GET", "/v2/", b"").status, 200);
     let answer = stand.ask("elsewhere.test", "GET", "/v2/", b"");
     assert_eq!(answer.status, 421);
-    assert_eq!(
-        answer.json(),
-        json!({"errors": [{"code": "UNSUPPORTED", "message": "no registry is to be had here as \"elsewhere.test\""}]})
-    );
+    let message = "no registry is to be had here as \"elsewhere.test\"";
+    let error = &answer.json()["errors"][0];
+    assert_eq!((&error["code"], &error["message"]), (&"UNSUPPORTED".into(), &message.into()));
 }

@@ -141,6 +141,10 @@ impl Backref {
         for name in theirs.filter(|name| name.to_string_lossy().starts_with("BACKREF_")) {
             command.env_remove(name);
         }
+        // Tests are people here: they read the log, which is no terminal's.
+        if !self.options.config.contains("format =") {
+            command.env("BACKREF_LOG_FORMAT", "text");
+        }
         command.arg(name);
         // Where there are several, the configuration names them.
         if !self.options.upstream.is_empty() {
@@ -242,6 +246,11 @@ impl Backref {
     /// What it said since it was started last.
     pub(crate) fn log(&self) -> String {
         self.running().stderr()
+    }
+
+    /// What it said on standard output.
+    pub(crate) fn announced(&self) -> String {
+        self.running().stdout()
     }
 
     fn running(&self) -> &Process {

@@ -8,11 +8,11 @@ use hyper::body::Incoming;
 use crate::{
     app::App,
     error::Error,
-    http::Router,
+    http::{AnswerBody, Router},
     oci::ErrorCode,
     server::{ConnectionInfo, Refusal, Service},
     shares::Exhausted,
-    upstream::{Body, headers::Side},
+    upstream::headers::Side,
 };
 
 /// A worker's way to answer requests.
@@ -27,7 +27,7 @@ impl RegistryService {
 }
 
 impl Service for RegistryService {
-    type Body = Body;
+    type Body = AnswerBody;
     type Client = Side;
 
     fn client(&self, connection: &ConnectionInfo) -> Side {
@@ -41,11 +41,11 @@ impl Service for RegistryService {
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>, client: &Side) -> Response<Body> {
+    async fn answer(&self, request: Request<Incoming>, client: &Side) -> Response<AnswerBody> {
         self.router.answer(request, client).await
     }
 
-    fn refuse(&self, refusal: Refusal) -> Response<Body> {
+    fn refuse(&self, refusal: Refusal) -> Response<AnswerBody> {
         let unsupported = |message: &str| Error::bad(ErrorCode::Unsupported, message);
         let refused = |status, message| Error::Request(status, ErrorCode::SizeInvalid, message);
         let error = match refusal {
@@ -60,9 +60,10 @@ impl Service for RegistryService {
             Refusal::HeadTimeout(limit) => {
                 refused(StatusCode::REQUEST_TIMEOUT, format!("the request's head was not complete within {limit:?}"))
             }
+            Refusal::NotPlain => unsupported("HTTP is spoken here in the clear: ask for the same address with http://"),
             Refusal::NotTls => unsupported("TLS is spoken here: ask for the same address with https://"),
             Refusal::NoPlace => Error::Busy(Exhausted),
         };
-        error.answer()
+        error.answer(None).map(AnswerBody::unlogged)
     }
 }

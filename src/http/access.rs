@@ -1,0 +1,204 @@
+//! The access log: one line for each request, or for a part of them, when its answer has ended.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use super::request_id::X_REQUEST_ID;
+use crate::upstream::{Body, BodyError, Received};
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// What a line says.
+pub(super) struct Record {
+    method: Method,
+    uri: Uri,
+    user_agent: Option<HeaderValue>,
+    request_id: HeaderValue,
+    traceparent: Option<HeaderValue>,
+    start: Instant,
+    received: Arc<AtomicU64>,
+    answered: Answered,
+    sent: u64,
+    is_whole: bool,
+}
+
+/// What is known once there is an answer.
+#[derive(Default)]
+pub(super) struct Answered {
+    pub(super) upstream: Arc<str>,
+    pub(super) route: &'static str,
+    pub(super) status: StatusCode,
+    pub(super) client: Option<HeaderValue>,
+    /// How long registries were waited for.
+    pub(super) waited: Duration,
+    /// Of its part: one that fails is said all the same.
+    pub(super) is_drawn: bool,
+}
+
+impl Record {
+    /// Of a request that has come, and has its name.
+    pub(super) fn of<B>(request: &mut Request<B>, start: Instant) -> Box<Self> {
+        let received = Arc::<AtomicU64>::default();
+        request.extensions_mut().insert(Received(received.clone()));
+        let headers: &HeaderMap = request.headers();
+        Box::new(Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            user_agent: headers.get(header::USER_AGENT).cloned(),
+            request_id: headers.get(X_REQUEST_ID).cloned().unwrap_or(HeaderValue::from_static("unknown")),
+            traceparent: headers.get(TRACEPARENT).cloned(),
+            start,
+            received,
+            answered: Answered::default(),
+            sent: 0,
+            is_whole: false,
+        })
+    }
+
+    fn write(&self) {
+        let Answered { upstream, route, status, client, waited, is_drawn } = &self.answered;
+        if !is_drawn && !status.is_server_error() {
+            return;
+        }
+        let text = |value: &Option<HeaderValue>| {
+            value.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        tracing::info!(
+            target: "backref::access",
+            method = %self.method,
+            path = self.uri.path(),
+            query = self.uri.query().map(without_secrets),
+            upstream = &**upstream,
+            route,
+            status = status.as_u16(),
+            duration_seconds = seconds(self.start.elapsed()),
+            upstream_duration_seconds = seconds(*waited),
+            bytes_in = self.received.load(Ordering::Relaxed),
+            bytes_out = self.sent,
+            whole = self.is_whole,
+            client = text(client),
+            user_agent = text(&self.user_agent),
+            request_id = text(&Some(self.request_id.clone())),
+            trace_id = self.traceparent.as_ref().and_then(trace_id),
+        );
+    }
+}
+
+/// With six places: a millionth is what clocks are good for.
+fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e6
+}
+
+/// The id of a trace in a `traceparent` (W3C Trace Context, 3.2.2.3).
+fn trace_id(traceparent: &HeaderValue) -> Option<&str> {
+    let id = traceparent.to_str().ok()?.split('-').nth(1)?;
+    (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
+}
+
+/// Parameters whose values say nothing that is to be kept from anybody: all others could be tokens or signatures.
+const PLAIN: [&str; 12] = [
+    "artifactType",
+    "artifact_type",
+    "digest",
+    "filter",
+    "from",
+    "last",
+    "mount",
+    "n",
+    "nextToken",
+    "ns",
+    "page",
+    "scope",
+];
+
+/// A query with the values of all parameters left out but those that are known to hold no secret.
+fn without_secrets(query: &str) -> String {
+    let pair = |pair: &str| match pair.split_once('=') {
+        Some((name, _)) if !PLAIN.contains(&name) => format!("{name}=…"),
+        _ => pair.to_owned(),
+    };
+    query.split('&').map(pair).collect::<Vec<_>>().join("&")
+}
+
+/// An answer's body, and what is said when it has ended.
+pub struct AnswerBody {
+    body: Body,
+    record: Option<Box<Record>>,
+}
+
+impl AnswerBody {
+    /// One of which nothing is said.
+    pub fn unlogged(body: Body) -> Self {
+        Self { body, record: None }
+    }
+
+    pub(super) fn logged(body: Body, mut record: Box<Record>, answered: Answered) -> Self {
+        record.answered = answered;
+        record.is_whole = body.is_end_stream();
+        Self { body, record: Some(record) }
+    }
+}
+
+impl HttpBody for AnswerBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(frame) = &polled
+            && let Self { body, record: Some(record) } = &mut *self
+        {
+            if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
+                record.sent += data.len() as u64;
+            }
+            record.is_whole = frame.is_none() || (matches!(frame, Some(Ok(_))) && body.is_end_stream());
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        if let Some(record) = &self.record {
+            record.write();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn access_log_has_no_secret_of_a_query() {
+        let query = "n=5&last=v1&token=abc&X-Amz-Signature=def&_state=ghi&flag";
+        assert_eq!(without_secrets(query), "n=5&last=v1&token=…&X-Amz-Signature=…&_state=…&flag");
+    }
+
+    #[test]
+    fn access_log_takes_the_trace_of_a_traceparent_alone() {
+        let id = |text: &'static str| trace_id(&HeaderValue::from_static(text)).map(str::to_owned);
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        assert_eq!(id("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").as_deref(), Some(trace));
+        assert_eq!((id("x"), id("00-short-1-1"), id("00-4bf92f3577b34da6a3ce929d0e0e473z-1-1")), (None, None, None));
+    }
+}
