@@ -65,14 +65,15 @@ impl App {
     /// Opens the store, for that many threads that read; nothing is asked of the upstream yet.
     pub fn build(config: Config, purpose: OpenFor, readers: usize) -> Result<Arc<Self>, BuildError> {
         let store = open_store(&config.store, purpose, readers)?;
-        let shared = Shared::new(&config);
+        let metrics = Arc::new(Metrics::default());
+        let shared = Shared::new(&config, metrics.clone());
         let upstream = Arc::new(shared.upstream(&config, &config.upstream)?);
         let others = config.others.iter().map(|other| shared.upstream(&config, other).map(Arc::new));
         let upstreams = Upstreams::new(upstream.clone(), others.collect::<Result<_, _>>()?);
         // Each sends one request at a time, for a client that holds no connection any more.
         let to_upstreams = upstreams.iter().map(|one| one.settings.connections).sum();
         let most_tasks = config.limits.connections.min(to_upstreams);
-        let (metrics, tasks) = (Arc::new(Metrics::default()), Tasks::new(most_tasks, config.limits.stall_timeout));
+        let tasks = Tasks::new(most_tasks, config.limits.stall_timeout);
         let tags = Arc::new(ReferrersTags::new(store.clone(), tasks.clone(), config.referrers.recheck));
         let listing = Arc::new(Listing::new(store.clone(), tags.clone(), metrics.clone(), tasks.clone()));
         let changes =
@@ -112,21 +113,24 @@ struct Shared {
     budget: Budget,
     callers: ring::hmac::Key,
     via: HeaderValue,
+    metrics: Arc<Metrics>,
 }
 
 impl Shared {
-    fn new(config: &Config) -> Self {
+    fn new(config: &Config, metrics: Arc<Metrics>) -> Self {
         let via = HeaderValue::from_str(&format!("1.1 backref-{:016x}", random::u64()));
         Self {
             budget: Budget::new(config.limits.buffered, config.limits.stall_timeout),
             callers: random::hash_key(),
             // Invariant: letters, digits, dots, dashes and a space.
             via: via.unwrap_or(HeaderValue::from_static("1.1 backref")),
+            metrics,
         }
     }
 
     fn upstream(&self, config: &Config, settings: &config::Upstream) -> Result<Upstream, ConnectorError> {
-        let client = Client::new(Connector::new(settings)?, settings, &config.limits);
+        let seconds = self.metrics.upstream_seconds(&settings.name);
+        let client = Client::new(Connector::new(settings)?, settings, &config.limits, seconds);
         Ok(Upstream {
             name: settings.name.clone(),
             // Invariant: an authority that parsed is made of visible ASCII.
@@ -148,7 +152,7 @@ impl Shared {
 
 /// The registry that the settings name; nothing is asked of it yet.
 pub fn upstream(config: &Config) -> Result<Upstream, ConnectorError> {
-    Shared::new(config).upstream(config, &config.upstream)
+    Shared::new(config, Arc::default()).upstream(config, &config.upstream)
 }
 
 fn public_side(url: Option<&Origin>) -> Option<(HeaderValue, HeaderValue)> {

@@ -6,10 +6,14 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::Sources;
 
+/// With the commit, and how it was built.
+const VERSION: &str =
+    concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_COMMIT"), ", ", env!("BUILD_PROFILE"), ")");
+
 /// Gives an existing container registry the OCI referrers API, so that signatures, SBOMs and scan reports can be
 /// attached to images and found again.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, arg_required_else_help = true, subcommand_required = true)]
+#[command(version = VERSION, max_term_width = 100, arg_required_else_help = true, subcommand_required = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

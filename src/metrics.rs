@@ -1,5 +1,7 @@
 //! What is counted, in Prometheus' words.
 
+mod process;
+
 use std::{
     fmt::{self, Write},
     sync::{Arc, Mutex, PoisonError},
@@ -9,7 +11,7 @@ use std::{
 use http::StatusCode;
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text},
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
     registry::Registry,
 };
 
@@ -21,6 +23,7 @@ pub struct Metrics {
     registry: Mutex<Registry>,
     requests: Family<RequestLabels, Counter>,
     seconds: Family<RouteLabels, Histogram>,
+    upstream_seconds: Family<UpstreamLabels, Histogram>,
     permits: Family<PermitLabels, Counter>,
     digest_tags: Family<TagLabels, Counter>,
     gates: Family<GateLabels, Counter>,
@@ -117,11 +120,17 @@ enum CascadeOutcome {
 /// From a tenth of a millisecond to more than a minute.
 const BUCKETS: [f64; 13] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0, 20.0, 80.0];
 
+/// Of all names but those of the process.
+const PREFIX: &str = "backref";
+
 impl Default for Metrics {
     fn default() -> Self {
-        let mut registry = Registry::with_prefix("backref");
+        let mut all = Registry::default();
+        all.register_collector(Box::new(process::Process));
+        let registry = all.sub_registry_with_prefix(PREFIX);
         let requests = Family::default();
         let seconds = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
+        let upstream_seconds = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
         let permits = Family::default();
         let gates = Family::default();
         let cascade_deletes = Family::default();
@@ -130,7 +139,14 @@ impl Default for Metrics {
         let upstream_up = Family::default();
         let digest_tags = Family::default();
         registry.register("requests", "Requests answered, by upstream, route and status", requests.clone());
-        registry.register("request_seconds", "Time to the head of the answer", seconds.clone());
+        registry.register("request_duration_seconds", "Time to the head of the answer", seconds.clone());
+        registry.register(
+            "upstream_request_duration_seconds",
+            "Time to the head of the registry's answer, of each request to it",
+            upstream_seconds.clone(),
+        );
+        let build = [("version", env!("CARGO_PKG_VERSION")), ("commit", env!("BUILD_COMMIT"))];
+        registry.register("build", "Which backref this is", Info::new(build));
         registry.register("access_checks", "Access checks of callers that read lists, by outcome", permits.clone());
         registry.register("digest_tags", "Digest tags written for referrers, by outcome", digest_tags.clone());
         registry.register("gates", "Pushes to tags that a gate covers, by outcome", gates.clone());
@@ -162,9 +178,10 @@ impl Default for Metrics {
         registry.register("store_up", "1 if the database takes writes, else 0", store_up.clone());
         registry.register("connections", "Clients' connections that are open", connections.clone());
         Self {
-            registry: Mutex::new(registry),
+            registry: Mutex::new(all),
             requests,
             seconds,
+            upstream_seconds,
             permits,
             digest_tags,
             gates,
@@ -186,6 +203,12 @@ impl Metrics {
         let labels = RequestLabels { upstream: upstream.clone(), route, status: status.as_u16() };
         self.requests.get_or_create(&labels).inc();
         self.seconds.get_or_create(&RouteLabels { upstream, route }).observe(elapsed.as_secs_f64());
+    }
+
+    /// What counts how long an upstream takes to answer, in seconds.
+    pub fn upstream_seconds(&self, upstream: &Arc<str>) -> Histogram {
+        let labels = UpstreamLabels { upstream: UpstreamName(upstream.clone()) };
+        self.upstream_seconds.get_or_create_owned(&labels)
     }
 
     /// Counts an access check.
@@ -217,7 +240,7 @@ impl Metrics {
         let help = "When the certificate that clients are shown ends, in seconds since 1970";
         // Nothing that holds it can panic half-way.
         let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
-        registry.register("certificate_expiry_timestamp_seconds", help, gauge.clone());
+        registry.sub_registry_with_prefix(PREFIX).register("certificate_expiry_timestamp_seconds", help, gauge.clone());
         gauge
     }
 

@@ -1,10 +1,14 @@
 //! Requests to the upstream, over hyper's own HTTP/1.1 connections.
 
-use std::{pin::pin, time::Duration};
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use hyper::{body::Incoming, client::conn::TrySendError};
+use prometheus_client::metrics::histogram::Histogram;
 
 use super::{
     absolute::Absolute,
@@ -23,6 +27,8 @@ pub struct Client {
     connections: Connections<Body>,
     absolute: Option<Absolute>,
     outage: Outage,
+    /// How long answers take to begin.
+    seconds: Histogram,
     answer_timeout: Duration,
     stall_timeout: Duration,
 }
@@ -34,10 +40,11 @@ pub struct Replayed;
 
 impl Client {
     /// A client with connections of its own.
-    pub fn new(connector: Connector, upstream: &config::Upstream, limits: &config::Limits) -> Self {
+    pub fn new(connector: Connector, upstream: &config::Upstream, limits: &config::Limits, seconds: Histogram) -> Self {
         Self {
             absolute: Absolute::of(&connector, &upstream.url),
             outage: Outage::new(upstream.url.to_string()),
+            seconds,
             connections: Connections::new(connector, upstream, limits),
             answer_timeout: upstream.answer_timeout,
             stall_timeout: limits.stall_timeout,
@@ -68,7 +75,7 @@ impl Client {
         }
         let pool = self.connections.pool();
         let mut exchange = pin!(self.exchange(request, pool));
-        let waiting = Waiting::begin();
+        let (waiting, since) = (Waiting::begin(), Instant::now());
         let exchanged = loop {
             let sending = upload.as_ref().is_some_and(|upload| upload.is_under_way());
             match tokio::time::timeout(self.answer_timeout, &mut exchange).await {
@@ -89,6 +96,7 @@ impl Client {
             return Err(error);
         }
         self.outage.answered();
+        self.seconds.observe(since.elapsed().as_secs_f64());
         if replayed {
             answer.extensions_mut().insert(Replayed);
         }

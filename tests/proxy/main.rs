@@ -29,6 +29,7 @@ mod loops;
 mod malformed;
 mod manifests_passed;
 mod manifests_refused;
+mod metrics;
 mod must_exist;
 mod native;
 mod older;

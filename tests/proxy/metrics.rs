@@ -1,0 +1,28 @@
+//! What Prometheus is told.
+
+use crate::support::{Backref, Fake, http};
+
+#[test]
+fn metrics_have_the_names_and_units_that_everybody_uses() {
+    let fake = Fake::start(|visit| visit.answer("200 OK", &[], ""));
+    let backref = Backref::of(&fake.url()).start();
+    for _ in 0..3 {
+        http::get(&format!("{}/v2/", backref.url()), &[]);
+    }
+    let page = http::get(&format!("{}/metrics", backref.admin_url()), &[]).text();
+    let value = |name: &str| {
+        let line = page.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])));
+        let value = line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        value.unwrap_or_else(|| panic!("no {name} in {page}"))
+    };
+    let count = value("backref_request_duration_seconds_count");
+    assert!(count >= 3.0 && value("backref_upstream_request_duration_seconds_count") >= 3.0, "{page}");
+    let build = format!("backref_build_info{{version=\"{}\",commit=\"", env!("CARGO_PKG_VERSION"));
+    assert!(page.contains(&build), "{page}");
+    assert!(value("process_resident_memory_bytes") > 1e6 && value("process_open_fds") > 5.0, "{page}");
+    assert!(value("process_cpu_seconds_total") >= 0.0 && value("process_max_fds") > 5.0);
+    let since_1970 =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs_f64();
+    let age = since_1970 - value("process_start_time_seconds");
+    assert!((-2.0..600.0).contains(&age), "it began {age} s ago");
+}
