@@ -7,8 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::Sources;
 
 /// With the commit, and how it was built.
-const VERSION: &str =
-    concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_COMMIT"), ", ", env!("BUILD_PROFILE"), ")");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_COMMIT"), ", ", env!("BUILD_PROFILE"), ")");
 
 /// Gives an existing container registry the OCI referrers API, so that signatures, SBOMs and scan reports can be
 /// attached to images and found again.

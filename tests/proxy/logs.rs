@@ -67,6 +67,12 @@ fn logs_access_has_the_facts_of_a_request_as_fields() {
     );
     let (all, upstream) = (of("duration_seconds").as_f64().unwrap(), of("upstream_duration_seconds").as_f64().unwrap());
     assert!(0.0 < upstream && upstream <= all && all < 30.0, "{line}");
+    let page = include_str!("../../docs/metrics-and-logs.md");
+    for name in
+        line.as_object().unwrap().keys().filter(|name| !["level", "target", "timestamp"].contains(&name.as_str()))
+    {
+        assert!(page.contains(&format!("`{name}`")), "the docs don't say what {name} is");
+    }
     assert!(!backref.log().contains("s3cret"), "{}", backref.log());
     assert_eq!(fake.seen()[0].head.values("X-Request-Id"), ["mine-1"]);
 }

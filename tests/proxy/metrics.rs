@@ -26,3 +26,20 @@ fn metrics_have_the_names_and_units_that_everybody_uses() {
     let age = since_1970 - value("process_start_time_seconds");
     assert!((-2.0..600.0).contains(&age), "it began {age} s ago");
 }
+
+/// The page in the docs has every metric that the code registers, and no other.
+#[test]
+fn metrics_are_those_of_the_docs() {
+    let code = include_str!("../../src/metrics.rs").split_whitespace().collect::<Vec<_>>().join(" ");
+    let page = include_str!("../../docs/metrics-and-logs.md");
+    let calls =
+        code.split("register(").skip(1).filter_map(|call| call.trim_start().strip_prefix('"')?.split('"').next());
+    let mut registered: Vec<&str> = calls.collect();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `backref_")?.split('`').next());
+    let plain = |name: &'static str| name.trim_end_matches("_total").trim_end_matches("_info");
+    let mut described: Vec<&str> = rows.map(plain).collect();
+    registered.sort_unstable();
+    described.sort_unstable();
+    assert!(registered.len() > 10, "{registered:?}");
+    assert_eq!(described, registered);
+}
