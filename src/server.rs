@@ -18,7 +18,7 @@ use std::{sync::Arc, thread};
 use tokio::{runtime, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
-pub use accept::{AcceptFailures, Acceptor};
+pub use accept::Acceptor;
 pub use descriptors::{Descriptors, raise_descriptor_limit};
 pub use options::Options;
 pub use refusal::Refusal;

@@ -22,7 +22,7 @@ use crate::{
     app::App,
     cli::Serve,
     config::{Config, Tls},
-    server::{self, AcceptFailures, Acceptor, Options, PlainTcp, Server, TlsTcp, raise_descriptor_limit},
+    server::{self, Acceptor, Options, PlainTcp, Server, TlsTcp, raise_descriptor_limit},
     store::OpenFor,
     tls::{CertificateError, CertificateFiles, Certificates},
 };
@@ -60,8 +60,7 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let readers = server::workers(config.workers) + 1;
     let app = App::build(config, OpenFor::Serving, readers)?;
     let leaving = CancellationToken::new();
-    let failures = AcceptFailures::default();
-    let options = options(&app, &failures, &leaving);
+    let options = options(&app, &leaving);
     let (notifications, looking) = notified(&app)?.unzip();
     let service = || RegistryService::new(app.clone());
     let certificates = certificates(&app)?;
@@ -75,7 +74,7 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         tell_manager(NotifyState::Ready);
         // The socket closes with its last holder: the workers, when they stop.
         drop(listener);
-        let admin = Acceptor::new("admin", tokio::net::TcpListener::from_std(admin)?, failures);
+        let admin = Acceptor::new("admin", tokio::net::TcpListener::from_std(admin)?, app.repeats.clone());
         if let Some((certificates, _)) = certificates {
             tokio::spawn(certificates.keep_up());
         }
@@ -120,7 +119,7 @@ fn tell_manager(state: NotifyState<'_>) {
     }
 }
 
-fn options(app: &Arc<App>, failures: &AcceptFailures, leaving: &CancellationToken) -> Options {
+fn options(app: &Arc<App>, leaving: &CancellationToken) -> Options {
     let limits = &app.config.limits;
     let descriptors = raise_descriptor_limit();
     if let Some(warning) = descriptors.warning(limits.connections) {
@@ -131,7 +130,6 @@ fn options(app: &Arc<App>, failures: &AcceptFailures, leaving: &CancellationToke
         connections: descriptors.connections(limits.connections),
         limits: limits.clone(),
         open: app.metrics.connections.clone(),
-        failures: failures.clone(),
         repeats: app.repeats.clone(),
         tasks: app.tasks.clone(),
         leaving: leaving.clone(),

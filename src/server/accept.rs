@@ -1,49 +1,19 @@
 //! Accepting connections, also when the system has no descriptor to give.
 
-use std::{
-    fs::File,
-    io,
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::repeats::Repeats;
+
 /// How long a listener waits after a failure.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// How often failures are logged.
-const LOG_EVERY: Duration = Duration::from_secs(1);
-
-/// Failures to accept of all listeners, logged together, once a second at most. Cheap to clone.
-#[derive(Clone, Default)]
-pub struct AcceptFailures(Arc<Mutex<Unlogged>>);
-
-#[derive(Default)]
-struct Unlogged {
-    failures: u64,
-    last_line: Option<Instant>,
-}
-
-impl AcceptFailures {
-    fn add(&self, listener: &str, error: &io::Error) {
-        // Nothing that holds it can panic half-way.
-        let mut unlogged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        unlogged.failures += 1;
-        if unlogged.last_line.is_none_or(|last| last.elapsed() >= LOG_EVERY) {
-            let failures = std::mem::take(&mut unlogged.failures);
-            unlogged.last_line = Some(Instant::now());
-            tracing::warn!(%error, listener, failures, "a connection could not be accepted");
-        }
-    }
-}
 
 /// A listening socket whose `accept` always ends with a connection.
 pub struct Acceptor {
     name: &'static str,
     listener: TcpListener,
-    failures: AcceptFailures,
+    repeats: Arc<Repeats>,
     reserve: Option<Reserve>,
 }
 
@@ -55,8 +25,8 @@ struct Reserve {
 
 impl Acceptor {
     /// `name` is for the log.
-    pub fn new(name: &'static str, listener: TcpListener, failures: AcceptFailures) -> Self {
-        Self { name, listener, failures, reserve: None }
+    pub fn new(name: &'static str, listener: TcpListener, repeats: Arc<Repeats>) -> Self {
+        Self { name, listener, repeats, reserve: None }
     }
 
     /// Keeps `size` descriptors back, so that as many connections are accepted also when the process has used up all
@@ -80,7 +50,9 @@ impl Acceptor {
                     return accepted;
                 }
                 Err(error) => {
-                    self.failures.add(self.name, &error);
+                    if let Some(left_out) = self.repeats.due(self.name) {
+                        tracing::warn!(%error, listener = self.name, left_out, "a connection could not be accepted");
+                    }
                     if self.reserve.as_mut().is_none_or(|reserve| !reserve.release()) {
                         tokio::time::sleep(PAUSE).await;
                     }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::sync::CancellationToken;
 
-use super::accept::AcceptFailures;
 use crate::{config::Limits, repeats::Repeats, tasks::Tasks};
 
 /// What the workers have in common.
@@ -19,8 +18,6 @@ pub struct Options {
     pub limits: Limits,
     /// Counts the open connections.
     pub open: Gauge,
-    /// Logs connections that could not be accepted.
-    pub failures: AcceptFailures,
     /// Lines that would come again and again.
     pub repeats: Arc<Repeats>,
     /// Work that outlives its request. The drain waits for it.

@@ -48,8 +48,8 @@ impl<S: Service, T: Transport> Worker<S, T> {
         // The worker's own: whoever waits for it locks it, in every connection.
         options.stop = options.stop.child_token();
         options.leaving = options.leaving.child_token();
-        let Options { open, failures, stop, tasks, limits, .. } = options.clone();
-        let mut acceptor = Acceptor::new("listen", TcpListener::from_std(listener)?, failures);
+        let Options { open, repeats, stop, tasks, limits, .. } = options.clone();
+        let mut acceptor = Acceptor::new("listen", TcpListener::from_std(listener)?, repeats);
         let serving = Arc::new(Serving { options, service, places: places.clone() });
         let connections = TaskTracker::new();
         let accept = async {

@@ -60,7 +60,7 @@ fn limit(backref: &Backref, files: u64) {
 }
 
 #[test]
-fn admin_accepts_without_a_free_file_descriptor_and_logs_one_line_a_second() {
+fn admin_accepts_without_a_free_file_descriptor_and_says_so_once_in_a_while() {
     let stand = Stand::up(Holdings::serve);
     assert_alive(&stand.backref);
     let started = Instant::now();
@@ -74,10 +74,10 @@ fn admin_accepts_without_a_free_file_descriptor_and_logs_one_line_a_second() {
     };
     let failures = until("more failures than lines", || {
         let lines = lines();
-        assert!(lines.len() as u64 <= started.elapsed().as_secs() + 1, "{lines:#?}");
-        let count = |line: &String| line.split("failures=").nth(1)?.split_whitespace().next()?.parse::<usize>().ok();
+        assert!(lines.len() as u64 <= started.elapsed().as_secs() / 10 + 1, "{lines:#?}");
+        let count = |line: &String| line.split("left_out=").nth(1)?.split_whitespace().next()?.parse::<usize>().ok();
         let failures: usize = lines.iter().filter_map(count).sum();
-        (lines.len() >= 3).then_some(failures)
+        (lines.len() >= 2).then_some(failures)
     });
     assert!(failures > 10, "{failures} failures in {:#?}", lines());
     for _ in 0..100 {
