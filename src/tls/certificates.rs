@@ -15,7 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use rustls::{
     RootCertStore, ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    server::WebPkiClientVerifier,
+    server::{NoServerSessionStorage, WebPkiClientVerifier},
 };
 use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 use x509_cert::{Certificate, der::Decode};
@@ -146,8 +146,13 @@ impl Content {
         };
         let mut config = builder.with_single_cert(chain, key).map_err(CertificateError::Pair)?;
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-        // Of this configuration alone: nobody comes back by a ticket whom it wouldn't let in.
-        config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(CertificateError::Rustls)?;
+        if files.client_ca.is_some() {
+            // A certificate is looked at for each connection: one that has ended since doesn't come back by a ticket.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        } else {
+            config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(CertificateError::Rustls)?;
+        }
         Ok((Arc::new(config), end))
     }
 }

@@ -4,6 +4,12 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::symlink;
+use std::sync::Arc;
+
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
+use rustls::{ClientConfig, HandshakeKind, RootCertStore};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio_rustls::TlsConnector;
 
 use reqwest::{Certificate, Client, Identity, Version, tls};
 
@@ -227,4 +233,41 @@ async fn tls_a_permit_is_for_the_client_that_was_named() {
         assert_eq!(stranger.status(), 403);
         assert!(!stranger.text().await.unwrap().contains(&sha256(&one)));
     }
+}
+
+/// How two connections of one client began.
+async fn handshakes(backref: &Backref, authority: &Authority) -> Vec<HandshakeKind> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).expect("PEM")).expect("an authority");
+    let (certificate, key) = authority.issue("somebody");
+    let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).expect("PEM")];
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("PEM");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
+    let config = config.with_root_certificates(roots).with_client_auth_cert(chain, key).expect("a key");
+    let connector = TlsConnector::from(Arc::new(config));
+    let mut kinds = Vec::new();
+    for _ in 0..2 {
+        let stream = tokio::net::TcpStream::connect(backref.host()).await.expect("backref takes connections");
+        let name = ServerName::try_from("127.0.0.1").expect("a name");
+        let mut stream = connector.connect(name, stream).await.expect("TLS");
+        stream
+            .write_all(b"GET /v2/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            .await
+            .expect("an open connection");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.expect("an answer");
+        assert!(answer.starts_with(b"HTTP/1.1 200 "));
+        kinds.push(stream.get_ref().1.handshake_kind().expect("a handshake"));
+    }
+    kinds
+}
+
+#[tokio::test]
+async fn tls_sessions_are_taken_up_again_but_not_where_clients_show_certificates() {
+    let (fake, authority) = (echo(), Authority::new());
+    let open = handshakes(&up(&fake, &authority, ""), &authority).await;
+    assert_eq!(open, [HandshakeKind::Full, HandshakeKind::Resumed]);
+    let shown = handshakes(&up(&fake, &authority, &client_ca(&authority)), &authority).await;
+    assert_eq!(shown, [HandshakeKind::Full, HandshakeKind::Full]);
 }
