@@ -1,6 +1,7 @@
 //! TLS, by rustls with ring: as a client, whose certificates are believed; as a server, which certificate is shown.
 
 mod certificates;
+mod chain;
 mod client;
 mod subject;
 mod unverified;

@@ -1,6 +1,7 @@
 //! The access log: one line for each request, or for a part of them, when its answer has ended.
 
 use std::{
+    borrow::Cow,
     pin::Pin,
     sync::{
         Arc,
@@ -11,16 +12,23 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::request_id::X_REQUEST_ID;
 use crate::upstream::{Body, BodyError, Received};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What a line says.
-pub(super) struct Record {
+struct Record {
+    asked: Asked,
+    answered: Answered,
+    sent: u64,
+    is_whole: bool,
+}
+
+/// What is known of a request that has come.
+pub(super) struct Asked {
     method: Method,
     uri: Uri,
     user_agent: Option<HeaderValue>,
@@ -28,71 +36,69 @@ pub(super) struct Record {
     traceparent: Option<HeaderValue>,
     start: Instant,
     received: Arc<AtomicU64>,
-    answered: Answered,
-    sent: u64,
-    is_whole: bool,
 }
 
 /// What is known once there is an answer.
-#[derive(Default)]
 pub(super) struct Answered {
     pub(super) upstream: Arc<str>,
     pub(super) route: &'static str,
     pub(super) status: StatusCode,
-    pub(super) client: Option<HeaderValue>,
+    pub(super) client: HeaderValue,
     /// How long registries were waited for.
     pub(super) waited: Duration,
     /// Of its part: one that fails is said all the same.
     pub(super) is_drawn: bool,
 }
 
-impl Record {
-    /// Of a request that has come, and has its name.
-    pub(super) fn of<B>(request: &mut Request<B>, start: Instant) -> Box<Self> {
+impl Asked {
+    /// By the name `request_id`. Counts what comes of its body.
+    pub(super) fn of<B>(request: &mut Request<B>, request_id: HeaderValue, start: Instant) -> Self {
         let received = Arc::<AtomicU64>::default();
         request.extensions_mut().insert(Received(received.clone()));
-        let headers: &HeaderMap = request.headers();
-        Box::new(Self {
+        let headers = request.headers();
+        Self {
             method: request.method().clone(),
             uri: request.uri().clone(),
             user_agent: headers.get(header::USER_AGENT).cloned(),
-            request_id: headers.get(X_REQUEST_ID).cloned().unwrap_or(HeaderValue::from_static("unknown")),
+            request_id,
             traceparent: headers.get(TRACEPARENT).cloned(),
             start,
             received,
-            answered: Answered::default(),
-            sent: 0,
-            is_whole: false,
-        })
+        }
     }
+}
 
+impl Record {
     fn write(&self) {
-        let Answered { upstream, route, status, client, waited, is_drawn } = &self.answered;
+        let Self { asked, answered, sent, is_whole } = self;
+        let Asked { method, uri, user_agent, request_id, traceparent, start, received } = asked;
+        let Answered { upstream, route, status, client, waited, is_drawn } = answered;
         if !is_drawn && !status.is_server_error() {
             return;
         }
-        let text = |value: &Option<HeaderValue>| {
-            value.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-        };
         tracing::info!(
             target: "backref::access",
-            method = %self.method,
-            path = self.uri.path(),
-            query = self.uri.query().map(without_secrets),
+            %method,
+            path = uri.path(),
+            query = uri.query().map(without_secrets),
             upstream = &**upstream,
             route,
             status = status.as_u16(),
-            duration_seconds = seconds(self.start.elapsed()),
+            duration_seconds = seconds(start.elapsed()),
             upstream_duration_seconds = seconds(*waited),
-            bytes_in = self.received.load(Ordering::Relaxed),
-            bytes_out = self.sent,
-            whole = self.is_whole,
-            client = text(client),
-            user_agent = text(&self.user_agent),
-            request_id = text(&Some(self.request_id.clone())),
-            trace_id = self.traceparent.as_ref().and_then(trace_id),
+            bytes_in = received.load(Ordering::Relaxed),
+            bytes_out = sent,
+            whole = is_whole,
+            client = &*text(client),
+            user_agent = user_agent.as_ref().map(text).as_deref(),
+            request_id = &*text(request_id),
+            trace_id = traceparent.as_ref().and_then(trace_id),
         );
     }
+}
+
+fn text(value: &HeaderValue) -> Cow<'_, str> {
+    String::from_utf8_lossy(value.as_bytes())
 }
 
 /// With six places: a millionth is what clocks are good for.
@@ -143,10 +149,9 @@ impl AnswerBody {
         Self { body, record: None }
     }
 
-    pub(super) fn logged(body: Body, mut record: Box<Record>, answered: Answered) -> Self {
-        record.answered = answered;
-        record.is_whole = body.is_end_stream();
-        Self { body, record: Some(record) }
+    pub(super) fn logged(body: Body, asked: Asked, answered: Answered) -> Self {
+        let record = Record { asked, answered, sent: 0, is_whole: body.is_end_stream() };
+        Self { body, record: Some(Box::new(record)) }
     }
 }
 

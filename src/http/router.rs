@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::{Body as _, Incoming};
 
 use super::{
-    access::{AnswerBody, Answered, Record},
+    access::{AnswerBody, Answered, Asked},
     discover,
     exchange::Exchange,
     failure, forwarded,
@@ -52,13 +52,13 @@ impl Router {
             let (_, _, answer) = self.respond(request, side, start, &id).await;
             return answer.map(AnswerBody::unlogged);
         }
-        let record = Record::of(&mut request, start);
-        let client = Some(forwarded::side(&self.app, request.headers(), side).peer);
+        let asked = Asked::of(&mut request, id.clone(), start);
+        let client = forwarded::side(&self.app, request.headers(), side).peer;
         // In a box: whoever has no access log has no room for it.
         let ((upstream, route, answer), waited) = Box::pin(waited(self.respond(request, side, start, &id))).await;
         let is_drawn = access >= 1.0 || self.ids.draw() < access;
         let answered = Answered { upstream, route, status: answer.status(), client, waited, is_drawn };
-        answer.map(|body| AnswerBody::logged(body, record, answered))
+        answer.map(|body| AnswerBody::logged(body, asked, answered))
     }
 
     /// The answer, from which upstream, and which file gave it.

@@ -69,7 +69,7 @@ pub(super) async fn serve<S: Service>(
                 }
                 return;
             }
-            () = streams.refused_too_often() => {
+            () = streams.given_up_too_often() => {
                 return tracing::debug!("a client gave up one request after the other: its connection is closed");
             }
             () = stop.cancelled(), if !ending => ending = true,

@@ -20,6 +20,8 @@ use rustls::{
 use tokio::{sync::watch, task::spawn_blocking, time::sleep};
 use x509_cert::{Certificate, der::Decode};
 
+use super::chain::chain;
+
 /// Which files.
 #[derive(Clone, Debug)]
 pub(crate) struct CertificateFiles {
@@ -121,11 +123,11 @@ impl Content {
 
     /// The settings of a TLS server, and when its certificate ends.
     fn config(&self, files: &CertificateFiles) -> Result<(Arc<ServerConfig>, i64), CertificateError> {
-        let chain = certificates("tls.certificate", &files.certificate, &self.certificate)?;
+        let shown = certificates("tls.certificate", &files.certificate, &self.certificate)?;
         let key = content("tls.key", &files.key, &self.key)?;
         let key = PrivateKeyDer::from_pem_slice(key)
             .map_err(|error| refuse("tls.key", &files.key, format!("no private key can be read: {error}")))?;
-        let end = chain.first().and_then(|first| not_after(first)).ok_or_else(|| {
+        let end = shown.first().and_then(|first| not_after(first)).ok_or_else(|| {
             refuse("tls.certificate", &files.certificate, "the first certificate in it cannot be read".to_owned())
         })?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -144,7 +146,7 @@ impl Content {
             }
             _ => builder.with_no_client_auth(),
         };
-        let mut config = builder.with_single_cert(chain, key).map_err(CertificateError::Pair)?;
+        let mut config = builder.with_single_cert(shown, key).map_err(CertificateError::Pair)?;
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
         if files.client_ca.is_some() {
             // A certificate is looked at for each connection: one that has ended since doesn't come back by a ticket.
@@ -174,12 +176,8 @@ fn certificates(
     path: &Path,
     read: &Result<Vec<u8>, String>,
 ) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
-    let all = CertificateDer::pem_slice_iter(content(setting, path, read)?).collect::<Result<Vec<_>, _>>();
-    let all = all.map_err(|error| refuse(setting, path, error.to_string()))?;
-    if all.is_empty() {
-        return Err(refuse(setting, path, "no certificate in it".to_owned()));
-    }
-    Ok(all)
+    let sections = CertificateDer::pem_slice_iter(content(setting, path, read)?);
+    chain(sections).map_err(|reason| refuse(setting, path, reason))
 }
 
 /// When a certificate ends (RFC 5280, 4.1.2.5), in seconds since 1970.

@@ -9,7 +9,7 @@ use rustls::{
 };
 use rustls_platform_verifier::Verifier;
 
-use super::unverified::Unverified;
+use super::{chain::chain, unverified::Unverified};
 
 /// Why TLS can't be set up.
 #[derive(Debug, thiserror::Error)]
@@ -60,8 +60,6 @@ fn certificates(
     path: &Path,
     error: impl Fn(String, String) -> ClientError,
 ) -> Result<Vec<CertificateDer<'static>>, ClientError> {
-    let refuse = |reason: String| error(path.display().to_string(), reason);
-    let all = CertificateDer::pem_file_iter(path).map_err(|error| refuse(error.to_string()))?;
-    let all = all.collect::<Result<Vec<_>, _>>().map_err(|error| refuse(error.to_string()))?;
-    if all.is_empty() { Err(refuse("no certificate in it".into())) } else { Ok(all) }
+    let sections = CertificateDer::pem_file_iter(path).map_err(|error| error.to_string());
+    sections.and_then(chain).map_err(|reason| error(path.display().to_string(), reason))
 }

@@ -18,7 +18,7 @@ use super::{
     framing,
     outage::Outage,
     repeat::Again,
-    waited::Waiting,
+    waited,
 };
 use crate::config;
 
@@ -75,7 +75,7 @@ impl Client {
         }
         let pool = self.connections.pool();
         let mut exchange = pin!(self.exchange(request, pool));
-        let (waiting, since) = (Waiting::begin(), Instant::now());
+        let since = Instant::now();
         let exchanged = loop {
             let sending = upload.as_ref().is_some_and(|upload| upload.is_under_way());
             match tokio::time::timeout(self.answer_timeout, &mut exchange).await {
@@ -85,7 +85,8 @@ impl Client {
                 Err(_) => break Err(UpstreamError::Timeout(self.answer_timeout)),
             }
         };
-        drop(waiting);
+        let elapsed = since.elapsed();
+        waited::add(elapsed);
         let (mut answer, link, replayed) = exchanged.inspect_err(|error| self.outage.failed(error))?;
         if let Some(fault) = framing::fault(&answer) {
             if let Some(upload) = upload {
@@ -96,7 +97,7 @@ impl Client {
             return Err(error);
         }
         self.outage.answered();
-        self.seconds.observe(since.elapsed().as_secs_f64());
+        self.seconds.observe(elapsed.as_secs_f64());
         if replayed {
             answer.extensions_mut().insert(Replayed);
         }

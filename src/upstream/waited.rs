@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, time::Duration};
 
-use tokio::{task_local, time::Instant};
+use tokio::task_local;
 
 task_local! {
     static WAITED: Cell<Duration>;
@@ -17,21 +17,8 @@ pub async fn waited<T>(work: impl Future<Output = T>) -> (T, Duration) {
     WAITED.scope(Cell::default(), measured).await
 }
 
-/// A wait for the beginning of an answer, until it is dropped.
-pub(super) struct Waiting(Option<Instant>);
-
-impl Waiting {
-    /// Begins one, where somebody wants to know.
-    pub(super) fn begin() -> Self {
-        Self(WAITED.try_with(|_| Instant::now()).ok())
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        if let Some(since) = self.0 {
-            // Nobody wants to know any more where the request was given up.
-            let _ = WAITED.try_with(|waited| waited.set(waited.get() + since.elapsed()));
-        }
-    }
+/// An answer took so long to begin.
+pub(super) fn add(elapsed: Duration) {
+    // Where nobody wants to know, there is nowhere to add it.
+    let _ = WAITED.try_with(|waited| waited.set(waited.get() + elapsed));
 }

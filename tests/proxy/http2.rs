@@ -23,6 +23,17 @@ fn echo() -> Fake {
     })
 }
 
+/// Answers once the gate is open.
+fn held(body: &[u8]) -> (Fake, Gate) {
+    let (gate, body) = (Gate::default(), body.to_vec());
+    let closed = gate.clone();
+    let fake = Fake::start(move |visit| {
+        closed.pass();
+        visit.answer("200 OK", &[], &body);
+    });
+    (fake, gate)
+}
+
 #[tokio::test]
 async fn http2_pushes_and_lists_as_http1_does() {
     let holdings = Holdings::default();
@@ -140,12 +151,7 @@ async fn http2_a_stream_that_is_read_slowly_goes_on() {
 /// CVE-2023-44487: each costs the upstream a request, and its client nothing.
 #[tokio::test]
 async fn http2_who_gives_up_one_request_after_the_other_is_closed() {
-    let gate = Gate::default();
-    let held = gate.clone();
-    let fake = Fake::start(move |visit| {
-        held.pass();
-        visit.answer("200 OK", &[], "");
-    });
+    let (fake, gate) = held(b"");
     let (backref, authority) = up(&fake, "");
     let mut client = Client::of(&backref, &authority).await;
     let mut given_up = 0;
@@ -167,25 +173,20 @@ async fn http2_who_gives_up_one_request_after_the_other_is_closed() {
 
 #[tokio::test]
 async fn http2_streams_beside_the_first_take_places_of_connections() {
-    let gate = Gate::default();
-    let held = gate.clone();
-    let fake = Fake::start(move |visit| {
-        held.pass();
-        visit.answer("200 OK", &[], "");
-    });
+    let (fake, gate) = held(b"");
     // One worker, which has the place of a next connection in hand.
     let (backref, authority) = up(&fake, "workers = 1\n[limits]\nconnections = 4");
     let mut client = Client::of(&backref, &authority).await;
     let request = || Request::get("https://a/v2/").body(()).unwrap();
-    let mut held = Vec::new();
+    let mut waiting = Vec::new();
     for _ in 0..3 {
-        held.push(client.open(request(), true).await.0);
+        waiting.push(client.open(request(), true).await.0);
     }
     // The connection's own place, and the two that are left.
     let refused = client.get("/v2/").await.unwrap();
     assert_eq!((refused.status().as_u16(), refused.headers().contains_key("retry-after")), (503, true), "{refused:?}");
     gate.open();
-    for answer in held {
+    for answer in waiting {
         assert_eq!(whole(answer).await.unwrap().status(), 200);
     }
     assert_eq!(client.get("/v2/").await.unwrap().status(), 200);
@@ -202,12 +203,7 @@ async fn http2_connections_on_which_nothing_is_asked_end() {
 
 #[tokio::test]
 async fn http2_requests_under_way_are_answered_when_backref_ends() {
-    let gate = Gate::default();
-    let held = gate.clone();
-    let fake = Fake::start(move |visit| {
-        held.pass();
-        visit.answer("200 OK", &[], vec![b'x'; 3 << 20]);
-    });
+    let (fake, gate) = held(&vec![b'x'; 3 << 20]);
     let (mut backref, authority) = up(&fake, "");
     let mut client = Client::of(&backref, &authority).await;
     let (answer, _) = client.open(Request::get("https://a/v2/").body(()).unwrap(), true).await;

@@ -84,7 +84,7 @@ impl Streams {
     }
 
     /// The client has given up so many requests that it means harm.
-    pub(super) async fn refused_too_often(&self) {
+    pub(super) async fn given_up_too_often(&self) {
         self.too_often.notified().await;
     }
 }

@@ -51,11 +51,7 @@ impl Proxy {
 
     /// `host:port`, for the log.
     pub(super) fn address(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
+        written(&self.host, self.port)
     }
 
     /// A connection to it.
@@ -66,20 +62,25 @@ impl Proxy {
 
     /// A connection through it to another host, to speak TLS over (RFC 9110, 9.3.6).
     pub(super) async fn tunnel(&self, host: &str, port: u16) -> io::Result<TcpStream> {
-        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let target = written(host, port);
         let uri = |text: String| Uri::try_from(text).map_err(io::Error::other);
-        let (proxy, target) = (uri(format!("http://{}", self.address()))?, uri(format!("https://{host}:{port}"))?);
+        let proxy = uri(format!("http://{}", self.address()))?;
         let mut connection = Some(TokioIo::new(self.connect().await?));
         let connect = service_fn(move |_| ready(connection.take().ok_or(io::Error::from(io::ErrorKind::NotConnected))));
         let mut tunnel = Tunnel::new(proxy, connect);
         if let Some(authorization) = &self.authorization {
             tunnel = tunnel.with_auth(authorization.clone());
         }
-        let opened = tunnel.oneshot(target).await;
+        let opened = tunnel.oneshot(uri(format!("https://{target}"))?).await;
         let failed =
-            |error| io::Error::other(format!("the proxy {} opens no way to {host}:{port}: {error}", self.address()));
+            |error| io::Error::other(format!("the proxy {} opens no way to {target}: {error}", self.address()));
         opened.map(TokioIo::into_inner).map_err(failed)
     }
+}
+
+/// `host:port`, with brackets around an address that has colons (RFC 3986, 3.2.2).
+fn written(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// This machine, by a name or address of its own.
