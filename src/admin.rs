@@ -1,9 +1,11 @@
-//! The second listener: health, metrics, and what the registry tells.
+//! The second listener: health, metrics, a page for people, and what the registry tells.
 
 mod connections;
 mod health;
 mod notifications;
+mod page;
 mod places;
+mod token;
 mod upstream;
 
 use std::sync::Arc;
@@ -14,9 +16,11 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
 
+use self::{health::Health, page::Page};
 use crate::{app::App, metrics, server::Acceptor, store::StoreError};
 
 pub use notifications::{Notifications, QUEUE};
+pub use page::PageOptions;
 
 /// Answers on the admin listener until dropped. `leaving` is cancelled when the process is about to stop.
 pub async fn serve(
@@ -24,19 +28,34 @@ pub async fn serve(
     app: Arc<App>,
     leaving: CancellationToken,
     notifications: Option<Notifications>,
+    page: PageOptions,
 ) {
-    let health = Arc::new(health::Health::new(app, leaving));
-    let notifications = Arc::new(notifications);
-    connections::serve(acceptor, move |request| answer(health.clone(), notifications.clone(), request)).await;
+    let health = Arc::new(health::Health::new(app.clone(), leaving));
+    let page = Page::new(app, health.clone(), page);
+    let admin = Arc::new(Admin { health, notifications, page });
+    let here = admin.clone();
+    let connections = connections::serve(acceptor, move |request| answer(here.clone(), request));
+    tokio::join!(connections, admin.page.keep_looking());
+}
+
+/// What is answered here.
+struct Admin {
+    health: Arc<Health>,
+    notifications: Option<Notifications>,
+    page: Page,
 }
 
 /// How much is pending is what the store says now; where it can't be read, what it said last.
-async fn metrics(health: &health::Health) -> String {
+async fn metrics(health: &Health) -> String {
     health.look().await;
     let app = health.app();
     match pending(app).await {
         Ok((tags, writes)) => app.metrics.pending(tags, writes),
         Err(error) => tracing::warn!(%error, "how much is pending could not be read"),
+    }
+    match app.store.size().await {
+        Ok(bytes) => app.metrics.store_size(bytes),
+        Err(error) => tracing::warn!(%error, "how large the database is could not be read"),
     }
     app.metrics.detached(app.tasks.count());
     app.metrics.render()
@@ -57,13 +76,12 @@ async fn pending(app: &App) -> Result<(i64, i64), StoreError> {
 const NOTIFICATIONS: &str = "/notifications/distribution";
 
 async fn answer(
-    health: Arc<health::Health>,
-    notifications: Arc<Option<Notifications>>,
+    admin: Arc<Admin>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
     const TEXT: &str = "text/plain; charset=utf-8";
     let (status, content_type, body) = match (request.method(), request.uri().path()) {
-        (method, NOTIFICATIONS) if let Some(notifications) = &*notifications => {
+        (method, NOTIFICATIONS) if let Some(notifications) = &admin.notifications => {
             let (status, text) = if method == Method::POST {
                 notifications.take(request).await
             } else {
@@ -73,12 +91,17 @@ async fn answer(
         }
         (&Method::GET | &Method::HEAD, "/livez") => (StatusCode::OK, TEXT, "alive\n".to_owned()),
         (&Method::GET | &Method::HEAD, "/readyz") => {
-            let (ready, text) = health.ready().await;
+            let (ready, text) = admin.health.ready().await;
             (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, TEXT, text)
         }
-        (&Method::GET | &Method::HEAD, "/metrics") => (StatusCode::OK, metrics::CONTENT_TYPE, metrics(&health).await),
+        (&Method::GET | &Method::HEAD, "/metrics") => {
+            (StatusCode::OK, metrics::CONTENT_TYPE, metrics(&admin.health).await)
+        }
         (_, "/livez" | "/readyz" | "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, TEXT, "ask with GET\n".to_owned()),
-        _ => (StatusCode::NOT_FOUND, TEXT, "here are /livez, /readyz and /metrics\n".to_owned()),
+        _ => match admin.page.answer(request).await {
+            Some(answer) => return Ok(answer),
+            None => (StatusCode::NOT_FOUND, TEXT, "here are /, /livez, /readyz and /metrics\n".to_owned()),
+        },
     };
     let mut answer = Response::new(Full::from(body));
     *answer.status_mut() = status;

@@ -120,7 +120,7 @@ impl Serve {
     pub fn sources(&self) -> Sources {
         let mut sources = self.settings.sources();
         sources.flag("--listen", "listen", self.listen.as_deref());
-        sources.flag("--admin", "admin", self.admin.as_deref());
+        sources.flag("--admin", "admin.listen", self.admin.as_deref());
         sources
     }
 }

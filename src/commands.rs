@@ -10,7 +10,6 @@ mod healthcheck;
 mod interrupt;
 mod log;
 mod migrate;
-mod printable;
 mod printer;
 mod probe;
 mod prune;

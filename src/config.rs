@@ -32,7 +32,7 @@ pub use upstream::Upstream;
 #[allow(missing_docs, reason = "deploy/backref.example.toml says what each setting is, and a test keeps it whole")]
 pub struct Config {
     pub listen: SocketAddr,
-    pub admin: SocketAddr,
+    pub admin: Admin,
     pub public_url: Option<Origin>,
     pub trusted_proxies: Vec<IpNet>,
     pub workers: usize,
@@ -49,6 +49,14 @@ pub struct Config {
     pub gates: Vec<Gate>,
     pub notifications: Option<PathBuf>,
     pub log: Log,
+}
+
+/// `[admin]`
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "see Config")]
+pub struct Admin {
+    pub listen: SocketAddr,
+    pub token_file: Option<PathBuf>,
 }
 
 /// `[store]`
@@ -216,7 +224,10 @@ impl Config {
         let tls = Tls::read(s, &ignore_headers);
         Self {
             listen: s.or("listen", address, SocketAddr::from(([127, 0, 0, 1], 5080))),
-            admin: s.or("admin", address, SocketAddr::from(([127, 0, 0, 1], 5081))),
+            admin: Admin {
+                listen: s.or("admin.listen", address, SocketAddr::from(([127, 0, 0, 1], 5081))),
+                token_file: s.optional("admin.token_file", path),
+            },
             public_url: s.optional("public_url", origin),
             trusted_proxies: s.or("trusted_proxies", networks, Vec::new()),
             workers: s.or("workers", count, 0),

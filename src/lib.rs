@@ -4,7 +4,7 @@
 //! (`ARCHITECTURE.md` walks a request through):
 //!
 //! - [`cli`], [`commands`]: what is typed, and one file for each command. [`server`]: sockets, threads, limits; nothing of
-//!   OCI. [`admin`]: health and metrics.
+//!   OCI. [`admin`]: health, metrics, a page.
 //! - [`http`]: requests of clients, one file for each kind. [`operator`]: the same work for commands.
 //! - [`app`]: all wiring.
 //! - [`policy`]: what an operator asks of pushes and deletes.
@@ -34,6 +34,7 @@ mod min_rate;
 pub mod oci;
 pub mod operator;
 pub mod policy;
+mod printable;
 pub mod random;
 pub mod referrers;
 pub mod referrers_tag;

@@ -32,6 +32,7 @@ pub struct Metrics {
     pub connections: Gauge,
     upstream_up: Family<UpstreamLabels, Gauge>,
     store_up: Gauge,
+    store_size: Gauge,
     referrers_tags_pending: Gauge,
     unresolved_writes: Gauge,
     detached_tasks: Gauge,
@@ -134,7 +135,7 @@ impl Default for Metrics {
         let permits = Family::default();
         let gates = Family::default();
         let cascade_deletes = Family::default();
-        let [connections, referrers_tags_pending, unresolved_writes, detached_tasks, store_up]: [Gauge; 5] =
+        let [connections, referrers_tags_pending, unresolved_writes, detached_tasks, store_up, store_size]: [Gauge; 6] =
             Default::default();
         let upstream_up = Family::default();
         let digest_tags = Family::default();
@@ -176,6 +177,7 @@ impl Default for Metrics {
             upstream_up.clone(),
         );
         registry.register("store_up", "1 if the database takes writes, else 0", store_up.clone());
+        registry.register("store_size_bytes", "What the database takes where it is kept", store_size.clone());
         registry.register("connections", "Clients' connections that are open", connections.clone());
         Self {
             registry: Mutex::new(all),
@@ -189,6 +191,7 @@ impl Default for Metrics {
             connections,
             upstream_up,
             store_up,
+            store_size,
             referrers_tags_pending,
             unresolved_writes,
             detached_tasks,
@@ -247,6 +250,11 @@ impl Metrics {
     /// Notes whether the store takes writes.
     pub fn store_up(&self, up: bool) {
         self.store_up.set(i64::from(up));
+    }
+
+    /// Notes how many bytes the store takes.
+    pub fn store_size(&self, bytes: i64) {
+        self.store_size.set(bytes);
     }
 
     /// Notes how much is pending, just before it is rendered.

@@ -7,6 +7,7 @@ mod aliased;
 mod aliases;
 mod attempts;
 mod error;
+mod inventory;
 mod kept;
 mod knowledge;
 mod postgres;
@@ -18,10 +19,15 @@ mod sqlite;
 mod time;
 mod transfer;
 mod upstreams;
+mod via;
 
 pub use aliases::Aliases;
 pub use attempts::{Attempt, AttemptKind, Attempts, Orphan};
 pub use error::{OpenError, StoreError};
+pub use inventory::{
+    COUNTED, Change, Counts, Found, Inventory, ReferrerRow, RepositoryCount, StaleTag, SubjectCursor, SubjectRow,
+    Unresolved,
+};
 pub use knowledge::{Applied, AttemptId, Basis, Close, Seen};
 pub use postgres::PostgresStore;
 pub use purpose::OpenFor;
@@ -36,11 +42,11 @@ pub use upstreams::{Capability, Pending, Upstreams};
 /// What every store can do. Reads of the SQLite store are answered on the calling thread: a hop to another costs more than
 /// the read.
 pub trait Store:
-    Aliases + Attempts + ReferrersTags + RelationTags + Relations + Transfer + Upstreams + Send + Sync
+    Aliases + Attempts + Inventory + ReferrersTags + RelationTags + Relations + Transfer + Upstreams + Send + Sync
 {
 }
 
-impl<T: Aliases + Attempts + ReferrersTags + RelationTags + Relations + Transfer + Upstreams + Send + Sync> Store
-    for T
+impl<T: Aliases + Attempts + Inventory + ReferrersTags + RelationTags + Relations + Transfer + Upstreams + Send + Sync>
+    Store for T
 {
 }

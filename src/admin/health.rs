@@ -27,6 +27,14 @@ pub(super) struct Health {
     store: Mutex<Option<(Instant, Result<(), String>)>>,
 }
 
+/// How each part is; `Err` says what is wrong with it.
+pub(super) struct Parts {
+    pub(super) process: Result<(), String>,
+    pub(super) store: Result<(), String>,
+    /// Each upstream, by its name.
+    pub(super) upstreams: Vec<(String, Result<(), String>)>,
+}
+
 impl Health {
     pub(super) fn new(app: Arc<App>, leaving: CancellationToken) -> Self {
         let state = |upstream: &Arc<Upstream>| UpstreamState::new(upstream.clone(), app.metrics.clone());
@@ -40,23 +48,29 @@ impl Health {
 
     /// Ready or not, and a line for each part.
     pub(super) async fn ready(&self) -> (bool, String) {
-        let looks = join_all(self.upstreams.iter().map(|upstream| upstream.look(GLANCE)));
-        let (store, looks) = tokio::join!(self.store(), looks);
-        let leaving = self.leaving.is_cancelled();
+        let Parts { process, store, upstreams } = self.parts().await;
         let line = |part: &str, outcome: &Result<(), String>| match outcome {
             Ok(()) => format!("{part}: ready\n"),
             Err(why) => format!("{part}: {why}\n"),
         };
-        let process = if leaving { Err("shutting down".to_owned()) } else { Ok(()) };
-        let not_known = || Err("no answer yet".to_owned());
         let mut text = line("process", &process) + &line("store", &store);
-        for (upstream, look) in self.upstreams.iter().zip(looks) {
-            let part =
-                if self.upstreams.len() == 1 { "upstream".to_owned() } else { format!("upstream {}", upstream.name()) };
-            text += &line(&part, &look.unwrap_or_else(not_known));
+        for (name, outcome) in &upstreams {
+            let part = if upstreams.len() == 1 { "upstream".to_owned() } else { format!("upstream {name}") };
+            text += &line(&part, outcome);
         }
         // What all replicas share makes none of them unready: there would be nobody left for what passes without it.
-        (!leaving && (store.is_ok() || self.app.store.is_shared()), text)
+        (process.is_ok() && (store.is_ok() || self.app.store.is_shared()), text)
+    }
+
+    /// How each part is, as far as that is known within [`GLANCE`].
+    pub(super) async fn parts(&self) -> Parts {
+        let looks = join_all(self.upstreams.iter().map(|upstream| upstream.look(GLANCE)));
+        let (store, looks) = tokio::join!(self.store(), looks);
+        let process = if self.leaving.is_cancelled() { Err("shutting down".to_owned()) } else { Ok(()) };
+        let not_known = || Err("no answer yet".to_owned());
+        let names = self.upstreams.iter().map(|upstream| upstream.name().to_owned());
+        let upstreams = names.zip(looks.into_iter().map(|look| look.unwrap_or_else(not_known))).collect();
+        Parts { process, store, upstreams }
     }
 
     /// Sees to it that what the metrics say of the upstreams and the store is of now.

@@ -5,10 +5,10 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use ring::hmac;
 use tokio::sync::mpsc;
 
-use crate::{oci::header::media_type, operator::Notification, random};
+use super::token::Token;
+use crate::{oci::header::media_type, operator::Notification};
 
 /// How many wait to be looked at. A registry keeps what is refused, and tells it again.
 pub const QUEUE: usize = 10_000;
@@ -18,25 +18,21 @@ const MAX_ENVELOPE: usize = 4 << 20;
 
 /// Takes what the registry tells.
 pub struct Notifications {
-    /// Made for this process: what is compared are hashes by it, so that the time tells nothing of the token.
-    key: hmac::Key,
-    expected: hmac::Tag,
+    token: Token,
     queue: mpsc::Sender<Notification>,
 }
 
 impl Notifications {
     /// `token`: what the registry sends as `Authorization: Bearer`.
     pub fn new(token: &str, queue: mpsc::Sender<Notification>) -> Self {
-        let key = random::hash_key();
-        let expected = hmac::sign(&key, token.as_bytes());
-        Self { key, expected, queue }
+        Self { token: Token::new(token), queue }
     }
 
     /// The answer to an envelope, and a sentence.
     pub(super) async fn take(&self, request: Request<Incoming>) -> (StatusCode, &'static str) {
         let token = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
         let token = token.and_then(|value| value.strip_prefix(b"Bearer ")).unwrap_or_default();
-        if hmac::verify(&self.key, token, self.expected.as_ref()).is_err() {
+        if !self.token.is(token) {
             return (StatusCode::UNAUTHORIZED, "send the token of notifications.token_file as Authorization: Bearer\n");
         }
         if !media_type(request.headers()).is_some_and(|kind| Notification::TYPES.contains(&kind.as_str())) {

@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
-use super::{config, printable::Printable, status::ExitStatus};
-use crate::{cli::Serve, config::Config};
+use super::{config, status::ExitStatus};
+use crate::{cli::Serve, config::Config, printable::Printable};
 
 /// How long it takes at most.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -17,7 +17,7 @@ const MOST: u64 = 64 << 10;
 
 pub(super) fn run(args: &Serve) -> ExitStatus {
     let admin = match Config::load(args.sources()) {
-        Ok(config) => here(config.admin),
+        Ok(config) => here(config.admin.listen),
         Err(mistakes) => return config::say(&mistakes),
     };
     match ask(admin) {

@@ -11,7 +11,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::printable::Printable;
+use crate::printable::Printable;
 
 /// One thing to say.
 #[derive(Clone, Debug, Default, Serialize)]

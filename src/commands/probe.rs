@@ -2,13 +2,13 @@
 
 use super::{
     connect::{ConnectError, Way, connect, split},
-    printable::Printable,
     status::ExitStatus,
 };
 use crate::{
     cli,
     oci::Repository,
     operator::{OperatorError, Probe, Tokens, probe},
+    printable::Printable,
 };
 
 #[derive(Debug, thiserror::Error)]

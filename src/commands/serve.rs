@@ -2,9 +2,11 @@
 
 mod notified;
 mod own_address;
+mod page;
 mod service;
 mod signals;
 mod sockets;
+mod tokens;
 
 use std::{io::Write, net::TcpListener, process, sync::Arc, time::Duration};
 
@@ -21,23 +23,24 @@ use crate::{
     admin,
     app::App,
     cli::Serve,
-    config::{Config, Tls},
+    config::{Config, Shown, Tls},
     server::{self, Acceptor, Options, PlainTcp, Server, TlsTcp, raise_descriptor_limit},
     store::OpenFor,
     tls::{CertificateError, CertificateFiles, Certificates},
 };
 use notified::notified;
+use page::page_options;
 use service::RegistryService;
 use signals::{EndSignals, outlive_others};
 use sockets::Sockets;
 
 pub(super) fn run(args: &Serve) -> ExitStatus {
-    let config = match Config::load(args.sources()) {
-        Ok(config) => config,
+    let (config, settings) = match Config::load_and_show(args.sources()) {
+        Ok(loaded) => loaded,
         Err(mistakes) => return config::say(&mistakes),
     };
     log_to_stderr(&config.log);
-    match serve(config) {
+    match serve(config, settings) {
         Ok(()) => ExitStatus::Fine,
         Err(error) => {
             eprintln!("backref: {error}");
@@ -46,22 +49,23 @@ pub(super) fn run(args: &Serve) -> ExitStatus {
     }
 }
 
-fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+fn serve(config: Config, settings: Vec<Shown>) -> Result<(), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Tasks and sockets are the runtime's from here on.
     let _entered = runtime.enter();
     outlive_others()?;
-    let Sockets { clients: listener, admin } = Sockets::open(config.listen, config.admin)?;
+    let Sockets { clients: listener, admin } = Sockets::open(config.listen, config.admin.listen)?;
     let here = listener.local_addr()?;
     if let Some(own) = config.upstreams().map(|one| &one.url).find(|url| own_address::leads_to(url, here)) {
         return Err(format!("upstream.url: {own} is where backref itself listens: name the registry behind it").into());
     }
-    // One for each worker, and one for the admin listener.
-    let readers = server::workers(config.workers) + 1;
+    // One for each worker, one for the admin listener, and one for its page.
+    let readers = server::workers(config.workers) + 2;
     let app = App::build(config, OpenFor::Serving, readers)?;
     let leaving = CancellationToken::new();
     let options = options(&app, &leaving);
     let (notifications, looking) = notified(&app)?.unzip();
+    let page = page_options(&app, here, settings)?;
     let service = || RegistryService::new(app.clone());
     let certificates = certificates(&app)?;
     let server = match &certificates {
@@ -78,7 +82,7 @@ fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         if let Some((certificates, _)) = certificates {
             tokio::spawn(certificates.keep_up());
         }
-        tokio::spawn(admin::serve(admin, app.clone(), leaving.clone(), notifications));
+        tokio::spawn(admin::serve(admin, app.clone(), leaving.clone(), notifications, page));
         let looking = async {
             match looking {
                 Some(looking) => looking.run().await,

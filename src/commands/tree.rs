@@ -11,13 +11,13 @@ use std::io::{IsTerminal, Write};
 use super::{
     connect::{ConnectError, Way, connect, split},
     interrupt::Interrupt,
-    printable::Printable,
     status::ExitStatus,
 };
 use crate::{
     cli,
     oci::{Reference, Repository},
     operator::{OperatorError, Tokens},
+    printable::Printable,
 };
 use view::View;
 use walk::Walk;

@@ -10,7 +10,12 @@ const EXAMPLE: &str = include_str!("../../deploy/backref.example.toml");
 
 impl Config {
     /// All settings, in the example's order, and the gates behind them. `Err` names every mistake.
-    pub fn show(mut sources: Sources) -> Result<Vec<Shown>, Vec<Mistake>> {
+    pub fn show(sources: Sources) -> Result<Vec<Shown>, Vec<Mistake>> {
+        Self::load_and_show(sources).map(|(_, shown)| shown)
+    }
+
+    /// The configuration, and the same to be shown: its files are read once.
+    pub fn load_and_show(mut sources: Sources) -> Result<(Self, Vec<Shown>), Vec<Mistake>> {
         let config = Self::read(&mut sources);
         let mut given = std::mem::take(&mut sources.given);
         let mistakes = sources.finish();
@@ -27,14 +32,15 @@ impl Config {
         };
         let mut all: Vec<Shown> = defaults().map(|(setting, default)| of(setting, default)).collect();
         all.extend(given.iter().filter(|one| one.setting.starts_with("gate[")).cloned());
-        Ok(all)
+        Ok((config, all))
     }
 }
 
 /// Each setting of the example with its default; what has none is shown by an example there.
 fn defaults() -> impl Iterator<Item = (String, Option<String>)> {
-    const WITHOUT: [&str; 13] = [
+    const WITHOUT: [&str; 14] = [
         "public_url",
+        "admin.token_file",
         "tls.certificate",
         "tls.key",
         "tls.client_ca",

@@ -250,7 +250,7 @@ fn without_numbers(key: &str) -> String {
 
 /// `upstream.ca_file` is `BACKREF_UPSTREAM_CA_FILE`; a last `url` isn't said: `BACKREF_UPSTREAM`.
 fn variable(key: &str) -> String {
-    let key = key.strip_suffix(".url").unwrap_or(key);
+    let key = if key == "admin.listen" { "admin" } else { key.strip_suffix(".url").unwrap_or(key) };
     format!("BACKREF_{}", key.replace('.', "_").to_uppercase())
 }
 
@@ -315,7 +315,7 @@ mod tests {
             "f.toml:4:8: limits.head",
             "f.toml:5:12: limits.buffered",
             "f.toml:6:1",
-            "BACKREF_ADMIN: admin",
+            "BACKREF_ADMIN: admin.listen",
             "BACKREF_TYPO: names no setting",
             "BACKREF_LISTEN_PORT: names no setting",
             "upstream.url: give it as --upstream",
@@ -384,6 +384,7 @@ mod tests {
         defaults.upstream.key.clone_from(&given.upstream.key);
         defaults.rewrite.config_type.clone_from(&given.rewrite.config_type);
         defaults.gates.clone_from(&given.gates);
+        defaults.admin.token_file.clone_from(&given.admin.token_file);
         defaults.notifications.clone_from(&given.notifications);
         assert_eq!(given, defaults);
 

@@ -10,6 +10,7 @@ mod change;
 mod connect;
 mod database;
 mod errors;
+mod inventory;
 mod lease;
 mod process;
 mod referrers_tags;

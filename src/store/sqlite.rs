@@ -8,6 +8,7 @@ mod clock;
 mod database;
 mod errors;
 mod files;
+mod inventory;
 mod open;
 mod path;
 mod readers;

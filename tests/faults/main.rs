@@ -25,6 +25,7 @@ mod facts;
 mod kills;
 mod late;
 mod leaving;
+mod page;
 mod races;
 mod readiness;
 mod real;

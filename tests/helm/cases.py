@@ -174,10 +174,10 @@ gives("postgres: scaled by load", merged(UP, POSTGRES, {"autoscaling": {"enabled
 # ---- settings
 
 gives("settings: what other values decide", UP, lambda m: [
-    (m.settings()["listen"], f"0.0.0.0:{PORT}"), (m.settings()["admin"], f"0.0.0.0:{ADMIN}"),
+    (m.settings()["listen"], f"0.0.0.0:{PORT}"), (m.settings()["admin"]["listen"], f"0.0.0.0:{ADMIN}"),
     (m.settings()["upstream"], {"url": "http://registry:5000"}), (m.settings()["log"], {"format": "json"}),
 ])
-gives("settings: IPv6", merged(UP, {"listenAddress": "[::]"}), lambda m: [(m.settings()["listen"], f"[::]:{PORT}"), (m.settings()["admin"], f"[::]:{ADMIN}")])
+gives("settings: IPv6", merged(UP, {"listenAddress": "[::]"}), lambda m: [(m.settings()["listen"], f"[::]:{PORT}"), (m.settings()["admin"]["listen"], f"[::]:{ADMIN}")])
 gives("settings: the upstream's name and authority", merged(UP, {"upstream": {"name": "hub", "caSecret": {"name": "ca", "key": "x.pem"}}}), lambda m: [
     (m.settings()["upstream"], {"url": "http://registry:5000", "name": "hub", "ca_file": "/etc/backref/upstream-ca/x.pem"}),
     ([v for v in m.container()["volumeMounts"] if v["name"] == "upstream-ca"][0]["readOnly"], True),
@@ -308,7 +308,7 @@ gives("metrics: probes, monitor and policy agree on one port", WATCHED, lambda m
     (m.one("Service", "r-backref-admin")["spec"]["ports"], [{"name": "admin", "port": ADMIN, "targetPort": "admin"}]),
     (m.one("ServiceMonitor")["spec"]["endpoints"][0]["port"], "admin"),
     (m.one("NetworkPolicy")["spec"]["ingress"][1]["ports"], [{"port": ADMIN}]),
-    (int(m.settings()["admin"].rsplit(":", 1)[1]), ADMIN),
+    (int(m.settings()["admin"]["listen"].rsplit(":", 1)[1]), ADMIN),
     (m.one("ServiceMonitor")["spec"]["selector"]["matchLabels"].items() <= m.one("Service", "r-backref-admin")["metadata"]["labels"].items(), True),
     (m.one("ServiceMonitor")["spec"]["selector"]["matchLabels"].items() <= m.one("Service", "r-backref")["metadata"]["labels"].items(), False),
     (m.one("Service", "r-backref-admin")["spec"]["type"], "ClusterIP"),

@@ -6,6 +6,7 @@ mod support;
 mod attempts;
 mod cost;
 mod file;
+mod inventory;
 mod lists;
 mod opening;
 mod partitions;
@@ -110,6 +111,12 @@ on_each_store! {
         store_of_many_digests_those_listed_are_told,
         store_both_forms_of_a_manifest_are_found_by_either,
         store_candidates_come_from_both_forms_the_newest_first;
+    inventory:
+        store_counts_are_of_each_repository,
+        store_subjects_come_by_their_last_change_in_pieces,
+        store_referrers_are_shown_with_those_that_are_missing,
+        store_what_is_pending_is_named,
+        store_manifests_are_found_by_the_beginning_of_a_digest;
     upstreams:
         store_capabilities_are_kept_of_each_repository_for_a_while;
 }

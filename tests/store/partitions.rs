@@ -59,6 +59,12 @@ fn postgres_store_touches_one_partition_for_each_statement_of_a_request() {
             "SELECT (SELECT count(*) FROM subject",
             "FROM alias LIMIT 1",
             "backref_schema",
+            // The operator's page.
+            "WITH subjects AS",
+            "ORDER BY last_arrival DESC LIMIT $2",
+            "version > tag_version ORDER BY repository, subject LIMIT $2",
+            "SELECT DISTINCT ON (repository, id)",
+            "FROM repository AS this CROSS JOIN LATERAL",
         ]
         .iter()
         .any(|part| statement.contains(part))

@@ -79,7 +79,9 @@ sqlite:/var/lib/backref/backref.db
 {{- define "backref.settings" -}}
 {{- $settings := deepCopy .Values.config -}}
 {{- $_ := set $settings "listen" (printf "%s:%s" .Values.listenAddress (include "backref.port" .)) -}}
-{{- $_ := set $settings "admin" (printf "%s:%s" .Values.listenAddress (include "backref.adminPort" .)) -}}
+{{- $admin := deepCopy (default dict $settings.admin) -}}
+{{- $_ := set $admin "listen" (printf "%s:%s" .Values.listenAddress (include "backref.adminPort" .)) -}}
+{{- $_ := set $settings "admin" $admin -}}
 {{- if .Values.upstream.url -}}
 {{- $upstream := deepCopy (default dict $settings.upstream) -}}
 {{- $_ := set $upstream "url" .Values.upstream.url -}}

@@ -1,11 +1,12 @@
 //! What the registry told, looked at with the operator's credentials.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 use moka::sync::Cache;
 use tokio::sync::mpsc;
 
+use super::tokens::read_token;
 use crate::{
     admin::{Notifications, QUEUE},
     app::App,
@@ -22,17 +23,11 @@ const SESSIONS: u64 = 1000;
 /// The two ends: what takes the registry's word, and what looks at it. `None`: there is no token, so nobody may tell.
 pub(super) fn notified(app: &Arc<App>) -> Result<Option<(Notifications, Looking)>, Box<dyn std::error::Error>> {
     let Some(path) = &app.config.notifications else { return Ok(None) };
-    let token = read_token(path).map_err(|why| format!("notifications.token_file {}: {why}", path.display()))?;
+    let token = read_token("notifications.token_file", path)?;
     let (sender, receiver) = mpsc::channel(QUEUE);
     let operator = Operator::new(app.clone())?;
     let looking = Looking { operator, receiver, sessions: Cache::new(SESSIONS) };
     Ok(Some((Notifications::new(&token, sender), looking)))
-}
-
-fn read_token(path: &Path) -> Result<String, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    let token = text.trim();
-    if token.is_empty() { Err("it is empty".to_owned()) } else { Ok(token.to_owned()) }
 }
 
 /// Looks at what the registry told.

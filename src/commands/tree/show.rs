@@ -5,7 +5,8 @@ use std::fmt::Write;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{super::printable::Printable, graph::Node, view::View};
+use super::{graph::Node, view::View};
+use crate::printable::Printable;
 
 /// A node with all that is below it, for machines.
 #[derive(Serialize)]

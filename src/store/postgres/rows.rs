@@ -4,6 +4,7 @@ pub(super) mod aliases;
 pub(super) mod attempts;
 pub(super) mod columns;
 pub(super) mod forms;
+pub(super) mod inventory;
 pub(super) mod list;
 pub(super) mod newest;
 pub(super) mod recorded;

@@ -5,6 +5,7 @@ pub(super) mod attempts;
 pub(super) mod columns;
 pub(super) mod expiry;
 pub(super) mod forms;
+pub(super) mod inventory;
 pub(super) mod list;
 mod merge;
 pub(super) mod newest;

@@ -2,11 +2,11 @@
 
 use super::{attempts, columns::key, subjects};
 use crate::{
-    oci::Via,
     referrers::{ManifestKey, Relation},
     store::{
         StoreTime, kept,
         postgres::batch::{Batch, Value, values},
+        via,
     },
 };
 
@@ -85,11 +85,7 @@ pub(crate) fn hold<'v>(batch: &mut Batch<'v>, relation: &'v Relation, now: Store
     let [upstream, repository, digest] = key(of);
     subjects::bump(batch, of, subject);
     subjects::arrive(batch, of, subject, now.0, digest);
-    let via = match relation.via {
-        Via::Subject => "subject",
-        Via::Refers => "refers",
-        Via::Tag => "tag",
-    };
+    let via = via::as_text(relation.via);
     batch.add(
         PUT,
         values![

@@ -13,19 +13,20 @@ use crate::{
 };
 
 /// What is known, and the moment.
-macro_rules! state {
+macro_rules! columns {
     () => {
         concat!("version, tag_version, tag_digest, tag_marked, unsettled_until, checked_at, tag_writes, ", now!())
     };
 }
+pub(super) use columns;
 
 pub(crate) const TAG: &str =
-    concat!("SELECT ", state!(), " FROM subject WHERE upstream = $1 AND repository = $2 AND subject = $3");
+    concat!("SELECT ", columns!(), " FROM subject WHERE upstream = $1 AND repository = $2 AND subject = $3");
 
 /// Of each of $3, in their order; without a version where nothing is known.
 pub(crate) const TAGS: &str = concat!(
     "SELECT ",
-    state!(),
+    columns!(),
     " FROM unnest($3::text[]) WITH ORDINALITY AS this (form, place)
      LEFT JOIN subject ON upstream = $1 AND repository = $2 AND subject = this.form ORDER BY place"
 );

@@ -8,9 +8,8 @@ use super::{
     forms, seen, subjects,
 };
 use crate::{
-    oci::Via,
     referrers::{ManifestKey, Relation},
-    store::{StoreTime, kept},
+    store::{StoreTime, kept, via},
 };
 
 /// Lists a relation. A repeated push keeps its arrival, one after a delete arrives anew. `settles` what an earlier request
@@ -33,11 +32,7 @@ pub(crate) fn hold(db: &Connection, relation: &Relation, settles: bool, now: Sto
     let row = Row {
         arrival,
         state: "listed",
-        via: match relation.via {
-            Via::Subject => "subject",
-            Via::Refers => "refers",
-            Via::Tag => "tag",
-        },
+        via: via::as_text(relation.via),
         artifact_type: relation.artifact_type.as_deref(),
         created: relation.created.unwrap_or(i64::MIN),
         descriptor: &relation.descriptor,

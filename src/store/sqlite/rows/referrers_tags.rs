@@ -12,10 +12,18 @@ use crate::{
     store::{StoreTime, TagIndex, TagLook, TagOutcome, TagState, TagWrite, Until},
 };
 
-const STATE: &str = "SELECT version, tag_version, tag_digest, tag_marked, unsettled_until, checked_at, tag_writes
-    FROM subject WHERE upstream = ? AND repository = ? AND subject = ?";
+/// What [`state`] reads.
+macro_rules! columns {
+    () => {
+        "version, tag_version, tag_digest, tag_marked, unsettled_until, checked_at, tag_writes"
+    };
+}
+pub(super) use columns;
 
-fn state(row: &Row<'_>, at: StoreTime) -> Result<TagState> {
+const STATE: &str =
+    concat!("SELECT ", columns!(), " FROM subject WHERE upstream = ? AND repository = ? AND subject = ?");
+
+pub(crate) fn state(row: &Row<'_>, at: StoreTime) -> Result<TagState> {
     Ok(TagState {
         version: row.get(0)?,
         tag_version: row.get(1)?,

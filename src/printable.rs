@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 /// Text as it is, but for control characters and others that would not be seen: those are escaped.
-pub(super) struct Printable<'a>(pub(super) &'a str);
+pub(crate) struct Printable<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
