@@ -9,6 +9,12 @@ use crate::config::Sources;
 /// With the commit, and how it was built.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_COMMIT"), ", ", env!("BUILD_PROFILE"), ")");
 
+/// Where each shell looks for them.
+const INSTALLED_COMPLETIONS: &str = "Where they are found by new shells:
+  backref completions bash > /etc/bash_completion.d/backref
+  backref completions zsh > /usr/local/share/zsh/site-functions/_backref
+  backref completions fish > ~/.config/fish/completions/backref.fish";
+
 /// Gives an existing container registry the OCI referrers API, so that signatures, SBOMs and scan reports can be
 /// attached to images and found again.
 #[derive(Debug, Parser)]
@@ -61,9 +67,14 @@ pub enum Command {
         #[command(subcommand)]
         what: StoreCommand,
     },
-    /// Print a manual page, in roff.
-    Man,
+    /// Print a manual page, in roff; or write those of all commands into a folder.
+    Man {
+        /// A folder that is there: backref.1, backref-serve.1 and so on are written into it.
+        #[arg(long, value_name = "FOLDER")]
+        folder: Option<PathBuf>,
+    },
     /// Print a completion script for a shell.
+    #[command(after_help = INSTALLED_COMPLETIONS)]
     Completions {
         /// Which shell.
         shell: clap_complete::Shell,
@@ -147,9 +158,9 @@ pub struct CopyStore {
     /// A file with the database's password.
     #[arg(long, value_name = "FILE", env = "BACKREF_STORE_PASSWORD_FILE")]
     pub password_file: Option<PathBuf>,
-    /// Print one JSON object a line.
-    #[arg(long)]
-    pub json: bool,
+    /// How it is said.
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `backref config`
@@ -180,9 +191,23 @@ pub struct Work {
     /// How many things are done at a time, 16 at most.
     #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub jobs: u8,
+    /// How it is said.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// How much a command says, and to whom.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct Output {
     /// Print one JSON object a line.
     #[arg(long)]
     pub json: bool,
+    /// Print findings alone: no progress, no summary.
+    #[arg(long, short, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Log what is done on standard error, too.
+    #[arg(long, short)]
+    pub verbose: bool,
 }
 
 /// `backref doctor`
@@ -253,6 +278,9 @@ pub struct Probe {
     /// Trust the certificate authorities in this file (PEM) as well.
     #[arg(long, value_name = "FILE", conflicts_with = "plain_http")]
     pub ca_file: Option<PathBuf>,
+    /// How it is said.
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `backref tree`

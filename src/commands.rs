@@ -22,7 +22,7 @@ mod trial;
 mod verify;
 mod work;
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 
 use clap::CommandFactory;
 
@@ -44,7 +44,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Probe(args) => probe::run(&args),
         Command::Config { what } => config::run(&what),
         Command::Store { what } => store::run(&what),
-        Command::Man => man(),
+        Command::Man { folder } => man(folder.as_deref()),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "backref", &mut std::io::stdout());
             ExitStatus::Fine
@@ -57,10 +57,18 @@ pub fn run(cli: Cli) -> ExitCode {
     })
 }
 
-fn man() -> ExitStatus {
-    match clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout()) {
-        Ok(()) => ExitStatus::Fine,
-        Err(error) => {
+fn man(folder: Option<&Path>) -> ExitStatus {
+    let written = match folder {
+        Some(folder) => clap_mangen::generate_to(Cli::command(), folder),
+        None => clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout()),
+    };
+    match (written, folder) {
+        (Ok(()), _) => ExitStatus::Fine,
+        (Err(error), Some(folder)) => {
+            eprintln!("backref: the manual pages cannot be written into {}: {error}", folder.display());
+            ExitStatus::Usage
+        }
+        (Err(error), None) => {
             eprintln!("backref: the manual page cannot be printed: {error}");
             ExitStatus::Usage
         }

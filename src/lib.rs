@@ -49,3 +49,4 @@ pub mod tasks;
 pub mod throttle;
 mod tls;
 pub mod upstream;
+mod words;

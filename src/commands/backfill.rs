@@ -13,14 +13,17 @@ use crate::{
     oci::Digest,
     operator::{Imported, OperatorError, RepositorySession},
     store::Recorded,
+    words::{many, number},
 };
 
 /// What was found.
 #[derive(Default)]
 struct Count {
     tags: Cell<usize>,
-    lists: Cell<usize>,
-    referrers: Cell<usize>,
+    /// Tags that hold a list of referrers.
+    referrers_tags: Cell<usize>,
+    /// Tags that are on a referrer.
+    tagged_referrers: Cell<usize>,
     written: Cell<usize>,
 }
 
@@ -29,7 +32,7 @@ pub(super) fn run(args: &Backfill) -> ExitStatus {
 }
 
 async fn backfill(work: &Work, writes: bool) -> Result<(), OperatorError> {
-    let count = Count::default();
+    let (count, before) = (Count::default(), totals(work).await?);
     let visit = async |session: &RepositorySession| {
         take_tags(work, session, &count).await?;
         take_lists(work, session).await?;
@@ -43,26 +46,52 @@ async fn backfill(work: &Work, writes: bool) -> Result<(), OperatorError> {
         let message = format!("the registry does not list its repositories ({why}): name those to look into");
         work.printer.finding(&Line { kind: "no-catalog", message, ..Line::default() });
     }
-    let looked_into = visited.repositories;
-    let [tags, lists, referrers, written] =
-        [count.tags, count.lists, count.referrers, count.written].map(Cell::into_inner);
-    let message = format!(
-        "repositories: {looked_into}; tags: {tags}, of lists: {lists}, of referrers themselves: {referrers}; referrers tags \
-         written: {written}. What no tag leads to can't be found: referrers that were pushed by digest \
-         alone while nobody kept a list."
-    );
-    let counts = [("repositories", looked_into), ("tags", tags), ("lists", lists), ("referrers", referrers)];
-    let counts = counts.into_iter().chain([("written", written)]).collect();
-    work.printer.say(&Line { kind: "done", message, counts, ..Line::default() });
+    let after = totals(work).await?;
+    work.printer.say(&summary(visited.repositories, &count, before, after));
     Ok(())
+}
+
+/// Subjects and referrers that the database has.
+async fn totals(work: &Work) -> Result<(usize, usize), OperatorError> {
+    let app = work.operator.app();
+    let counts = app.store.count(&app.upstream.name, 0, 0).await?;
+    Ok((usize::try_from(counts.subjects).unwrap_or_default(), usize::try_from(counts.referrers).unwrap_or_default()))
+}
+
+fn summary(repositories: usize, count: &Count, before: (usize, usize), after: (usize, usize)) -> Line {
+    let [tags, referrers_tags, tagged_referrers, written] =
+        [&count.tags, &count.referrers_tags, &count.tagged_referrers, &count.written].map(Cell::get);
+    let (images, referrers) = after;
+    let new = referrers.saturating_sub(before.1);
+    let message = format!(
+        "{}, {} read; {} of {} in the database ({} new); {} written. What was pushed by digest alone while nobody kept a list \
+         can't be found this way.",
+        many(repositories, "repository", "repositories"),
+        many(tags, "tag", "tags"),
+        many(referrers, "referrer", "referrers"),
+        many(images, "image", "images"),
+        number(new),
+        many(written, "referrers tag", "referrers tags"),
+    );
+    let counts = [
+        ("repositories", repositories),
+        ("tags", tags),
+        ("referrers_tags", referrers_tags),
+        ("tagged_referrers", tagged_referrers),
+        ("images", images),
+        ("referrers", referrers),
+        ("new_referrers", new),
+        ("written", written),
+    ];
+    Line { kind: "done", message, counts: counts.into(), ..Line::default() }
 }
 
 async fn take_tags(work: &Work, session: &RepositorySession, count: &Count) -> Result<(), OperatorError> {
     let take = async |tag: String| {
         add(&count.tags, 1);
         match session.import_tag(&tag).await {
-            Ok(Imported::List) => add(&count.lists, 1),
-            Ok(Imported::Referrer) => add(&count.referrers, 1),
+            Ok(Imported::List) => add(&count.referrers_tags, 1),
+            Ok(Imported::Referrer) => add(&count.tagged_referrers, 1),
             Ok(Imported::Nothing) => {}
             Err(error) => {
                 let line = Line { tag: Some(tag), ..of_repository("unseen-tag", session) };

@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
-use super::status::ExitStatus;
+use super::{printer::fail, status::ExitStatus};
 use crate::{
-    cli::ConfigCommand,
+    cli::{ConfigCommand, Output},
     config::{Config, Mistake, Shown},
 };
 
@@ -21,14 +21,16 @@ pub(super) fn run(what: &ConfigCommand) -> ExitStatus {
             let _ = std::io::stdout().lock().write_all(text.as_bytes());
             ExitStatus::Fine
         }
-        Err(mistakes) => say(&mistakes),
+        Err(mistakes) => {
+            say(Output { json: matches!(what, ConfigCommand::Show { json: true, .. }), ..Output::default() }, &mistakes)
+        }
     }
 }
 
 /// Says every mistake.
-pub(super) fn say(mistakes: &[Mistake]) -> ExitStatus {
+pub(super) fn say(output: Output, mistakes: &[Mistake]) -> ExitStatus {
     for mistake in mistakes {
-        eprintln!("backref: {mistake}");
+        fail(output, mistake);
     }
     ExitStatus::Usage
 }

@@ -7,7 +7,11 @@ use std::{
 };
 
 use super::{config, status::ExitStatus};
-use crate::{cli::Serve, config::Config, printable::Printable};
+use crate::{
+    cli::{Output, Serve},
+    config::Config,
+    printable::Printable,
+};
 
 /// How long it takes at most.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -18,7 +22,7 @@ const MOST: u64 = 64 << 10;
 pub(super) fn run(args: &Serve) -> ExitStatus {
     let admin = match Config::load(args.sources()) {
         Ok(config) => here(config.admin.listen),
-        Err(mistakes) => return config::say(&mistakes),
+        Err(mistakes) => return config::say(Output::default(), &mistakes),
     };
     match ask(admin) {
         Ok((is_ready, text)) => {

@@ -13,6 +13,7 @@ use crate::{
     oci::Digest,
     operator::{MigrateOptions, Migrated, OperatorError, RepositorySession},
     store::Recorded,
+    words::many,
 };
 
 /// What was done in all.
@@ -61,11 +62,13 @@ async fn migrate(work: &Work, options: MigrateOptions) -> Result<(), OperatorErr
         [count.subjects, count.pushed, count.originals, count.removed_tags].map(Cell::into_inner);
     let would = if options.dry_run { "would be " } else { "" };
     let message = format!(
-        "subjects: {subjects}; referrers {would}pushed again: {pushed}; artifact manifests {would}put in the place of their \
-         carriers: {originals}; referrers tags removed: {removed}"
+        "{} looked at; {} {would}pushed again, {} {would}put in the place of their carriers, {} {would}removed",
+        many(subjects, "image", "images"),
+        many(pushed, "referrer", "referrers"),
+        many(originals, "artifact manifest", "artifact manifests"),
+        many(removed, "referrers tag", "referrers tags"),
     );
-    let counts =
-        [("subjects", subjects), ("pushed", pushed), ("originals", originals), ("removed_tags", removed)].into();
+    let counts = [("images", subjects), ("pushed", pushed), ("originals", originals), ("removed_tags", removed)].into();
     work.printer.say(&Line { kind: "done", message, counts, ..Line::default() });
     Ok(())
 }

@@ -2,13 +2,13 @@
 
 use super::{
     connect::{ConnectError, Way, connect, split},
+    printer::{Health, Line, Printer, fail},
     status::ExitStatus,
 };
 use crate::{
     cli,
     oci::Repository,
     operator::{OperatorError, Probe, Tokens, probe},
-    printable::Printable,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -23,14 +23,16 @@ enum ProbeError {
 
 pub(super) fn run(args: &cli::Probe) -> ExitStatus {
     let Some((way, repository)) = parse(args) else {
-        eprintln!("backref: {:?} is not HOST[:PORT]/NAME", args.repository);
-        return ExitStatus::Usage;
+        return fail(args.output, &format!("{:?} is not HOST[:PORT]/NAME", args.repository));
     };
     match ask(&way, &repository) {
-        Ok(probe) => say(&probe),
+        Ok(probe) => {
+            let printer = Printer::new(args.output);
+            say(&printer, &probe);
+            if printer.has_found() { ExitStatus::Finding } else { ExitStatus::Fine }
+        }
         Err(error) => {
-            // A registry's words may be part of it.
-            eprintln!("backref: {}", Printable(&error.to_string()));
+            fail(args.output, &error);
             ExitStatus::Finding
         }
     }
@@ -50,25 +52,28 @@ fn ask(way: &Way<'_>, repository: &Repository) -> Result<Probe, ProbeError> {
     Ok(runtime.block_on(probe(&tokens, repository))?)
 }
 
-fn say(probe: &Probe) -> ExitStatus {
+/// What was tried, and whether it went as it should.
+fn say(printer: &Printer, probe: &Probe) {
     let Probe { image, referrer, listed, left } = probe;
+    let say = |kind, status, message: String| {
+        let line = Line { kind, status: Some(status), message, ..Line::default() };
+        if matches!(status, Health::Fail) { printer.finding(&line) } else { printer.say(&line) }
+    };
     if !image.is_success() {
-        println!("FAIL  an image can't be pushed there: {image}");
-        return ExitStatus::Finding;
+        return say("image", Health::Fail, format!("an image can't be pushed there: {image}"));
     }
     if !referrer.is_success() {
-        println!("FAIL  what refers to an image can't be pushed there: {referrer}");
-        return ExitStatus::Finding;
+        return say("subject", Health::Fail, format!("what refers to an image can't be pushed there: {referrer}"));
     }
-    println!("OK    an image was pushed, and what refers to it");
-    match listed {
-        Some(true) => println!("OK    it is listed"),
-        Some(false) => println!("FAIL  there is a list of referrers, and what was just pushed is not in it"),
-        None => println!("FAIL  there is no list of referrers: is backref in front of this registry?"),
-    }
+    say("subject", Health::Ok, "an image was pushed, and what refers to it".to_owned());
+    let (status, message) = match listed {
+        Some(true) => (Health::Ok, "it is listed"),
+        Some(false) => (Health::Fail, "there is a list of referrers, and what was just pushed is not in it"),
+        None => (Health::Fail, "there is no list of referrers: is backref in front of this registry?"),
+    };
+    say("list", status, message.to_owned());
     match &left[..] {
-        [] => println!("OK    both are gone again"),
-        left => println!("WARN  deletes are refused there, so this stays: {}", left.join(", ")),
+        [] => say("deletes", Health::Ok, "both are gone again".to_owned()),
+        left => say("deletes", Health::Warn, format!("deletes are refused there, so this stays: {}", left.join(", "))),
     }
-    if *listed == Some(true) { ExitStatus::Fine } else { ExitStatus::Finding }
 }

@@ -15,6 +15,7 @@ use crate::{
     oci::Digest,
     operator::{Corroboration, OperatorError, Presence, RepositorySession, RowOutcome},
     store::Recorded,
+    words::many,
 };
 
 /// A subject may come after those that refer to it: for how long nothing was added before it counts as gone.
@@ -41,9 +42,9 @@ pub(super) fn run(args: &Prune) -> ExitStatus {
         work.each_repository(work.recorded_repositories().await?, args.yes, visit).await;
         let count = count.get();
         let message = match (args.orphans, args.yes) {
-            (false, _) => format!("referrers not listed any more, or listed again: {count}"),
-            (true, true) => format!("orphans deleted: {count}"),
-            (true, false) => format!("orphans: {count}; --yes deletes them from the registry"),
+            (false, _) => format!("{}: not listed any more, or listed again", many(count, "referrer", "referrers")),
+            (true, true) => format!("{} deleted", many(count, "orphan", "orphans")),
+            (true, false) => format!("{}; --yes deletes them from the registry", many(count, "orphan", "orphans")),
         };
         work.printer.say(&Line { kind: "done", message, counts: [("referrers", count)].into(), ..Line::default() });
         Ok(())

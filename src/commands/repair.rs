@@ -10,6 +10,7 @@ use super::{
 use crate::{
     cli,
     operator::{OperatorError, RepositorySession},
+    words::many,
 };
 
 pub(super) fn run(args: &cli::Work) -> ExitStatus {
@@ -21,7 +22,7 @@ async fn repair(work: &Work) -> Result<(), OperatorError> {
     let visit = async |session: &RepositorySession| work.flush(session, &written).await;
     work.each_repository(work.recorded_repositories().await?, false, visit).await;
     let message = if work.operator.app().upstream.keeps_tags() {
-        format!("referrers tags written: {}", written.get())
+        format!("{} written", many(written.get(), "referrers tag", "referrers tags"))
     } else {
         "referrers.tag is off: no referrers tag is pending".to_owned()
     };

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     admin,
     app::App,
-    cli::Serve,
+    cli::{Output, Serve},
     config::{Config, Shown, Tls},
     server::{self, Acceptor, Options, PlainTcp, Server, TlsTcp, raise_descriptor_limit},
     store::OpenFor,
@@ -37,7 +37,7 @@ use sockets::Sockets;
 pub(super) fn run(args: &Serve) -> ExitStatus {
     let (config, settings) = match Config::load_and_show(args.sources()) {
         Ok(loaded) => loaded,
-        Err(mistakes) => return config::say(&mistakes),
+        Err(mistakes) => return config::say(Output::default(), &mistakes),
     };
     log_to_stderr(&config.log);
     match serve(config, settings) {

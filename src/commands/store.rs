@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     log::log_to_stderr,
-    printer::{Line, Printer},
+    printer::{Line, Printer, Unit, fail},
     status::ExitStatus,
 };
 use crate::{
@@ -13,18 +13,13 @@ use crate::{
     config::{Log, LogFormat, Store as Settings, StoreUrl},
     operator::copy_table,
     store::{OpenFor, Store, Table},
+    words::{many, number},
 };
 
 pub(super) fn run(command: &StoreCommand) -> ExitStatus {
     let StoreCommand::Copy(args) = command;
     log_to_stderr(&Log { filter: "warn".to_owned(), format: LogFormat::Text, access: 0.0 });
-    match copy(args) {
-        Ok(status) => status,
-        Err(error) => {
-            eprintln!("backref: {error}");
-            ExitStatus::Usage
-        }
-    }
+    copy(args).unwrap_or_else(|error| fail(args.output, &error))
 }
 
 fn copy(args: &CopyStore) -> Result<ExitStatus, Box<dyn std::error::Error>> {
@@ -39,17 +34,21 @@ fn copy(args: &CopyStore) -> Result<ExitStatus, Box<dyn std::error::Error>> {
         return Err(format!("there is no store {}", path.display()).into());
     }
     let (from, to) = (open(&from)?, open(&to)?);
-    let printer = Printer::new(args.json);
+    let printer = Printer::new(args.output);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         for table in Table::ALL {
-            let step = || printer.step(&table.name());
+            let step = || printer.step(Unit::Rows, &table.name());
             let copied = copy_table(&*from, &*to, table, step).await?;
             let counts = [("rows", copied.from.rows), ("put", copied.put)].into();
             let (name, rows, put) = (table.name(), copied.from.rows, copied.put);
             if copied.from == copied.to {
                 let digest = copied.to.digest.map(|digest| digest.to_string()).unwrap_or_default();
-                let message = format!("{name}: {rows} rows, {put} of them put now; both stores have {digest}");
+                let message = format!(
+                    "{name}: {}, {} of them put now; both stores have {digest}",
+                    many(rows, "row", "rows"),
+                    number(put)
+                );
                 printer.say(&Line { kind: "table", message, counts, ..Line::default() });
             } else {
                 let message = format!(

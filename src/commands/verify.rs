@@ -11,13 +11,14 @@ use super::{
     greeting::{greet, rows_of_others},
     printer::{Health, Line},
     status::ExitStatus,
-    work::{self, Store, Work, of_repository, of_subject},
+    work::{self, Store, Work, add, of_repository, of_subject},
 };
 use crate::{
     cli,
     oci::{Digest, ReferrersTag},
-    operator::{DifferenceKind, OperatorError, RepositorySession},
+    operator::{Difference, DifferenceKind, OperatorError, RepositorySession},
     store::Recorded,
+    words::{many, number},
 };
 
 /// The subjects of a repository that were compared, as hashes. Beyond [`Compared::MOST`], one that has rows and a referrers
@@ -58,14 +59,13 @@ async fn verify(work: &Work) -> Result<(), OperatorError> {
             subjects.set(subjects.get() + 1);
             match session.compare(&subject).await {
                 Ok(found) => {
-                    for one in found {
-                        needed.set(needed.get() || one.kind == DifferenceKind::NotInApi);
-                        let referrer = one.referrer.map(|digest| digest.to_string());
-                        let message = one.kind.message().to_owned();
-                        let line = of_subject(one.kind.name(), session, &subject);
-                        let line = Line { referrer, message, ..line };
-                        if one.kind.is_finding() {
-                            differences.set(differences.get() + 1);
+                    for (kind, referrers) in by_kind(found) {
+                        needed.set(needed.get() || kind == DifferenceKind::NotInApi);
+                        let many = referrers.len().max(1);
+                        let message = kind.message().to_owned();
+                        let line = Line { message, referrers, ..of_subject(kind.name(), session, &subject) };
+                        if kind.is_finding() {
+                            add(&differences, many);
                             work.printer.finding(&line);
                         } else {
                             work.printer.say(&line);
@@ -116,10 +116,28 @@ async fn verify(work: &Work) -> Result<(), OperatorError> {
     }
     let (failed, differences) = (failed.get(), differences.get());
     let compared = subjects.get() - failed;
-    let message = format!("subjects compared: {compared}; could not be compared: {failed}; differences: {differences}");
-    let counts = [("subjects", compared), ("not_compared", failed), ("differences", differences)].into();
+    let message = format!(
+        "{} compared, {}{}",
+        many(compared, "image", "images"),
+        many(differences, "difference", "differences"),
+        if failed > 0 { format!(", {} could not be compared", number(failed)) } else { String::new() }
+    );
+    let counts = [("images", compared), ("not_compared", failed), ("differences", differences)].into();
     work.printer.say(&Line { kind: "done", message, counts, ..Line::default() });
     Ok(())
+}
+
+/// One line says all of a kind, whichever referrers they are about.
+fn by_kind(found: Vec<Difference>) -> Vec<(DifferenceKind, Vec<String>)> {
+    let mut kinds: Vec<(DifferenceKind, Vec<String>)> = Vec::new();
+    for Difference { referrer, kind } in found {
+        let referrer = referrer.map(|digest| digest.to_string());
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, referrers)) => referrers.extend(referrer),
+            None => kinds.push((kind, referrer.into_iter().collect())),
+        }
+    }
+    kinds
 }
 
 /// Whether clients would miss anything of a repository, whose registry lists referrers itself, without backref.

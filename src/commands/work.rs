@@ -10,12 +10,12 @@ use super::{
     config,
     interrupt::Interrupt,
     log::log_to_stderr,
-    printer::{Line, Printer},
+    printer::{Line, Printer, Unit, fail},
     status::ExitStatus,
 };
 use crate::{
     app::App,
-    cli,
+    cli::{self, Output},
     config::{Config, Log, LogFormat, StoreUrl},
     oci::{Digest, Repository},
     operator::{Operator, OperatorError, RepositorySession},
@@ -50,23 +50,24 @@ pub(super) fn run(
 ) -> ExitStatus {
     let config = match Config::load(args.settings.sources()) {
         Ok(config) => config,
-        Err(mistakes) => return config::say(&mistakes),
+        Err(mistakes) => return config::say(args.output, &mistakes),
     };
     if !config.others.is_empty() {
         let names: Vec<&str> = config.upstreams().map(|one| &*one.name).collect();
-        eprintln!(
-            "backref: several upstreams are configured: name the one that is meant, --upstream {}",
-            names.join(" or ")
+        let names = names.join(" or ");
+        return fail(
+            args.output,
+            &format!("several upstreams are configured: name the one that is meant, --upstream {names}"),
         );
-        return ExitStatus::Usage;
     }
-    let log = Log { filter: quiet(&config.log.filter), format: for_people(config.log.format), access: 0.0 };
+    let log =
+        Log { filter: filter(&config.log.filter, args.output), format: for_people(config.log.format), access: 0.0 };
     log_to_stderr(&log);
     let mut named = Vec::new();
     for name in &args.repositories {
         let Some(repository) = Repository::parse(name) else {
-            eprintln!("backref: {name:?} is no repository: give its name without the registry's and without a tag");
-            return ExitStatus::Usage;
+            let why = format!("{name:?} is no repository: give its name without the registry's and without a tag");
+            return fail(args.output, &why);
         };
         named.push(repository);
     }
@@ -75,21 +76,19 @@ pub(super) fn run(
         && !path.exists()
     {
         let path = path.display();
-        eprintln!("backref: there is no store {path}: `backref serve` and `backref backfill` make one");
-        return ExitStatus::Usage;
+        let why = format!("there is no store {path}: `backref serve` and `backref backfill` make one");
+        return fail(args.output, &why);
     }
-    match at_work(args, config, named, work) {
-        Ok(status) => status,
-        Err(error) => {
-            eprintln!("backref: {error}");
-            ExitStatus::Usage
-        }
-    }
+    at_work(args, config, named, work).unwrap_or_else(|error| fail(args.output, &error))
 }
 
 /// Commands say by themselves what `serve` logs.
-fn quiet(filter: &str) -> String {
-    if filter == "info" { "warn".to_owned() } else { filter.to_owned() }
+fn filter(filter: &str, output: Output) -> String {
+    match filter {
+        "info" if output.verbose => "info,backref=debug".to_owned(),
+        "info" => "warn".to_owned(),
+        other => other.to_owned(),
+    }
 }
 
 /// What a command says goes to standard output, for machines with `--json`; what it logs beside is read by people.
@@ -109,7 +108,7 @@ fn at_work(
     let app = App::build(config, OpenFor::Command, 1)?;
     let this = Work {
         operator: Operator::new(app.clone())?,
-        printer: Printer::new(args.json),
+        printer: Printer::new(args.output),
         named,
         places: Semaphore::new(jobs),
         jobs,
@@ -189,14 +188,14 @@ impl Work {
     }
 
     /// Does something with each, in all repositories together as many at a time as was asked for.
-    pub(super) async fn each<T>(&self, session: &RepositorySession, items: Vec<T>, work: impl AsyncFn(T)) {
+    async fn each<T>(&self, session: &RepositorySession, unit: Unit, items: Vec<T>, work: impl AsyncFn(T)) {
         self.printer.expect(items.len());
         let working = stream::iter(items).for_each_concurrent(self.jobs, async |item| {
             // Invariant: the semaphore is never closed.
             let _place = self.places.acquire().await;
             if !self.is_stopped() {
                 work(item).await;
-                self.printer.step(session.repository());
+                self.printer.step(unit, session.repository());
             }
         });
         working.await;
@@ -209,11 +208,15 @@ impl Work {
         which: Recorded,
         work: impl AsyncFn(Digest),
     ) -> Result<(), OperatorError> {
+        let unit = match which {
+            Recorded::Listed | Recorded::Missing => Unit::Referrers,
+            Recorded::Subjects | Recorded::Quiet(_) | Recorded::Stale | Recorded::Unresolved => Unit::Images,
+        };
         let mut after = None;
         while !self.is_stopped() {
             let piece = session.recorded(which, after.as_ref()).await?;
             let Some(last) = piece.last().cloned() else { break };
-            self.each(session, piece, &work).await;
+            self.each(session, unit, piece, &work).await;
             after = Some(last);
         }
         Ok(())
@@ -229,7 +232,7 @@ impl Work {
         let mut pages = session.tags();
         while !self.is_stopped() {
             match session.next_tags(&mut pages).await {
-                Ok(Some(names)) => self.each(session, read(names), &work).await,
+                Ok(Some(names)) => self.each(session, Unit::Tags, read(names), &work).await,
                 Ok(None) => break,
                 // Of one that it lists itself, it means that there are no tags.
                 Err(error) if error.is_not_found() => {

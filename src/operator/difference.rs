@@ -49,27 +49,23 @@ impl DifferenceKind {
     /// For people.
     pub fn message(self) -> &'static str {
         match self {
-            Self::NotInTag => "is in backref's database, but not in the referrers tag (`backref repair` writes it)",
-            Self::NotInDatabase => {
-                "is in the referrers tag, but not in backref's database (`backref backfill` reads it)"
-            }
-            Self::Untrue => {
-                "is in the referrers tag, and does not refer to the subject (`backref repair` takes it out)"
-            }
-            Self::Gone => "is in the referrers tag, and gone from the registry (`backref repair` takes it out)",
+            Self::NotInTag => "in backref's database, but not in the referrers tag (`backref repair` writes it)",
+            Self::NotInDatabase => "in the referrers tag, but not in backref's database (`backref backfill` reads it)",
+            Self::Untrue => "in the referrers tag, and not about the subject (`backref repair` takes it out)",
+            Self::Gone => "in the referrers tag, and gone from the registry (`backref repair` takes it out)",
             Self::Described => {
-                "has another artifact type in the referrers tag than in the manifest (`backref repair` writes it)"
+                "another artifact type in the referrers tag than in the manifest (`backref repair` writes it)"
             }
             Self::Order => "the referrers tag has another order than backref's database (`backref repair` writes it)",
             Self::Foreign => "something else stands under the referrers tag: it is never written",
             Self::NotInApi => {
-                "is in backref's database, but not in the registry's own list (`backref migrate` pushes it again)"
+                "in backref's database, but not in the registry's own list (`backref migrate` pushes it again)"
             }
             Self::OnlyInApi => {
-                "is in the registry's own list, but not in backref's database (`backref backfill` reads it)"
+                "in the registry's own list, but not in backref's database (`backref backfill` reads it)"
             }
             Self::Unseen => "backref's database has referrers, and the registry shows neither them nor the subject",
-            Self::Kept => "is in the referrers tag for another tool: it does not refer to the subject, and stays there",
+            Self::Kept => "in the referrers tag for another tool: they don't refer to the subject, and stay there",
         }
     }
 

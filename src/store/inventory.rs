@@ -47,6 +47,10 @@ pub struct Counts {
     pub repositories: Vec<RepositoryCount>,
     /// How many repositories there are, whether or not they are among these.
     pub all: usize,
+    /// Of all of them: manifests that something refers to, or did.
+    pub subjects: i64,
+    /// Of all of them: referrers that are listed.
+    pub referrers: i64,
     /// The subjects whose referrers changed last, the last first.
     pub newest: Vec<Change>,
 }

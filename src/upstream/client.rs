@@ -53,6 +53,7 @@ impl Client {
 
     /// Sends a request and waits for the head of the answer, whose body is streamed. Redirects are not followed.
     pub async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
+        tracing::debug!(method = %request.method(), path = request.uri().path(), "the registry is asked");
         let (upload, length) = match request.body() {
             Body::Client(body) => (Some(body.upload()), None),
             Body::Full(bytes) => (None, Some(bytes.as_ref().map_or(0, Bytes::len))),

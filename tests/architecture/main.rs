@@ -57,6 +57,7 @@ const DIRECTION: Direction = Direction {
         "stall",
         "step",
         "tls",
+        "words",
     ],
     names_only: &[("store", "upstream", &["ReadPermit"])],
 };

@@ -59,7 +59,7 @@ fn endless_catalog_is_taken_page_by_page_until_a_signal() {
         let (code, said) = running.interrupt(signal);
         assert_eq!(code, Some(1), "{name}: {said}");
         assert!(said.contains("interrupted: run again to continue"), "{name}: {said}");
-        let summary = if name == "verify" { "subjects compared: 0" } else { "repositories: " };
+        let summary = if name == "verify" { "0 images compared" } else { " read; " };
         assert!(said.contains(summary), "{name}: {said}");
     }
 }

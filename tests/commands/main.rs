@@ -18,6 +18,7 @@ mod generated;
 mod healthcheck;
 mod interrupted;
 mod native;
+mod output;
 mod pending;
 mod probe;
 mod prune;

@@ -119,12 +119,12 @@ fn verify_finds_what_the_registry_lists_and_backfill_reads_it() {
     let signature = sha256(&manifest);
     stand.becomes(|api| api.listed.extend([signature.clone()]));
     let ran = run(&stand.backref, "verify");
-    let says = format!("app@{}: {signature} is in the registry's own list, but not in backref's database", stand.image);
-    assert!(ran.code == Some(1) && ran.stdout.contains(&says), "{ran:?}");
+    let says = format!("app@{}: in the registry's own list, but not in backref's database", stand.image);
+    assert!(ran.code == Some(1) && ran.stdout.contains(&says) && ran.stdout.contains(&signature), "{ran:?}");
     let ran = run(&stand.backref, "backfill");
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let ran = run(&stand.backref, "verify");
-    assert!(ran.code == Some(0) && ran.stdout.contains("subjects compared: 1;"), "{ran:?}");
+    assert!(ran.code == Some(0) && ran.stdout.contains("1 image compared,"), "{ran:?}");
     stand.backref.terminate();
     assert_eq!(in_database_of(&stand.backref, &stand.fake.url(), "app", &stand.image), [signature]);
 }
@@ -133,7 +133,7 @@ fn verify_finds_what_the_registry_lists_and_backfill_reads_it() {
 fn migrate_gives_the_registrys_list_what_it_lacks() {
     let stand = up();
     let ran = run(&stand.backref, "migrate");
-    assert!(ran.code == Some(0) && ran.stdout.contains("subjects: 0"), "{ran:?}");
+    assert!(ran.code == Some(0) && ran.stdout.contains("0 images looked at"), "{ran:?}");
     let pushed = ["a", "b"].map(|name| stand.push(INDEX, &referrer(&stand.image, name)));
     assert!(stand.holds(&stand.tag()));
     let ran = run(&stand.backref, "migrate");
@@ -141,8 +141,8 @@ fn migrate_gives_the_registrys_list_what_it_lacks() {
 
     stand.becomes(|api| api.is_there = true);
     let ran = run(&stand.backref, "verify");
-    let says = format!("{} is in backref's database, but not in the registry's own list", pushed[0]);
-    assert!(ran.code == Some(1) && ran.stdout.contains(&says), "{ran:?}");
+    let says = "in backref's database, but not in the registry's own list";
+    assert!(ran.code == Some(1) && ran.stdout.contains(says) && ran.stdout.contains(&pushed[0]), "{ran:?}");
     let before = stand.fake.count("PUT");
     let ran = run(&stand.backref, "migrate --dry-run");
     assert!(ran.code == Some(0) && ran.stdout.contains("2 would be pushed again"), "{ran:?}");
@@ -159,7 +159,7 @@ fn migrate_gives_the_registrys_list_what_it_lacks() {
     );
     assert_eq!(stand.listed(), BTreeSet::from(pushed));
     let ran = run(&stand.backref, "migrate --remove-tags");
-    assert!(ran.code == Some(0) && ran.stdout.contains("pushed again: 0;"), "{ran:?}");
+    assert!(ran.code == Some(0) && ran.stdout.contains("0 referrers pushed again"), "{ran:?}");
     let ran = run(&stand.backref, "doctor");
     assert!(ran.code == Some(0) && ran.stdout.contains("nothing is pending"), "{ran:?}");
 }

@@ -42,7 +42,7 @@ fn repair_writes_a_referrers_tag_that_was_refused_and_doctor_names_it_until_then
     refuses.store(false, Ordering::SeqCst);
     let ran = run(&backref, "repair");
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert!(ran.stdout.contains("referrers tags written: 1"), "{ran:?}");
+    assert!(ran.stdout.contains("1 referrers tag written"), "{ran:?}");
     let index = http::get(&format!("{}/v2/app/manifests/{tag}", fake.url()), &[("Accept", INDEX)]).text();
     assert!(index.contains(&digest), "{index}");
     let ran = run(&backref, "doctor");

@@ -32,13 +32,14 @@ pub(crate) async fn store_counts_are_of_each_repository(store: Arc<dyn Store>) {
         let one = &counts.repositories[at];
         (&*one.repository, one.subjects, one.referrers, one.stale)
     };
+    assert_eq!((counts.subjects, counts.referrers), (3, 4));
     assert_eq!((counts.all, of(0), of(1)), (2, ("big", 2, 3, 2), ("app", 1, 1, 1)));
     // The last first, and no more than asked for.
     let newest: Vec<_> = counts.newest.iter().map(|one| (&*one.repository, one.subject.clone())).collect();
     assert_eq!(newest, [("big", key("s2").digest), ("big", key("s1").digest)]);
     assert!(counts.newest[0].at > counts.newest[1].at && counts.repositories[0].last_change == counts.newest[0].at);
     let few = store.count("up", 1, 0).await.expect("readable");
-    assert_eq!((few.repositories.len(), few.all), (1, 2));
+    assert_eq!((few.repositories.len(), few.all, few.subjects, few.referrers), (1, 2, 3, 4));
     assert_eq!(store.count("down", 10, 10).await.expect("readable").all, 0);
     assert!(store.size().await.expect("readable") > 0);
 }

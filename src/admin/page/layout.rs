@@ -127,24 +127,6 @@ pub(super) fn age(seconds: i64) -> String {
     }
 }
 
-/// A number with its thousands apart.
-pub(super) fn number(count: i64) -> String {
-    let digits = count.unsigned_abs().to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if count < 0 { format!("-{text}") } else { text }
-}
-
-/// How many of something: `1 referrer`, `2 referrers`.
-pub(super) fn many(count: i64, one: &str, several: &str) -> String {
-    format!("{} {}", number(count), if count == 1 { one } else { several })
-}
-
 /// A length in bytes.
 #[allow(clippy::cast_precision_loss, reason = "three digits are shown")]
 pub(super) fn bytes(count: u64) -> String {
@@ -185,8 +167,6 @@ mod tests {
                 "2 years ago"
             ]
         );
-        assert_eq!([0, 999, 1000, 1_234_567, -1000].map(number), ["0", "999", "1,000", "1,234,567", "-1,000"]);
-        assert_eq!((many(1, "tag", "tags"), many(2000, "tag", "tags")), ("1 tag".to_owned(), "2,000 tags".to_owned()));
         assert_eq!([5, 1536, 3 << 20, 5 << 30].map(bytes), ["5 B", "1.5 KiB", "3.0 MiB", "5.0 GiB"]);
     }
 }

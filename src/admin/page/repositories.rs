@@ -6,11 +6,12 @@ use serde::Serialize;
 use super::{
     address,
     counts::MOST,
-    layout::{Frame, ago, escaped, number, timestamp},
+    layout::{Frame, ago, escaped, timestamp},
     reply::View,
     site::{Parameters, Site},
 };
 use crate::store::RepositoryCount;
+use crate::words::number;
 
 /// How many stand on a page.
 const SHOWN: usize = 100;
@@ -66,7 +67,7 @@ pub(super) async fn view(site: &Site, frame: &Frame, parameters: &Parameters) ->
     let more = rows.len() > SHOWN;
     rows.truncate(SHOWN);
     let link = |from: usize| format!("repositories?q={}&from={from}", escaped(search));
-    let count = |count: usize| number(i64::try_from(count).unwrap_or(i64::MAX));
+    let count = |count: usize| number(count);
     let shown = html! {
         form action="repositories" class="filter" {
             label for="filter" { "Names that hold" }

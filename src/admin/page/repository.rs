@@ -8,7 +8,7 @@ use super::{
     address,
     aside::aside,
     kinds::kind,
-    layout::{Frame, ago, digest, escaped, many, timestamp},
+    layout::{Frame, ago, digest, escaped, timestamp},
     problem::{no_upstream, problem, unreadable},
     reply::View,
     site::{Parameters, Site},
@@ -16,6 +16,7 @@ use super::{
 use crate::{
     oci::{Digest, Repository},
     store::{COUNTED, SubjectCursor, SubjectRow},
+    words::many,
 };
 
 /// How many stand on a page.

@@ -22,11 +22,14 @@ use crate::{
 impl Inventory for PostgresStore {
     async fn count(&self, upstream: &str, most: usize, newest: usize) -> Result<Counts, StoreError> {
         let rows = self.read(inventory::COUNT, values![upstream, limit(most)]).await?;
-        let all = rows.first().map_or(Ok(0), |row| get::<i64>(row, 5))?;
+        let total = |column| rows.first().map_or(Ok(0), |row| get::<i64>(row, column));
+        let all = total(5)?;
         let last = self.read(inventory::NEWEST, values![upstream, limit(newest)]).await?;
         Ok(Counts {
             repositories: rows.iter().map(inventory::repository).collect::<Result<_, _>>()?,
             all: usize::try_from(all).unwrap_or_default(),
+            subjects: total(6)?,
+            referrers: total(7)?,
             newest: last.iter().map(inventory::arrival).collect::<Result<_, _>>()?,
         })
     }

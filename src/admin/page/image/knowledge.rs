@@ -1,8 +1,12 @@
 //! How sure it is what refers to an image. None, unknown, behind, and a registry that can't be asked are four things, and each
 //! is said as what it is.
 
-use super::super::{layout::many, lookup::Manifest, tree::Below};
-use crate::{store::TagState, upstream::Upstream};
+use crate::{
+    admin::page::{lookup::Manifest, tree::Below},
+    store::TagState,
+    upstream::Upstream,
+    words::many,
+};
 
 /// Whether the registry has the image.
 pub(super) fn in_the_registry(asked: &Result<Option<Manifest>, String>) -> String {
@@ -49,7 +53,7 @@ pub(super) fn of_child(below: &Below) -> String {
 }
 
 fn counted(referrers: usize) -> String {
-    many(i64::try_from(referrers).unwrap_or(i64::MAX), "referrer", "referrers")
+    many(referrers, "referrer", "referrers")
 }
 
 /// How the image's referrers tag is.

@@ -9,12 +9,13 @@ use crate::{
     admin::page::{
         address,
         counts::Counted,
-        layout::{age, ago, digest, many, number, timestamp},
+        layout::{age, ago, digest, timestamp},
         site::Site,
     },
     oci::Digest,
     store::{Change, RepositoryCount},
     upstream::Upstream,
+    words::{many, number},
 };
 
 /// How many repositories are named.
@@ -76,8 +77,8 @@ impl Contents {
             registry,
             hint: None,
             repositories: counts.all,
-            subjects: counts.repositories.iter().map(|one| one.subjects).sum(),
-            referrers: counts.repositories.iter().map(|one| one.referrers).sum(),
+            subjects: counts.subjects,
+            referrers: counts.referrers,
             counted: Some(counted.at),
             most_referrers: counts.repositories.iter().take(NAMED).map(most).collect(),
             last_changes: counts.newest.iter().map(last).collect(),

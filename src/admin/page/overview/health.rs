@@ -3,12 +3,8 @@
 use maud::{Markup, html};
 use serde::Serialize;
 
-use crate::admin::page::{
-    chart::per_second,
-    layout::{bytes, many},
-    samples::Interval,
-    site::Site,
-};
+use crate::admin::page::{chart::per_second, layout::bytes, samples::Interval, site::Site};
+use crate::words::many;
 
 #[derive(Serialize)]
 pub(super) struct Health {

@@ -7,15 +7,11 @@ use serde::Serialize;
 
 use super::health::Health;
 use crate::{
-    admin::page::{
-        address,
-        layout::{digest, many},
-        samples::Interval,
-        site::Site,
-    },
+    admin::page::{address, layout::digest, samples::Interval, site::Site},
     oci::Digest,
     store::{StaleTag, StoreError},
     upstream::Upstream,
+    words::many,
 };
 
 /// How many manifests of one problem are named, and looked at.

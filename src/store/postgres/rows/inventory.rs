@@ -20,7 +20,8 @@ pub(crate) const COUNT: &str = "
         FROM subject WHERE upstream = $1 GROUP BY repository),
     referrers AS (
         SELECT repository, count(*) AS referrers FROM referrer WHERE upstream = $1 AND state = 'listed' GROUP BY repository)
-    SELECT repository, subjects, coalesce(referrers, 0), stale, last_arrival, (SELECT count(*) FROM subjects)
+    SELECT repository, subjects, coalesce(referrers, 0), stale, last_arrival, (SELECT count(*) FROM subjects),
+           (SELECT coalesce(sum(subjects), 0)::bigint FROM subjects), (SELECT coalesce(sum(referrers), 0)::bigint FROM referrers)
     FROM subjects LEFT JOIN referrers USING (repository) ORDER BY 3 DESC, 1 LIMIT $2";
 
 pub(crate) fn repository(row: &Row) -> Result<RepositoryCount, StoreError> {

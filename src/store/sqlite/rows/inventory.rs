@@ -25,18 +25,25 @@ pub(crate) fn count(db: &Connection, upstream: &str, most: usize, newest: usize)
     )?;
     let listed: HashMap<String, i64> =
         referrers.query_map([upstream], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_>>()?;
-    let mut subjects = db.prepare(
+    let mut statement = db.prepare(
         "SELECT repository, count(*), sum(version > tag_version), max(last_arrival) FROM subject
          WHERE upstream = ? GROUP BY repository",
     )?;
-    let mut rows = subjects.query([upstream])?;
-    let (mut repositories, mut all) = (Vec::new(), 0);
+    let mut rows = statement.query([upstream])?;
+    let (mut repositories, mut all, mut subjects) = (Vec::new(), 0, 0);
     while let Some(row) = rows.next()? {
         let repository: String = row.get(0)?;
         let referrers = listed.get(&repository).copied().unwrap_or_default();
         all += 1;
-        let (subjects, stale, last_change) = (row.get(1)?, row.get(2)?, row.get(3)?);
-        repositories.push(RepositoryCount { repository, subjects, referrers, stale, last_change });
+        let count = RepositoryCount {
+            repository,
+            subjects: row.get(1)?,
+            referrers,
+            stale: row.get(2)?,
+            last_change: row.get(3)?,
+        };
+        subjects += count.subjects;
+        repositories.push(count);
     }
     repositories.sort_by(|one, other| {
         (Reverse(one.referrers), &one.repository).cmp(&(Reverse(other.referrers), &other.repository))
@@ -49,7 +56,8 @@ pub(crate) fn count(db: &Connection, upstream: &str, most: usize, newest: usize)
     let newest = last.query_map(params![upstream, limit(newest)], |row| {
         Ok(Change { repository: row.get(0)?, subject: digest(row, 1)?, at: row.get(2)? })
     })?;
-    Ok(Counts { repositories, all, newest: newest.collect::<Result<_>>()? })
+    let referrers = listed.values().sum();
+    Ok(Counts { repositories, all, subjects, referrers, newest: newest.collect::<Result<_>>()? })
 }
 
 pub(crate) fn subjects_by_change(
