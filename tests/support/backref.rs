@@ -7,7 +7,7 @@ use std::process::{Command, ExitStatus};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{Postgres, process::Process, until};
+use super::{Postgres, process::Process, secrets, until};
 
 /// backref, not started yet.
 pub(crate) struct BackrefOptions {
@@ -145,6 +145,10 @@ impl Backref {
         if !self.options.config.contains("format =") {
             command.env("BACKREF_LOG_FORMAT", "text");
         }
+        // Suites look for secrets in all that can be logged.
+        if let Ok(filter) = std::env::var("TEST_LOG_FILTER") {
+            command.env("BACKREF_LOG_FILTER", filter);
+        }
         command.arg(name);
         // Where there are several, the configuration names them.
         if !self.options.upstream.is_empty() {
@@ -255,6 +259,16 @@ impl Backref {
 
     fn running(&self) -> &Process {
         self.process.as_ref().expect("backref runs")
+    }
+}
+
+impl Drop for Backref {
+    fn drop(&mut self) {
+        // All that it will ever log.
+        drop(self.process.take());
+        if !std::thread::panicking() {
+            secrets::assert_none_in_logs(self.directory());
+        }
     }
 }
 

@@ -27,6 +27,7 @@ mod postgres;
 mod process;
 mod registry;
 mod registry_config;
+mod secrets;
 mod seed;
 mod sockets;
 mod token_server;
