@@ -3,6 +3,7 @@
 
 mod artifact_types;
 mod gate;
+mod mistake;
 mod parse;
 mod postgres_url;
 mod shown;
@@ -21,9 +22,10 @@ use ipnet::IpNet;
 
 pub use artifact_types::ArtifactTypes;
 pub use gate::Gate;
+pub use mistake::Mistake;
 pub use parse::{Origin, StoreUrl};
 pub use postgres_url::PostgresUrl;
-pub use sources::{Mistake, Shown, Sources};
+pub use sources::{Shown, Sources};
 pub use tls::Tls;
 pub use upstream::Upstream;
 

@@ -7,6 +7,7 @@ use http::StatusCode;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    context,
     shares::{Bounds, Exhausted, Holder, Share, Shares},
     throttle::Throttle,
 };
@@ -72,11 +73,11 @@ impl Tasks {
     ) -> impl Future<Output = Option<T>> {
         // In a box: it would be copied at each step on its way to the event loop.
         let work = Box::pin(work);
-        let task = self.tracker.spawn(async move {
+        let task = self.tracker.spawn(context::carried(async move {
             let done = work.await;
             drop(place);
             done
-        });
+        }));
         async { task.await.ok() }
     }
 

@@ -26,7 +26,6 @@ mod registry;
 mod repeat;
 mod several;
 mod upload;
-mod waited;
 
 pub use blobs::{Blob, Uploaded};
 pub use body::Body;
@@ -47,4 +46,3 @@ pub use refusal::{ReadError, Refusal};
 pub use registry::{Head, Registry, manifest_uri, reference_uri};
 pub use several::Upstreams;
 pub use upload::{ClientBody, OnEnd, Received};
-pub use waited::waited;

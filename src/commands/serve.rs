@@ -27,6 +27,7 @@ use crate::{
     server::{self, Acceptor, Options, PlainTcp, Server, TlsTcp, raise_descriptor_limit},
     store::OpenFor,
     tls::{CertificateError, CertificateFiles, Certificates},
+    traces::Traces,
 };
 use notified::notified;
 use page::page_options;
@@ -62,6 +63,8 @@ fn serve(config: Config, settings: Vec<Shown>) -> Result<(), Box<dyn std::error:
     // One for each worker, one for the admin listener, and one for its page.
     let readers = server::workers(config.workers) + 2;
     let app = App::build(config, OpenFor::Serving, readers)?;
+    // Ends last: what the last requests did is sent, too.
+    let _traces = Traces::start()?;
     let leaving = CancellationToken::new();
     let options = options(&app, &leaving);
     let (notifications, looking) = notified(&app)?.unzip();

@@ -215,6 +215,7 @@ const MODULES: &[&str] = &[
     "server",
     "store",
     "tls",
+    "traces",
     "upstream",
 ];
 

@@ -2,7 +2,8 @@
 
 use super::{
     Config,
-    sources::{Mistake, Shown, Sources},
+    mistake::Mistake,
+    sources::{Shown, Sources},
 };
 
 /// The file that names every setting with its default; a test holds it against the program.

@@ -1,12 +1,14 @@
 //! Where settings come from, and every mistake in them with its place.
 
-use std::{collections::BTreeMap, fmt, net::IpAddr, path::Path};
+use std::{collections::BTreeMap, net::IpAddr, path::Path};
 
 use serde::Serialize;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
+
+use super::mistake::Mistake;
 
 /// What was given, by key, the strongest source last; what was found wrong on the way.
 #[derive(Default)]
@@ -38,21 +40,6 @@ pub struct Shown {
 impl Shown {
     fn new(key: &str, setting: &Setting) -> Self {
         Self { setting: key.to_owned(), value: Some(setting.text.clone()), source: setting.place.clone() }
-    }
-}
-
-/// One thing that is wrong, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
-    /// `FILE:LINE:COLUMN`, a variable's name, or a flag.
-    pub place: String,
-    /// What is wrong, in one sentence.
-    pub what: String,
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.what)
     }
 }
 
@@ -229,9 +216,15 @@ impl Sources {
             let plain = without_numbers(&key);
             let nearest = self.known.iter().min_by_key(|known| strsim::damerau_levenshtein(known, &plain));
             let nearest = nearest.copied().unwrap_or_default();
-            // Known, but one value where there should be a list, or the other way round.
-            let what = if nearest == plain { "is not written so" } else { "is no setting" };
-            self.mistake(&setting.place, format!("{key} {what}; the nearest is {nearest}"));
+            let within = |known: &&&str| known.strip_prefix(&*plain).is_some_and(|rest| rest.starts_with('.'));
+            let what = match self.known.iter().find(within) {
+                // A table is written as a value.
+                Some(first) => format!("{key} is a table: write {first} and what belongs to it below [{plain}]"),
+                // Known, but one value where there should be a list, or the other way round.
+                None if nearest == plain => format!("{key} is not written so; the nearest is {nearest}"),
+                None => format!("{key} is no setting; the nearest is {nearest}"),
+            };
+            self.mistake(&setting.place, what);
         }
         self.variables.remove("BACKREF_CONFIG"); // names the file
         for (name, value) in std::mem::take(&mut self.variables) {
@@ -305,16 +298,17 @@ mod tests {
 
     #[test]
     fn config_mistakes_are_all_reported_with_their_places() {
-        let file = "listen = \"x\"\nwhat = 1\n[limits]\nhead = \"1x\"\nbuffered = [1]\n= 3\n";
+        let file = "listen = \"x\"\nadmin = \"x\"\nwhat = 1\n[limits]\nhead = \"1x\"\nbuffered = [1]\n= 3\n";
         let mistakes =
             load(file, &[("BACKREF_ADMIN", "y"), ("BACKREF_TYPO", "1"), ("BACKREF_LISTEN_PORT", "80")], None);
         let mistakes = mistakes.unwrap_err();
         for part in [
             "f.toml:1:10: listen",
-            "f.toml:2:8: what",
-            "f.toml:4:8: limits.head",
-            "f.toml:5:12: limits.buffered",
-            "f.toml:6:1",
+            "f.toml:2:9: admin is a table: write admin.listen and what belongs to it below [admin]",
+            "f.toml:3:8: what",
+            "f.toml:5:8: limits.head",
+            "f.toml:6:12: limits.buffered",
+            "f.toml:7:1",
             "BACKREF_ADMIN: admin.listen",
             "BACKREF_TYPO: names no setting",
             "BACKREF_LISTEN_PORT: names no setting",
@@ -322,7 +316,7 @@ mod tests {
         ] {
             assert!(mistakes.iter().any(|mistake| mistake.starts_with(part)), "{part}: {mistakes:#?}");
         }
-        assert_eq!(mistakes.len(), 9, "{mistakes:#?}");
+        assert_eq!(mistakes.len(), 10, "{mistakes:#?}");
     }
 
     /// As a pod has them beside Services called `backref` and `backref-gateway`, of a port with a name.

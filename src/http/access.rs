@@ -33,7 +33,7 @@ pub(super) struct Asked {
     uri: Uri,
     user_agent: Option<HeaderValue>,
     request_id: HeaderValue,
-    traceparent: Option<HeaderValue>,
+    trace_id: Option<String>,
     start: Instant,
     received: Arc<AtomicU64>,
 }
@@ -51,8 +51,13 @@ pub(super) struct Answered {
 }
 
 impl Asked {
-    /// By the name `request_id`. Counts what comes of its body.
-    pub(super) fn of<B>(request: &mut Request<B>, request_id: HeaderValue, start: Instant) -> Self {
+    /// By the name `request_id`. Counts what comes of its body. `own_trace`: of its own span, where it has one.
+    pub(super) fn of<B>(
+        request: &mut Request<B>,
+        request_id: HeaderValue,
+        start: Instant,
+        own_trace: Option<String>,
+    ) -> Self {
         let received = Arc::<AtomicU64>::default();
         request.extensions_mut().insert(Received(received.clone()));
         let headers = request.headers();
@@ -61,17 +66,23 @@ impl Asked {
             uri: request.uri().clone(),
             user_agent: headers.get(header::USER_AGENT).cloned(),
             request_id,
-            traceparent: headers.get(TRACEPARENT).cloned(),
+            trace_id: own_trace.or_else(|| headers.get(TRACEPARENT).and_then(trace_id).map(str::to_owned)),
             start,
             received,
         }
     }
 }
 
+impl Asked {
+    pub(super) fn method(&self) -> &Method {
+        &self.method
+    }
+}
+
 impl Record {
     fn write(&self) {
         let Self { asked, answered, sent, is_whole } = self;
-        let Asked { method, uri, user_agent, request_id, traceparent, start, received } = asked;
+        let Asked { method, uri, user_agent, request_id, trace_id, start, received } = asked;
         let Answered { upstream, route, status, client, waited, is_drawn } = answered;
         if !is_drawn && !status.is_server_error() {
             return;
@@ -92,7 +103,7 @@ impl Record {
             client = &*text(client),
             user_agent = user_agent.as_ref().map(text).as_deref(),
             request_id = &*text(request_id),
-            trace_id = traceparent.as_ref().and_then(trace_id),
+            trace_id,
         );
     }
 }

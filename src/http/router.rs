@@ -18,10 +18,12 @@ use super::{
 };
 use crate::{
     app::App,
+    context::Context,
     error::Error,
     oci::ErrorCode,
     policy,
-    upstream::{Body, Upstream, headers::Side, waited},
+    traces::Span,
+    upstream::{Body, Upstream, headers::Side},
 };
 
 /// Answers requests. Cheap to clone.
@@ -48,17 +50,45 @@ impl Router {
         let id = self.ids.of(request.headers().get(X_REQUEST_ID));
         request.headers_mut().insert(X_REQUEST_ID, id.clone());
         let access = self.app.config.log.access;
-        if access == 0.0 {
+        let span = Span::of_request(request.headers(), request.method());
+        if access == 0.0 && span.is_none() {
             let (_, _, answer) = self.respond(request, side, start, &id).await;
             return answer.map(AnswerBody::unlogged);
         }
-        let asked = Asked::of(&mut request, id.clone(), start);
-        let client = forwarded::side(&self.app, request.headers(), side).peer;
         // In a box: whoever has no access log has no room for it.
-        let ((upstream, route, answer), waited) = Box::pin(waited(self.respond(request, side, start, &id))).await;
+        Box::pin(self.respond_observed(request, side, start, &id, span)).await
+    }
+
+    /// The same for whoever wants to know what becomes of requests: in the access log, or as a trace.
+    async fn respond_observed(
+        &self,
+        mut request: Request<Incoming>,
+        side: &Side,
+        start: Instant,
+        id: &HeaderValue,
+        span: Option<Span>,
+    ) -> Response<AnswerBody> {
+        let asked = Asked::of(&mut request, id.clone(), start, span.as_ref().map(Span::trace_id));
+        let client = forwarded::side(&self.app, request.headers(), side).peer;
+        let context = Context::new(span);
+        let (upstream, route, answer) = context.clone().scope(self.respond(request, side, start, id)).await;
+        if let Some(span) = &context.span {
+            let id = String::from_utf8_lossy(id.as_bytes());
+            span.name(
+                format!("{} {route}", asked.method()),
+                &[("backref.upstream", &upstream), ("backref.request_id", &id)],
+            );
+            span.answered(answer.status());
+        }
+        let access = self.app.config.log.access;
         let is_drawn = access >= 1.0 || self.ids.draw() < access;
-        let answered = Answered { upstream, route, status: answer.status(), client, waited, is_drawn };
-        answer.map(|body| AnswerBody::logged(body, asked, answered))
+        let answered =
+            Answered { upstream, route, status: answer.status(), client, waited: context.waited(), is_drawn };
+        if access == 0.0 {
+            answer.map(AnswerBody::unlogged)
+        } else {
+            answer.map(|body| AnswerBody::logged(body, asked, answered))
+        }
     }
 
     /// The answer, from which upstream, and which file gave it.

@@ -18,9 +18,8 @@ use super::{
     framing,
     outage::Outage,
     repeat::Again,
-    waited,
 };
-use crate::config;
+use crate::{config, context};
 
 /// The way of all requests of the process to one upstream. Each thread uses the connections that it opened.
 pub struct Client {
@@ -74,6 +73,7 @@ impl Client {
         if let Some(absolute) = &self.absolute {
             absolute.apply(&mut request);
         }
+        let span = context::span_of(&mut request);
         let pool = self.connections.pool();
         let mut exchange = pin!(self.exchange(request, pool));
         let since = Instant::now();
@@ -87,8 +87,16 @@ impl Client {
             }
         };
         let elapsed = since.elapsed();
-        waited::add(elapsed);
-        let (mut answer, link, replayed) = exchanged.inspect_err(|error| self.outage.failed(error))?;
+        context::add_waited(elapsed);
+        let (mut answer, link, replayed) = exchanged.inspect_err(|error| {
+            self.outage.failed(error);
+            if let Some(span) = &span {
+                span.failed(error);
+            }
+        })?;
+        if let Some(span) = span {
+            span.answered(answer.status());
+        }
         if let Some(fault) = framing::fault(&answer) {
             if let Some(upload) = upload {
                 upload.close();

@@ -46,6 +46,7 @@ const DIRECTION: Direction = Direction {
     ],
     leaves: &[
         "budget",
+        "context",
         "locks",
         "min_rate",
         "tasks",
@@ -57,6 +58,7 @@ const DIRECTION: Direction = Direction {
         "stall",
         "step",
         "tls",
+        "traces",
         "words",
     ],
     names_only: &[("store", "upstream", &["ReadPermit"])],

@@ -45,6 +45,7 @@ mod slow_readers;
 mod tags;
 mod tags_written;
 mod tls;
+mod traces;
 mod unavailable;
 mod upstream_connections;
 mod upstream_tls;
