@@ -341,6 +341,12 @@ for name in ("Ingress", "HTTPRoute", "NetworkPolicy", "ServiceMonitor", "Prometh
 
 TLS = merged(UP, {"tls": {"existingSecret": "cert"}})
 tests = lambda m: next(one for one in m.all if one["kind"] == "Pod")["spec"]
+gives("page: no token by itself", UP, lambda m: [("token_file" in m.settings()["admin"], False), ("page" in json.dumps(m.pod()), False)])
+gives("page: the token of a Secret", merged(UP, {"page": {"tokenSecret": {"name": "ops", "key": "t"}}}), lambda m: [
+    (m.settings()["admin"], {"listen": f"0.0.0.0:{ADMIN}", "token_file": "/etc/backref/page/t"}),
+    ([v for v in m.pod()["volumes"] if v["name"] == "page"][0]["secret"], {"secretName": "ops", "defaultMode": 0o440}),
+    ([v for v in m.container()["volumeMounts"] if v["name"] == "page"][0]["mountPath"], "/etc/backref/page"),
+])
 gives("tls: none by itself", UP, lambda m: [("tls" in m.settings(), False), ("appProtocol" in m.one("Service")["spec"]["ports"][0], False)])
 gives("tls: the certificate of a Secret", TLS, lambda m: [
     (m.settings()["tls"], {"certificate": "/etc/backref/tls/tls.crt", "key": "/etc/backref/tls/tls.key"}),

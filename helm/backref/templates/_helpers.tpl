@@ -79,8 +79,10 @@ sqlite:/var/lib/backref/backref.db
 {{- define "backref.settings" -}}
 {{- $settings := deepCopy .Values.config -}}
 {{- $_ := set $settings "listen" (printf "%s:%s" .Values.listenAddress (include "backref.port" .)) -}}
-{{- $admin := deepCopy (default dict $settings.admin) -}}
-{{- $_ := set $admin "listen" (printf "%s:%s" .Values.listenAddress (include "backref.adminPort" .)) -}}
+{{- $admin := dict "listen" (printf "%s:%s" .Values.listenAddress (include "backref.adminPort" .)) -}}
+{{- if .Values.page.tokenSecret.name -}}
+{{- $_ := set $admin "token_file" (printf "/etc/backref/page/%s" .Values.page.tokenSecret.key) -}}
+{{- end -}}
 {{- $_ := set $settings "admin" $admin -}}
 {{- if .Values.upstream.url -}}
 {{- $upstream := deepCopy (default dict $settings.upstream) -}}

@@ -92,6 +92,11 @@ spec:
           mountPath: /etc/backref/client-ca
           readOnly: true
         {{- end }}
+        {{- if .Values.page.tokenSecret.name }}
+        - name: page
+          mountPath: /etc/backref/page
+          readOnly: true
+        {{- end }}
         {{- if eq .Values.store.type "postgres" }}
         {{- if .Values.store.postgres.existingSecret }}
         - name: postgres
@@ -145,6 +150,12 @@ spec:
     - name: client-ca
       secret:
         secretName: {{ . }}
+    {{- end }}
+    {{- with .Values.page.tokenSecret.name }}
+    - name: page
+      secret:
+        secretName: {{ . }}
+        defaultMode: 0440
     {{- end }}
     {{- if eq .Values.store.type "postgres" }}
     {{- with .Values.store.postgres.existingSecret }}
