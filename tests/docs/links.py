@@ -8,8 +8,6 @@ from pages import FENCE, ROOT
 OTHERS = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "ARCHITECTURE.md", "helm/backref/README.md",
           "helm/backref/UPGRADING.md", "tests/tools/README.md"]
 LINK = re.compile(r"!?\[(?:[^\]\[]|\[[^\]]*\])*\]\(([^()\s]+)\)")
-# Pictures that are made by running backref; they may be missing in a clone where that was not done.
-MADE = {"docs/images/page-light.png", "docs/images/page-dark.png"}
 
 
 def prose(text):
@@ -59,7 +57,7 @@ def broken(path, target, known):
     if not to.is_relative_to(ROOT):
         return "it leads out of the repository"
     if not to.exists():
-        return None if str(to.relative_to(ROOT)) in MADE else "there is no such file"
+        return "there is no such file"
     if anchor:
         if to.is_dir():
             return "a folder has no anchors"

@@ -8,6 +8,9 @@ use maud::{Markup, html};
 const WIDTH: f64 = 300.0;
 const HEIGHT: f64 = 72.0;
 
+/// How many values are half an hour: the last is at the right edge.
+const SLOTS: usize = 180;
+
 /// A line with its name; where there is nothing to show, it has a gap.
 pub(super) struct Line {
     pub(super) name: &'static str,
@@ -39,12 +42,12 @@ pub(super) fn chart(title: &str, lines: &[Line], say: fn(f64) -> String) -> Mark
 
 #[allow(clippy::cast_precision_loss, reason = "a chart has a few hundred points")]
 fn path(values: &[Option<f64>], most: f64) -> String {
-    let step = WIDTH / values.len().saturating_sub(1).max(1) as f64;
+    let (step, before) = (WIDTH / (SLOTS - 1) as f64, SLOTS.saturating_sub(values.len()));
     let scale = if most > 0.0 { (HEIGHT - 4.0) / most } else { 0.0 };
     let (mut path, mut is_drawing) = (String::new(), false);
     for (at, value) in values.iter().enumerate() {
         if let Some(value) = value {
-            let (x, y) = (at as f64 * step, HEIGHT - 2.0 - value * scale);
+            let (x, y) = ((before + at) as f64 * step, HEIGHT - 2.0 - value * scale);
             // Writing to a string does not fail. A point that stands alone is a dot.
             let _ = if is_drawing { write!(path, "L{x:.1} {y:.1}") } else { write!(path, "M{x:.1} {y:.1}h.1") };
         }
@@ -77,9 +80,11 @@ mod tests {
     #[test]
     fn page_chart_has_gaps_where_nothing_came() {
         let values = [Some(1.0), Some(2.0), None, Some(0.0)];
-        assert_eq!(path(&values, 2.0), "M0.0 36.0h.1L100.0 2.0M300.0 70.0h.1");
+        assert_eq!(path(&values, 2.0), "M295.0 36.0h.1L296.6 2.0M300.0 70.0h.1");
         assert_eq!(path(&[], 0.0), "");
-        assert_eq!(path(&[Some(0.0)], 0.0), "M0.0 70.0h.1");
+        assert_eq!(path(&[Some(0.0)], 0.0), "M300.0 70.0h.1");
+        let all = path(&[Some(1.0); SLOTS], 1.0);
+        assert!(all.starts_with("M0.0 2.0") && all.ends_with("L300.0 2.0"), "{all}");
     }
 
     #[test]
