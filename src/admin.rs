@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
 
 use self::{health::Health, page::Page};
-use crate::{app::App, metrics, server::Acceptor, store::StoreError};
+use crate::{app::App, metrics::Format, server::Acceptor, store::StoreError};
 
 pub use notifications::{Notifications, QUEUE};
 pub use page::PageOptions;
@@ -46,7 +46,7 @@ struct Admin {
 }
 
 /// How much is pending is what the store says now; where it can't be read, what it said last.
-async fn metrics(health: &Health) -> String {
+async fn metrics(health: &Health, format: Format) -> String {
     health.look().await;
     let app = health.app();
     match pending(app).await {
@@ -58,7 +58,7 @@ async fn metrics(health: &Health) -> String {
         Err(error) => tracing::warn!(%error, "how large the database is could not be read"),
     }
     app.metrics.detached(app.tasks.count());
-    app.metrics.render()
+    app.metrics.render(format)
 }
 
 /// How many referrers tags and writes are pending, of all upstreams.
@@ -95,7 +95,8 @@ async fn answer(
             (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, TEXT, text)
         }
         (&Method::GET | &Method::HEAD, "/metrics") => {
-            (StatusCode::OK, metrics::CONTENT_TYPE, metrics(&admin.health).await)
+            let format = Format::accepted(request.headers());
+            (StatusCode::OK, format.content_type(), metrics(&admin.health, format).await)
         }
         (_, "/livez" | "/readyz" | "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, TEXT, "ask with GET\n".to_owned()),
         _ => match admin.page.answer(request).await {

@@ -1,5 +1,6 @@
 //! What is counted, in Prometheus' words.
 
+mod format;
 mod process;
 
 use std::{
@@ -15,8 +16,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-/// The format's media type.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub use format::Format;
 
 /// The counters; cheap to bump from any thread.
 pub struct Metrics {
@@ -279,12 +279,12 @@ impl Metrics {
     }
 
     /// All of it as text.
-    pub fn render(&self) -> String {
+    pub fn render(&self, format: Format) -> String {
         let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         let mut page = String::new();
         if text::encode(&mut page, &registry).is_err() {
             tracing::error!("metrics could not be rendered");
         }
-        page
+        format.of(page)
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::metrics::Metrics;
+use crate::metrics::{Format, Metrics};
 
 /// How often the metrics are looked at, and how many looks are kept.
 pub(super) const EVERY: Duration = Duration::from_secs(10);
@@ -60,7 +60,7 @@ impl Samples {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let sample = Sample::of(&self.metrics.render());
+            let sample = Sample::of(&self.metrics.render(Format::OpenMetrics));
             let mut kept = self.kept();
             if kept.len() == KEPT {
                 kept.pop_front();
@@ -183,14 +183,14 @@ mod tests {
             metrics.request("hub".into(), route, status, Duration::from_millis(millis));
         };
         answer("pull", StatusCode::OK, 1);
-        let before = Sample::of(&metrics.render());
+        let before = Sample::of(&metrics.render(Format::OpenMetrics));
         for _ in 0..98 {
             answer("referrers", StatusCode::OK, 2);
         }
         for _ in 0..2 {
             answer("pull", StatusCode::BAD_GATEWAY, 4000);
         }
-        let after = Sample::of(&metrics.render());
+        let after = Sample::of(&metrics.render(Format::OpenMetrics));
         assert_eq!((before.requests, after.requests, after.failed), (1.0, 101.0, 2.0));
         let interval = Interval::between(&before, &after);
         assert_eq!((interval.requests, interval.failed), (10.0, 0.2));
