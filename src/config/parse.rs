@@ -119,9 +119,8 @@ pub(super) fn store(text: &str) -> Parsed<StoreUrl> {
     }
     match text.strip_prefix("sqlite:") {
         Some(path) if !path.is_empty() => Ok(StoreUrl::Sqlite(PathBuf::from(path))),
-        // Not repeated where it may hold a password.
-        _ if text.contains('@') => Err("it is neither sqlite:PATH nor postgres://USER@HOST/DATABASE".to_owned()),
-        _ => Err(format!("{text:?} is neither sqlite:PATH nor postgres://USER@HOST/DATABASE")),
+        // Not repeated: it may hold a password, in whichever form.
+        _ => Err("it is neither sqlite:PATH nor postgres://USER@HOST/DATABASE".to_owned()),
     }
 }
 

@@ -139,11 +139,17 @@ const PLAIN: [&str; 12] = [
     "scope",
 ];
 
-/// A query with the values of all parameters left out but those that are known to hold no secret.
+/// A query with the values of all parameters left out but those that are known to hold no secret, and are what names, digests
+/// and numbers are made of. Nor is a parameter shown that has no name.
 fn without_secrets(query: &str) -> String {
+    let is_plain = |value: &str| value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/+%,".contains(&byte));
+    let hides_more =
+        |value: &str| ["%26", "%3B", "%3b", "%3D", "%3d", "%40", "//"].iter().any(|part| value.contains(part));
     let pair = |pair: &str| match pair.split_once('=') {
-        Some((name, _)) if !PLAIN.contains(&name) => format!("{name}=…"),
-        _ => pair.to_owned(),
+        Some((name, value)) if PLAIN.contains(&name) && is_plain(value) && !hides_more(value) => pair.to_owned(),
+        Some((name, _)) => format!("{name}=…"),
+        None if pair.is_empty() => String::new(),
+        None => "…".to_owned(),
     };
     query.split('&').map(pair).collect::<Vec<_>>().join("&")
 }
@@ -207,7 +213,16 @@ mod tests {
     #[test]
     fn access_log_has_no_secret_of_a_query() {
         let query = "n=5&last=v1&token=abc&X-Amz-Signature=def&_state=ghi&flag";
-        assert_eq!(without_secrets(query), "n=5&last=v1&token=…&X-Amz-Signature=…&_state=…&flag");
+        assert_eq!(without_secrets(query), "n=5&last=v1&token=…&X-Amz-Signature=…&_state=…&…");
+        // What is made to look like another.
+        for query in
+            ["n=5;token=s3cret", "n=5%26token=s3cret", "from=https://u:s3cret@h/", "scope=a%3Ds3cret", "eyJh.s3cret"]
+        {
+            assert!(!without_secrets(query).contains("s3cret"), "{query}");
+        }
+        let plain =
+            "digest=sha256:00&mount=sha256:00&from=library/alpine&artifactType=application/spdx%2Bjson&ns=docker.io";
+        assert_eq!(without_secrets(plain), plain);
     }
 
     #[test]

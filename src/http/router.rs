@@ -173,6 +173,14 @@ fn admit(request: &Request<Incoming>) -> Result<(), Error> {
         let message = "CONNECT is not for registries".to_owned();
         return Err(Error::Request(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::Unsupported, message));
     }
+    // Whoever answers it shows what backref, or a proxy, has put into the request (RFC 9110, 9.3.8).
+    if request.method() == Method::TRACE {
+        let message = "TRACE is not for registries".to_owned();
+        return Err(Error::Request(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::Unsupported, message));
+    }
+    if request.uri().path() == "*" {
+        return refuse("a request for * is about a server as a whole, not about a registry");
+    }
     if request.version() < Version::HTTP_11 && !request.body().is_end_stream() {
         return refuse("HTTP/1.0 requests can't have a body here: use HTTP/1.1");
     }

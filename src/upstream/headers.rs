@@ -12,10 +12,30 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+/// What is not for the upstream, beside what belongs to one connection: what a client says of its address and of what it asked
+/// for, by headers that servers behind proxies believe; what is about trailers, which are not passed on; and how many more
+/// proxies may see the request. A name with `_` goes too: to servers that hand headers on as variables (RFC 3875, 4.1.18), it
+/// is the same as one with `-`, and might be one that backref sets itself.
+fn is_not_passed_on(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    matches!(
+        name,
+        "forwarded"
+            | "max-forwards"
+            | "te"
+            | "trailer"
+            | "true-client-ip"
+            | "x-original-url"
+            | "x-real-ip"
+            | "x-rewrite-url"
+    ) || name.starts_with("x-forwarded-")
+        || name.contains('_')
+}
+
 /// A client's headers as the upstream is to see them. Forwarding headers are set, never appended: what a client
 /// claims about itself is not passed on. `via` is added to what they came through (RFC 9110, 7.6.3).
 pub fn to_upstream(headers: &mut HeaderMap, upstream: &HeaderValue, via: &HeaderValue, client: &Side) {
-    hop_by_hop::strip(headers, |name| matches!(*name, header::FORWARDED | header::TE));
+    hop_by_hop::strip(headers, is_not_passed_on);
     if headers.get_all(header::AUTHORIZATION).iter().any(|value| is_connection_bound(value.as_bytes())) {
         headers.remove(header::AUTHORIZATION);
     }
@@ -71,7 +91,7 @@ mod tests {
     fn passthrough_drops_hop_by_hop_headers_and_sets_the_forwarding_headers() {
         let mut headers = HeaderMap::new();
         for (name, value) in [
-            ("connection", "close, X-Mine"),
+            ("connection", "close, X-Mine, X-Request-Id"),
             ("connection", "x-yours"),
             ("x-mine", "1"),
             ("x-yours", "1"),
@@ -81,6 +101,13 @@ mod tests {
             ("x-forwarded-host", "more"),
             ("authorization", "Basic Og=="),
             ("via", "1.0 other"),
+            ("x-forwarded-port", "80"),
+            ("x_forwarded_for", "1.1.1.1"),
+            ("content_length", "5"),
+            ("x-real-ip", "1.1.1.1"),
+            ("max-forwards", "0"),
+            ("trailer", "x-mine"),
+            ("x-request-id", "named in Connection"),
         ] {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
@@ -98,7 +125,8 @@ mod tests {
                 "via: 1.1 backref-1",
                 "x-forwarded-for: 10.0.0.1",
                 "x-forwarded-host: proxy:5080",
-                "x-forwarded-proto: http"
+                "x-forwarded-proto: http",
+                "x-request-id: named in Connection"
             ]
         );
     }

@@ -85,6 +85,8 @@ impl ClientBody {
                 then();
             }
         }
+        // A client's trailers would be taken for headers by some servers, and no header was looked for in them.
+        let frame = frame.filter(|frame| !frame.as_ref().is_ok_and(Frame::is_trailers));
         Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)))
     }
 

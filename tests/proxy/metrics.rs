@@ -52,9 +52,14 @@ fn metrics_come_in_the_format_that_is_accepted() {
     http::get(&format!("{}/v2/", backref.url()), &[]);
     let get = |accept: &[(&str, &str)]| http::get(&format!("{}/metrics", backref.admin_url()), accept);
     let open = get(&[("Accept", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5")]);
-    assert!(open.header("content-type").starts_with("application/openmetrics-text") && open.text().ends_with("# EOF\n"));
+    assert!(
+        open.header("content-type").starts_with("application/openmetrics-text") && open.text().ends_with("# EOF\n")
+    );
     let text = get(&[]);
     assert_eq!(text.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
     let text = text.text();
-    assert!(text.contains("# TYPE backref_requests_total counter\nbackref_requests_total{") && !text.contains("# EOF"), "{text}");
+    assert!(
+        text.contains("# TYPE backref_requests_total counter\nbackref_requests_total{") && !text.contains("# EOF"),
+        "{text}"
+    );
 }

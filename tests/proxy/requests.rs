@@ -11,7 +11,7 @@ fn up() -> (Backref, Fake) {
 #[test]
 fn passthrough_keeps_every_method() {
     let (backref, fake) = up();
-    for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "PURGE", "TRACE"] {
+    for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "PURGE"] {
         let answer = ask(backref.host(), &format!("{method} /v2/app/blobs/x HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert_eq!(answer.head.status(), 200, "{method}");
     }
@@ -19,7 +19,7 @@ fn passthrough_keeps_every_method() {
     wire.send("HEAD /v2/app/blobs/x HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(wire.head().status(), 200);
     let seen: Vec<_> = fake.seen().iter().map(|seen| seen.head.line.clone()).collect();
-    let expected = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "PURGE", "TRACE", "HEAD"];
+    let expected = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "PURGE", "HEAD"];
     assert_eq!(seen, expected.map(|method| format!("{method} /v2/app/blobs/x HTTP/1.1")));
 }
 
@@ -112,4 +112,25 @@ fn passthrough_sets_the_forwarding_headers_itself() {
     assert_eq!(head.values("X-Forwarded-For"), ["127.0.0.1"]);
     assert_eq!(head.values("Forwarded"), [""; 0]);
     assert_eq!(head.values("Host"), [fake.host()]);
+}
+
+/// Each would show a client what backref or a proxy says of it, or have a server take it for what backref says.
+#[test]
+fn passthrough_lets_nobody_speak_for_backref() {
+    let (backref, fake) = up();
+    for (request, status) in [
+        ("TRACE /v2/ HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n", 405),
+        ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    ] {
+        assert_eq!(ask(backref.host(), request).head.status(), status, "{request}");
+    }
+    assert!(fake.seen().is_empty());
+    let request = "PUT /v2/app/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nX_Forwarded_For: 1.1.1.1\r\nContent_Length: 5\r\n\
+        X-Real-IP: 1.1.1.1\r\nX-Forwarded-User: root\r\nMax-Forwards: 0\r\nConnection: x-request-id\r\nX-Request-Id: mine\r\n\
+        Trailer: X-Forwarded-For\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nfour\r\n0\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n";
+    assert_eq!(ask(backref.host(), request).head.status(), 200);
+    let seen = fake.seen().pop().expect("a request");
+    let names = ["x_forwarded_for", "content_length", "x-real-ip", "x-forwarded-user", "max-forwards", "trailer"];
+    assert_eq!(names.map(|name| seen.head.header(name)), [None; 6]);
+    assert_eq!((seen.body.as_deref(), seen.head.header("x-request-id")), (Some(&b"four"[..]), Some("mine")));
 }

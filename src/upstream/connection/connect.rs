@@ -30,8 +30,8 @@ pub enum ConnectorError {
     Tls(String),
     #[error("upstream.url: {0:?} is no name that a certificate can have")]
     Name(String),
-    #[error("the environment names a proxy for {upstream} that speaks {scheme}: http:// is what is understood")]
-    Proxy { upstream: String, scheme: String },
+    #[error("the environment names a proxy for {upstream} that {why}")]
+    Proxy { upstream: String, why: String },
 }
 
 /// A byte stream, encrypted or not.
@@ -44,8 +44,8 @@ impl Connector {
         let host = config.url.authority.host();
         let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let tls = (config.url.scheme == Scheme::HTTPS).then(|| connector(&bare, config)).transpose()?;
-        let unspoken = |scheme| ConnectorError::Proxy { upstream: config.url.to_string(), scheme };
-        let proxy = Proxy::from_environment(&config.url).map_err(unspoken)?;
+        let unusable = |why| ConnectorError::Proxy { upstream: config.url.to_string(), why };
+        let proxy = Proxy::from_environment(&config.url).map_err(unusable)?;
         if let Some(proxy) = &proxy {
             tracing::info!("requests to {} go through the proxy {}", config.url, proxy.address());
         }

@@ -24,13 +24,15 @@ pub(in crate::upstream) struct Proxy {
 }
 
 impl Proxy {
-    /// The one for that upstream, if any. `Err`: its scheme, which isn't spoken.
+    /// The one for that upstream, if any. `Err`: why it can't be used.
     pub(super) fn from_environment(upstream: &Origin) -> Result<Option<Self>, String> {
-        Self::by(&Matcher::from_env(), upstream)
+        let left_out = ["NO_PROXY", "no_proxy"].iter().find_map(|name| std::env::var(name).ok());
+        Self::by(&Matcher::from_env(), &left_out.unwrap_or_default(), upstream)
     }
 
-    fn by(matcher: &Matcher, upstream: &Origin) -> Result<Option<Self>, String> {
-        if is_here(upstream.authority.host()) {
+    fn by(matcher: &Matcher, left_out: &str, upstream: &Origin) -> Result<Option<Self>, String> {
+        let host = upstream.authority.host();
+        if is_here(host) || left_out.split(',').any(|entry| leaves_out(entry.trim(), host, upstream.port())) {
             return Ok(None);
         }
         // Invariant: an origin with a path is a URI.
@@ -38,7 +40,12 @@ impl Proxy {
         let Some(found) = matcher.intercept(&uri) else { return Ok(None) };
         let proxy = found.uri();
         if proxy.scheme() != Some(&Scheme::HTTP) {
-            return Err(proxy.scheme_str().unwrap_or_default().to_owned());
+            let scheme = proxy.scheme_str().unwrap_or_default();
+            return Err(format!("speaks {scheme}: http:// is what is understood"));
+        }
+        let authority = proxy.authority().map_or("", http::uri::Authority::as_str);
+        if proxy.port_u16().is_none() && !authority.ends_with(proxy.host().unwrap_or_default()) {
+            return Err("has no port that there could be".to_owned());
         }
         let host = proxy.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         Ok(Some(Self { host, port: proxy.port_u16().unwrap_or(80), authorization: found.basic_auth().cloned() }))
@@ -83,6 +90,20 @@ fn written(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
+/// Whether an entry of `NO_PROXY` names a host in one of the ways that other programs read, beside those of the matcher: with a
+/// port, with `*.` in front, with a dot at the end.
+fn leaves_out(entry: &str, host: &str, port: u16) -> bool {
+    let (name, of_port) = match entry.rsplit_once(':').and_then(|(name, port)| Some((name, port.parse::<u16>().ok()?)))
+    {
+        Some((name, port)) if !name.contains(':') || name.ends_with(']') => (name, Some(port)),
+        _ => (entry, None),
+    };
+    let name = name.strip_prefix("*.").unwrap_or(name).trim_matches('.').to_ascii_lowercase();
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let within = host.strip_suffix(&*name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    !name.is_empty() && within && of_port.is_none_or(|one| one == port)
+}
+
 /// This machine, by a name or address of its own.
 fn is_here(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']);
@@ -97,7 +118,8 @@ mod tests {
         let uri: Uri = upstream.parse().unwrap();
         let parts = uri.into_parts();
         let origin = Origin { scheme: parts.scheme.unwrap(), authority: parts.authority.unwrap() };
-        Proxy::by(matcher, &origin).map(|proxy| proxy.map(|proxy| proxy.address()))
+        Proxy::by(matcher, "registry.test:444,*.one.test,two.test.,[fd00::1]:5000", &origin)
+            .map(|proxy| proxy.map(|proxy| proxy.address()))
     }
 
     #[test]
@@ -110,7 +132,20 @@ mod tests {
         {
             assert_eq!(proxy(&all, direct), Ok(None), "{direct}");
         }
+        // As other programs read it.
+        for direct in ["https://registry.test:444", "https://a.one.test", "https://TWO.test", "http://[fd00::1]:5000"] {
+            assert_eq!(proxy(&all, direct), Ok(None), "{direct}");
+        }
+        for by_proxy in ["https://registry.test:443", "https://onetwo.test", "http://[fd00::1]:80", "https://twoXtest"]
+        {
+            assert!(proxy(&all, by_proxy).unwrap().is_some(), "{by_proxy}");
+        }
+        let nowhere = Matcher::builder().all("http://u:p@h:76000").build();
+        assert_eq!(proxy(&nowhere, "https://registry.test"), Err("has no port that there could be".to_owned()));
         let socks = Matcher::builder().all("socks5://p:1080").build();
-        assert_eq!(proxy(&socks, "https://registry.test"), Err("socks5".to_owned()));
+        assert_eq!(
+            proxy(&socks, "https://registry.test"),
+            Err("speaks socks5: http:// is what is understood".to_owned())
+        );
     }
 }

@@ -36,7 +36,9 @@ pub(super) fn strip(headers: &mut HeaderMap, also: impl Fn(&HeaderName) -> bool)
                     .to_str()
                     .into_iter()
                     .flat_map(|value| value.split(','))
-                    .filter_map(|name| name.trim().parse().ok()),
+                    .filter_map(|name| name.trim().parse().ok())
+                    // What the request is known by in the log is told to the registry, too.
+                    .filter(|name| name != "x-request-id"),
             );
         }
     }
