@@ -6,6 +6,7 @@ mod descriptors;
 mod http1;
 mod http2;
 mod options;
+mod places;
 mod refusal;
 mod service;
 mod serving;
@@ -13,14 +14,15 @@ mod tls;
 mod transport;
 mod worker;
 
-use std::{sync::Arc, thread};
+use std::thread;
 
-use tokio::{runtime, sync::Semaphore};
+use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 
 pub use accept::Acceptor;
 pub use descriptors::{Descriptors, raise_descriptor_limit};
 pub use options::Options;
+use places::Places;
 pub use refusal::Refusal;
 pub use service::Service;
 pub use tls::TlsTcp;
@@ -42,7 +44,7 @@ impl Server {
         transport: &T,
         service: impl Fn() -> S,
     ) -> Result<Self, Box<dyn std::error::Error>> {
-        let places = Arc::new(Semaphore::new(options.connections));
+        let places = Places::new(options.connections);
         let count = workers(options.workers);
         let mut workers = Vec::with_capacity(count);
         for number in 0..count {

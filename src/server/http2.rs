@@ -22,9 +22,10 @@ use stream::{AnswerBody, Spawner, Stream, Streams};
 const STREAMS: u32 = 100;
 
 /// What a client may send ahead of what is read of one body, and of all of a connection: enough for 50 Mbit/s over a tenth of a
-/// second; all of it is memory.
-const WINDOW: u32 = 512 << 10;
-const CONNECTION_WINDOW: u32 = 1 << 20;
+/// second. All of it is memory, so that only some connections at a time have such wide ones; the others have as much as a
+/// connection of HTTP/1.1 takes.
+const WIDE: (u32, u32) = (512 << 10, 1 << 20);
+const NARROW: (u32, u32) = (64 << 10, 128 << 10);
 
 /// What the requests of one connection have in common.
 struct Shared<S: Service> {
@@ -40,6 +41,8 @@ pub(super) async fn serve<S: Service>(
 ) {
     let Options { limits, leaving, stop, .. } = serving.options.clone();
     let streams = Arc::new(Streams::new(limits.stall_timeout));
+    let wide = serving.places.wide();
+    let (window, connection_window) = if wide.is_some() { WIDE } else { NARROW };
     let client = serving.service.client(&info);
     let shared = Arc::new(Shared { serving, client });
     let service = service_fn(move |request| {
@@ -52,8 +55,8 @@ pub(super) async fn serve<S: Service>(
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(u32::try_from(limits.head).unwrap_or(u32::MAX))
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(window)
+        .initial_connection_window_size(connection_window)
         .max_send_buf_size(BUFFER)
         .serve_connection(io, service);
     let mut connection = pin!(connection);
@@ -101,7 +104,7 @@ async fn exchange<S: Service>(shared: &Shared<S>, mut request: Request<Incoming>
     } else {
         service.refuse(Refusal::NoPlace)
     };
-    stream.answered();
+    stream.answered(answer.status());
     answer.map(|body| AnswerBody::new(body, stream))
 }
 
@@ -109,7 +112,6 @@ impl<S: Service> Shared<S> {
     /// A connection has a place for one request. Each beside it takes one of a connection: in all, no more is under way than
     /// over HTTP/1.1. `false`: all are taken.
     fn take_place(&self, stream: &Stream) -> bool {
-        let place = self.serving.places.clone().try_acquire_owned();
-        place.map(|place| stream.keep(place)).is_ok()
+        self.serving.places.stream().map(|place| stream.keep(place)).is_some()
     }
 }

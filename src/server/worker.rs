@@ -3,21 +3,18 @@
 use std::sync::Arc;
 
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::{
-    net::TcpListener,
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
+use tokio::{net::TcpListener, sync::OwnedSemaphorePermit, time::timeout};
 use tokio_util::task::TaskTracker;
 
 use super::{
-    accept::Acceptor, connection::serve, options::Options, service::Service, serving::Serving, transport::Transport,
+    accept::Acceptor, connection::serve, options::Options, places::Places, service::Service, serving::Serving,
+    transport::Transport,
 };
 
 pub(super) struct Worker<S, T> {
     pub(super) options: Options,
     pub(super) listener: std::net::TcpListener,
-    pub(super) places: Arc<Semaphore>,
+    pub(super) places: Places,
     pub(super) service: S,
     pub(super) transport: T,
 }
@@ -53,8 +50,7 @@ impl<S: Service, T: Transport> Worker<S, T> {
         let serving = Arc::new(Serving { options, service, places: places.clone() });
         let connections = TaskTracker::new();
         let accept = async {
-            // Invariant: the semaphore is never closed.
-            while let Ok(permit) = places.clone().acquire_owned().await {
+            while let Some(permit) = places.connection().await {
                 let (stream, peer) = acceptor.accept().await;
                 let place = Place::new(permit, open.clone());
                 let served = serve(serving.clone(), transport.clone(), stream, peer);

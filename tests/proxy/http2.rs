@@ -192,6 +192,86 @@ async fn http2_streams_beside_the_first_take_places_of_connections() {
     assert_eq!(client.get("/v2/").await.unwrap().status(), 200);
 }
 
+/// Clients who come are not kept out by the requests of one who is there.
+#[tokio::test]
+async fn http2_streams_leave_half_of_the_places_to_connections() {
+    let (fake, gate) = held(b"");
+    let (backref, authority) = up(&fake, "workers = 1\n[limits]\nconnections = 20");
+    let mut client = Client::of(&backref, &authority).await;
+    let request = || Request::get("https://a/v2/").body(()).unwrap();
+    let mut answers = Vec::new();
+    for _ in 0..19 {
+        answers.push(client.open(request(), true).await.0);
+    }
+    let mut others = Vec::new();
+    for _ in 0..5 {
+        let mut other = Client::of(&backref, &authority).await;
+        others.push((other.open(request(), true).await.0, other));
+    }
+    gate.open();
+    let mut refused = 0;
+    for answer in answers {
+        refused += usize::from(whole(answer).await.unwrap().status() == 503);
+    }
+    assert_eq!(refused, 8, "one in the connection's own place, ten beside it");
+    for (answer, _other) in others {
+        assert_eq!(whole(answer).await.unwrap().status(), 200);
+    }
+}
+
+/// Refusals cost nobody anything: they make up for no request that is given up.
+#[tokio::test]
+async fn http2_who_gives_up_requests_between_refusals_is_closed() {
+    let (fake, gate) = held(b"");
+    let (backref, authority) = up(&fake, "");
+    let mut client = Client::of(&backref, &authority).await;
+    let mut given_up = 0;
+    while !client.is_over() && given_up < 1000 {
+        let Ok(mut ready) = client.ready().await else { break };
+        let Ok((refusal, _)) = ready.send_request(Request::get("https://a/v2/app%2Fx/").body(()).unwrap(), true) else {
+            break;
+        };
+        let Ok(mut ready) = client.ready().await else { break };
+        let Ok((_, mut sending)) = ready.send_request(Request::get("https://a/v2/").body(()).unwrap(), true) else {
+            break;
+        };
+        let Ok(refusal) = soon("a refusal", refusal).await else { break };
+        assert!(refusal.status().is_client_error(), "{refusal:?}");
+        sending.send_reset(Reason::CANCEL);
+        given_up += 1;
+    }
+    gate.open();
+    assert!(given_up < 500, "it was closed after {given_up}");
+}
+
+/// What all clients together can send ahead is bounded, however many they are.
+#[tokio::test]
+async fn http2_windows_of_many_connections_are_narrow() {
+    const MANY: usize = 300;
+    let fake = echo();
+    let (backref, authority) = up(&fake, "");
+    let before = backref.peak_memory();
+    let piece = bytes::Bytes::from(vec![b'x'; 512 << 10]);
+    let mut clients = Vec::new();
+    for _ in 0..MANY {
+        let mut client = Client::of(&backref, &authority).await;
+        for _ in 0..2 {
+            let request =
+                Request::put("https://a/v2/app/manifests/t").header("content-length", 4 << 20).body(()).unwrap();
+            let (answer, mut sending) = client.open(request, false).await;
+            sending.send_data(piece.clone(), false).expect("an open stream");
+            clients.push((answer, sending));
+        }
+        clients.last().expect("a client");
+        std::mem::forget(client);
+    }
+    // Whoever is answered now comes after all that was sent.
+    let mut last = Client::of(&backref, &authority).await;
+    assert_eq!(last.get("/v2/").await.unwrap().status(), 200);
+    let grown = (backref.peak_memory() - before) >> 20;
+    assert!(grown < 200, "{grown} MiB for {MANY} connections");
+}
+
 #[tokio::test]
 async fn http2_connections_on_which_nothing_is_asked_end() {
     let fake = echo();

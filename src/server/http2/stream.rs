@@ -12,13 +12,16 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 use hyper::rt::Executor;
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit},
+    sync::Notify,
     task_local,
     time::{Instant, Sleep, sleep_until},
 };
+
+use super::super::places::Place;
 
 task_local! {
     /// The stream whose task runs.
@@ -46,8 +49,8 @@ struct Count {
     since: Instant,
 }
 
-/// How many requests of a connection a client may give up, beyond as many as it waited for. Each costs the upstream one as well,
-/// and giving up is free (CVE-2023-44487).
+/// How many requests of a connection a client may give up, beyond as many as it took good answers to, to their end. Each costs the
+/// upstream one as well, and giving up is free (CVE-2023-44487).
 const GIVEN_UP: u64 = 200;
 
 /// One stream.
@@ -57,8 +60,11 @@ pub(super) struct Stream {
     waits: Mutex<Option<Instant>>,
     /// Another was open when this one began.
     beside: bool,
-    answered: AtomicBool,
-    place: Mutex<Option<OwnedSemaphorePermit>>,
+    /// The answer is no refusal, which costs nobody anything.
+    good: AtomicBool,
+    /// The client has room for all of the answer.
+    taken: AtomicBool,
+    place: Mutex<Option<Place>>,
 }
 
 /// The stream that is worked on.
@@ -100,7 +106,8 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Spawner {
             of: self.0.clone(),
             waits: Mutex::new(None),
             beside,
-            answered: AtomicBool::new(false),
+            good: AtomicBool::new(false),
+            taken: AtomicBool::new(false),
             place: Mutex::new(None),
         });
         let bounded = Bounded { work: Box::pin(work), stream: stream.clone(), timer: None };
@@ -115,13 +122,13 @@ impl Stream {
     }
 
     /// Keeps a place until the stream ends.
-    pub(super) fn keep(&self, place: OwnedSemaphorePermit) {
+    pub(super) fn keep(&self, place: Place) {
         *lock(&self.place) = Some(place);
     }
 
     /// The head of the answer is there.
-    pub(super) fn answered(&self) {
-        self.answered.store(true, Ordering::Relaxed);
+    pub(super) fn answered(&self, status: StatusCode) {
+        self.good.store(!status.is_client_error() && !status.is_server_error(), Ordering::Relaxed);
         self.waits_for_client(true);
         self.of.first.notify_one();
     }
@@ -165,8 +172,8 @@ impl<F> Drop for Bounded<F> {
         let mut count = lock(&streams.count);
         count.open -= 1;
         count.since = Instant::now();
-        if self.stream.answered.load(Ordering::Relaxed) {
-            count.answered += 1;
+        if self.stream.taken.load(Ordering::Relaxed) {
+            count.answered += u64::from(self.stream.good.load(Ordering::Relaxed));
             return;
         }
         count.given_up += 1;
@@ -188,7 +195,11 @@ pub(super) struct AnswerBody<B> {
 const PIECE: usize = 16 << 10;
 
 impl<B> AnswerBody<B> {
-    pub(super) fn new(body: B, stream: Arc<Stream>) -> Self {
+    pub(super) fn new(body: B, stream: Arc<Stream>) -> Self
+    where
+        B: Body,
+    {
+        stream.taken.store(body.is_end_stream(), Ordering::Relaxed);
         Self { body, left: Bytes::new(), stream }
     }
 }
@@ -205,13 +216,22 @@ impl<B: Body<Data = Bytes> + Unpin> Body for AnswerBody<B> {
             this.stream.waits_for_client(polled.is_ready());
             match ready!(polled).transpose()?.map(Frame::into_data) {
                 Some(Ok(data)) => this.left = data,
-                Some(Err(trailers)) => return Poll::Ready(Some(Ok(trailers))),
-                None => return Poll::Ready(None),
+                Some(Err(trailers)) => {
+                    this.stream.taken.store(true, Ordering::Relaxed);
+                    return Poll::Ready(Some(Ok(trailers)));
+                }
+                None => {
+                    this.stream.taken.store(true, Ordering::Relaxed);
+                    return Poll::Ready(None);
+                }
             }
         } else {
             this.stream.waits_for_client(true);
         }
         let piece = this.left.split_to(this.left.len().min(PIECE));
+        if this.left.is_empty() && this.body.is_end_stream() {
+            this.stream.taken.store(true, Ordering::Relaxed);
+        }
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
