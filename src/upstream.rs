@@ -15,6 +15,7 @@ mod framing;
 mod fronted;
 pub mod headers;
 mod held;
+mod load;
 mod login;
 mod native;
 mod outage;

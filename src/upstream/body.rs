@@ -15,6 +15,7 @@ use super::{
     connection::InUse,
     error::BodyError,
     held::HeldBody,
+    load::UnderWay,
     upload::{ClientBody, Upload},
 };
 use crate::stall::Stall;
@@ -79,7 +80,7 @@ impl HttpBody for Body {
 pub struct UpstreamBody {
     incoming: Incoming,
     stall: Stall,
-    connection: Option<InUse<Body>>,
+    connection: Option<(InUse<Body>, UnderWay)>,
     /// The request's body, where the answer came before the end of it.
     unfinished: Option<Arc<Upload>>,
 }
@@ -88,7 +89,7 @@ impl UpstreamBody {
     pub(super) fn new(
         incoming: Incoming,
         stall_timeout: Duration,
-        connection: InUse<Body>,
+        connection: (InUse<Body>, UnderWay),
         unfinished: Option<Arc<Upload>>,
     ) -> Self {
         let stall = Stall::new(stall_timeout);
@@ -117,7 +118,7 @@ impl UpstreamBody {
         if let Some(upload) = self.unfinished.take() {
             upload.close();
         }
-        if let Some(connection) = self.connection.take() {
+        if let Some((connection, _)) = self.connection.take() {
             connection.release();
         }
     }

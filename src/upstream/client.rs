@@ -13,17 +13,21 @@ use prometheus_client::metrics::histogram::Histogram;
 use super::{
     absolute::Absolute,
     body::{Body, UpstreamBody},
-    connection::{Connections, Connector, InUse, Link, Pool},
+    connection::{Connections, Connector, InUse, Link, NoConnection, Pool},
     error::UpstreamError,
     framing,
+    load::Load,
     outage::Outage,
     repeat::Again,
 };
-use crate::{config, context};
+use crate::{config, context, shares::Holder};
 
 /// The way of all requests of the process to one upstream. Each thread uses the connections that it opened.
 pub struct Client {
     connections: Connections<Body>,
+    load: Load,
+    /// How many connections there may be.
+    most: usize,
     absolute: Option<Absolute>,
     outage: Outage,
     /// How long answers take to begin.
@@ -45,13 +49,20 @@ impl Client {
             outage: Outage::new(upstream.url.to_string()),
             seconds,
             connections: Connections::new(connector, upstream, limits),
+            load: Load::new(upstream.connections, upstream.connect_timeout),
+            most: upstream.connections,
             answer_timeout: upstream.answer_timeout,
             stall_timeout: limits.stall_timeout,
         }
     }
 
-    /// Sends a request and waits for the head of the answer, whose body is streamed. Redirects are not followed.
-    pub async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, UpstreamError> {
+    /// Sends a request and waits for the head of the answer, whose body is streamed. Redirects are not followed. `holder`: for
+    /// whom, by the request's headers; asked where much is under way.
+    pub async fn send(
+        &self,
+        mut request: Request<Body>,
+        holder: impl FnOnce(&HeaderMap) -> Holder,
+    ) -> Result<Response<Body>, UpstreamError> {
         tracing::debug!(method = %request.method(), path = request.uri().path(), "the registry is asked");
         let (upload, length) = match request.body() {
             Body::Client(body) => (Some(body.upload()), None),
@@ -73,6 +84,9 @@ impl Client {
         if let Some(absolute) = &self.absolute {
             absolute.apply(&mut request);
         }
+        let under_way = self.load.begin(|| holder(request.headers())).await;
+        let all_in_use = |_| UpstreamError::Connect(NoConnection::AllInUse(self.most));
+        let under_way = under_way.map_err(all_in_use)?;
         let span = context::span_of(&mut request);
         let pool = self.connections.pool();
         let mut exchange = pin!(self.exchange(request, pool));
@@ -114,16 +128,23 @@ impl Client {
         // Where it was not read to its end, no other request may follow. Who refuses a request may not have read it.
         let all_read = unfinished.is_none() && (length == Some(0) || answer.status().is_success());
         let in_use = InUse::new(link, all_read.then(|| pool.clone()));
-        Ok(answer.map(|body| Body::Upstream(UpstreamBody::new(body, self.stall_timeout, in_use, unfinished))))
+        Ok(answer
+            .map(|body| Body::Upstream(UpstreamBody::new(body, self.stall_timeout, (in_use, under_way), unfinished))))
     }
 
     /// Sends a request without a body.
-    pub async fn ask(&self, method: Method, uri: Uri, headers: HeaderMap) -> Result<Response<Body>, UpstreamError> {
+    pub async fn ask(
+        &self,
+        method: Method,
+        uri: Uri,
+        headers: HeaderMap,
+        holder: impl FnOnce(&HeaderMap) -> Holder,
+    ) -> Result<Response<Body>, UpstreamError> {
         let mut request = Request::new(Body::EMPTY);
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
-        self.send(request).await
+        self.send(request, holder).await
     }
 
     /// The answer, the connection it comes over, and whether the request may have been carried out once before.

@@ -68,7 +68,7 @@ impl Upstream {
 
     /// Sends a client's own request, and gives the answer as the client is to see it.
     pub async fn forward(&self, request: Request<Body>, side: &Side) -> Result<Response<Body>, UpstreamError> {
-        let mut answer = self.client.send(request).await?;
+        let mut answer = self.client.send(request, |headers| self.permits.holder(headers, &side.peer)).await?;
         self.addresses().to_client(answer.headers_mut(), side);
         // hyper lowers it by itself for a client that speaks 1.0.
         *answer.version_mut() = Version::HTTP_11;

@@ -85,7 +85,7 @@ impl Registry {
         if let Some(media_type) = media_type {
             request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         }
-        self.upstream.client.send(request).await
+        self.upstream.client.send(request, |_| self.holder()).await
     }
 
     /// Asks for a manifest with everything that one can be among the accepted types: distribution answers 404 for a
@@ -95,7 +95,7 @@ impl Registry {
         headers.insert(header::ACCEPT, HeaderValue::from_static(MANIFEST_ACCEPT));
         // Read here, so in no coding.
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        self.upstream.client.ask(method, uri, headers).await
+        self.upstream.client.ask(method, uri, headers, |_| self.holder()).await
     }
 
     /// `HEAD` of a manifest by its digest.

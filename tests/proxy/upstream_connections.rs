@@ -137,3 +137,34 @@ fn upstream_connections_are_not_kept_for_waiters_who_left() {
     assert_eq!(ask(backref.host(), GET).text(), "x");
     assert_eq!(fake.count("GET"), 2, "nothing was asked for those who left");
 }
+
+/// Blobs that their client takes nothing of hold connections to the upstream; others have theirs all the same.
+#[test]
+fn upstream_connections_are_not_all_for_one_caller() {
+    let body = vec![b'x'; 8 << 20];
+    let fake = Fake::start(move |visit| {
+        let body: &[u8] = if visit.head.target() == "/v2/app/blobs/x" { &body } else { b"" };
+        visit.answer("200 OK", &[], body);
+    });
+    let config = "[upstream]\nconnections = 40\nconnect_timeout = \"300ms\"\n";
+    let backref = Backref::of(&fake.url()).config(config).start();
+    let mut held = Vec::new();
+    for _ in 0..60 {
+        let mut wire = Wire::from([127, 0, 0, 2], backref.host(), true);
+        wire.send(GET);
+        held.push(wire);
+    }
+    // Half of them are anybody's; of the others, a caller has a quarter.
+    until("all that one caller gets", || (opened(backref.pid(), &fake.host()) == 25).then_some(()));
+    let mut refused = 0;
+    for wire in &mut held {
+        refused += usize::from(wire.head().status() == 503);
+    }
+    assert_eq!(refused, 35);
+    for _ in 0..5 {
+        let mut other = Wire::from([127, 0, 0, 3], backref.host(), false);
+        other.send("GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(other.answer().head.status(), 200);
+    }
+    drop(held);
+}

@@ -46,7 +46,7 @@ pub enum NoConnection {
     #[error("{0}")]
     Failed(String),
     /// As many as may be open are in use.
-    #[error("all {0} that upstream.connections allows are in use")]
+    #[error("all {0} that upstream.connections allows, or one caller's part of them, are in use")]
     AllInUse(usize),
 }
 
