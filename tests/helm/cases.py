@@ -316,11 +316,19 @@ gives("metrics: probes, monitor and policy agree on one port", WATCHED, lambda m
 gives("metrics: labels by which Prometheus finds them", WATCHED, lambda m: [(m.one(kind)["metadata"]["labels"]["p"], "q") for kind in ("ServiceMonitor", "PrometheusRule")])
 ALERTS = {"upstreamDown": "BackrefUpstreamDown", "storeDown": "BackrefStoreDown", "errors": "BackrefErrors",
           "referrersTagsPending": "BackrefReferrersTagsPending", "unresolvedWrites": "BackrefUnresolvedWrites", "slowQueries": "BackrefSlowQueries",
-          "certificateExpiry": "BackrefCertificateExpires"}
-gives("alerts: all of them", WATCHED, lambda m: [([r["alert"] for r in m.one("PrometheusRule")["spec"]["groups"][0]["rules"]], list(ALERTS.values()))])
+          "certificateExpiry": "BackrefCertificateExpires",
+          "availability": "BackrefAvailability", "descriptors": "BackrefDescriptors", "restarts": "BackrefRestarts"}
+
+
+def alerts(m):
+    """Each once: some have a rule for each of two windows."""
+    return list(dict.fromkeys(rule["alert"] for rule in m.one("PrometheusRule")["spec"]["groups"][0]["rules"]))
+
+
+gives("alerts: all of them", WATCHED, lambda m: [(alerts(m), list(ALERTS.values()))])
 for switch, alert in ALERTS.items():
     gives(f"alerts: all but {alert}", merged(WATCHED, nested(f"metrics.prometheusRule.alerts.{switch}", False)), lambda m, alert=alert: [
-        ([r["alert"] for r in m.one("PrometheusRule")["spec"]["groups"][0]["rules"]], [other for other in ALERTS.values() if other != alert]),
+        (alerts(m), [other for other in ALERTS.values() if other != alert]),
     ])
 
 
@@ -334,6 +342,18 @@ def metrics_exist():
 
 
 case("alerts: every metric in them exists", metrics_exist)
+gives("alerts: no link by itself", WATCHED, lambda m: [("runbook_url" in json.dumps(m.one("PrometheusRule")), False)])
+gives("alerts: each with a link to its page", merged(WATCHED, nested("metrics.prometheusRule.runbookUrl", "https://d/a/")), lambda m: [
+    ({r["annotations"]["runbook_url"] for r in m.one("PrometheusRule")["spec"]["groups"][0]["rules"]}, {f"https://d/a/{alert}.md" for alert in ALERTS.values()}),
+])
+gives("dashboards: found by Grafana's sidecar", merged(UP, nested("metrics.dashboards.enabled", True)), lambda m: [
+    (sorted(m.one("ConfigMap", "r-backref-dashboards")["data"]), ["backref-debug.json", "backref-overview.json"]),
+    (m.one("ConfigMap", "r-backref-dashboards")["metadata"]["labels"]["grafana_dashboard"], "1"),
+    ({json.loads(text)["uid"] for text in m.one("ConfigMap", "r-backref-dashboards")["data"].values()}, {"backref-debug", "backref-overview"}),
+])
+gives("dashboards: found by other labels", merged(UP, nested("metrics.dashboards", {"enabled": True, "labels": {"find": "me"}})), lambda m: [
+    (m.one("ConfigMap", "r-backref-dashboards")["metadata"]["labels"]["find"], "me"),
+])
 for name in ("Ingress", "HTTPRoute", "NetworkPolicy", "ServiceMonitor", "PrometheusRule", "HorizontalPodAutoscaler"):
     gives(f"by itself there is no {name}", UP, lambda m, name=name: [(name in m.kinds(), False)])
 
